@@ -1,0 +1,2 @@
+//! Placeholder: this crate is being written.
+fn main() {}
