@@ -1,0 +1,361 @@
+//! Which blocks are stored: a sparse set of block indexes in pages of 32768 bits.
+//!
+//! A page without a bit set is absent, a page with all bits set takes no memory of its own, so 10^9
+//! blocks in a row cost 30518 map entries. Everything works on words or whole pages: no loop runs per
+//! bit, and clearing never visits a page that is absent. Pages changed since the last
+//! [`clear_dirty`](Bitfield::clear_dirty) are remembered; the engine writes them at a checkpoint.
+//!
+//! This module does not know the length of the tree: bits at or above it may be set (formats.md 8.3).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use random_access_storage::RandomAccess;
+
+use crate::error::StorageError;
+use crate::stores::FileName;
+
+mod page;
+#[cfg(test)]
+mod tests;
+
+use page::Page;
+
+/// Bytes of a page in the file.
+pub(crate) const PAGE_LEN: usize = 4096;
+
+/// Bits of a page.
+pub(crate) const PAGE_BITS: u64 = 32768;
+
+/// One past the largest block index there can be: indexes stay below 2^53 - 1, as in JavaScript.
+pub(crate) const INDEX_END: u64 = (1 << 53) - 1;
+
+/// Pages one [`Bitfield::set_range`] may add: 2^31 blocks.
+///
+/// A damaged or hostile oplog entry can name any range; no batch that ever fitted into memory comes
+/// near this. Beyond it the call is refused with [`BitfieldError::TooManyPages`].
+pub(crate) const PAGES_PER_SET_MAX: u64 = 1 << 16;
+
+/// Pages a bitfield may hold: 2^37 blocks, 17 GB of file, about 150 MB of memory if all are full.
+///
+/// A hostile bitfield file or oplog can reach it; loading or setting is then refused with
+/// [`BitfieldError::TooManyPages`].
+pub(crate) const PAGES_MAX: u64 = 1 << 22;
+
+/// Pages read from the file at a time while loading.
+const LOAD_PAGES: u64 = 16;
+
+/// Why bits were not set or loaded. The bitfield is unchanged.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BitfieldError {
+    /// More than [`PAGES_PER_SET_MAX`] new pages at once, or more than [`PAGES_MAX`] in all.
+    #[error("the bitfield would grow by too many pages")]
+    TooManyPages,
+    /// The range ends above [`INDEX_END`].
+    #[error("the range reaches past the largest block index")]
+    IndexTooLarge,
+    /// The bitfield store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A sparse set of block indexes.
+///
+/// Indexes at or above [`INDEX_END`] are never set. Ranges that start above their end are empty.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bitfield {
+    /// Present pages; each has a bit set.
+    pages: BTreeMap<u64, Page>,
+    /// Numbers of the pages that differ from the file.
+    dirty: BTreeSet<u64>,
+}
+
+/// The part of a range that lies in one page.
+struct Slice {
+    number: u64,
+    start: u32,
+    end: u32,
+}
+
+/// The numbers of the pages that `range` touches; `None` when it is empty.
+fn pages_of(range: &Range<u64>) -> Option<std::ops::RangeInclusive<u64>> {
+    let last = range.end.checked_sub(1).filter(|last| *last >= range.start)?;
+    Some(range.start / PAGE_BITS..=last / PAGE_BITS)
+}
+
+/// The part of `range` in page `number`, which must be one of [`pages_of`] it.
+fn slice(range: &Range<u64>, number: u64) -> Slice {
+    let base = number.saturating_mul(PAGE_BITS);
+    let inside = |index: u64| {
+        u32::try_from(index.saturating_sub(base).min(PAGE_BITS)).unwrap_or(page::BITS)
+    };
+    Slice { number, start: inside(range.start), end: inside(range.end) }
+}
+
+impl Slice {
+    fn is_whole_page(&self) -> bool {
+        self.start == 0 && self.end == page::BITS
+    }
+}
+
+fn index_in(number: u64, at: u32) -> u64 {
+    number.saturating_mul(PAGE_BITS).saturating_add(u64::from(at))
+}
+
+impl Bitfield {
+    /// An empty bitfield.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the bitfield file; a missing or empty one gives an empty bitfield.
+    ///
+    /// Holes are skipped, at most 64 KiB are read at a time, and only pages with a bit set are kept. Bits
+    /// at or above 2^53 name no block and are not read.
+    ///
+    /// # Errors
+    /// [`BitfieldError::Storage`] when the store failed, [`BitfieldError::TooManyPages`] above
+    /// [`PAGES_MAX`] pages with a bit set.
+    ///
+    /// # Source
+    /// formats.md section 8.3: `size - size % 4` bytes count; the size need not be a multiple of a page.
+    pub(crate) fn load(store: &dyn RandomAccess) -> Result<Self, BitfieldError> {
+        const PAGE: u64 = PAGE_LEN as u64;
+        let storage = StorageError::in_file(FileName::Bitfield);
+        let size = store.len().map_err(&storage)?;
+        let size = (size - size % 4).min(INDEX_END.div_ceil(PAGE_BITS).saturating_mul(PAGE));
+        let mut bitfield = Self::new();
+        let mut buffer = vec![0; PAGE_LEN.saturating_mul(usize::try_from(LOAD_PAGES).unwrap_or(1))];
+        let mut position = 0;
+        while position < size {
+            let Some(stored) = store.next_stored(position).map_err(&storage)? else { break };
+            // A store may answer with ranges that do not match pages, or that lie behind.
+            let start = stored.start.max(position);
+            let start = start - start % PAGE;
+            let end = stored.end.min(size);
+            let mut number = start / PAGE;
+            while let Some(from) = number.checked_mul(PAGE).filter(|from| *from < end) {
+                let want = size.saturating_sub(from).min(LOAD_PAGES.saturating_mul(PAGE));
+                // Never past the page that holds the last stored byte.
+                let want = want.min(end.saturating_sub(from).div_ceil(PAGE).saturating_mul(PAGE));
+                let want = usize::try_from(want).unwrap_or(PAGE_LEN).min(buffer.len());
+                let piece = buffer.get_mut(..want).unwrap_or_default();
+                store.read_at(from, piece).map_err(&storage)?;
+                for bytes in piece.chunks(PAGE_LEN) {
+                    if let Some(page) = Page::from_bytes(bytes) {
+                        bitfield.pages.insert(number, page);
+                    }
+                    number = number.saturating_add(1);
+                }
+                if bitfield.page_count() > PAGES_MAX {
+                    return Err(BitfieldError::TooManyPages);
+                }
+            }
+            position = number.saturating_mul(PAGE).max(position.saturating_add(PAGE));
+        }
+        // The last page may reach past the largest index.
+        bitfield.clear(INDEX_END..u64::MAX);
+        bitfield.clear_dirty();
+        Ok(bitfield)
+    }
+
+    /// Whether `index` is set.
+    pub(crate) fn get(&self, index: u64) -> bool {
+        let at = u32::try_from(index % PAGE_BITS).unwrap_or_default();
+        self.pages.get(&(index / PAGE_BITS)).is_some_and(|page| page.get(at))
+    }
+
+    /// Sets or clears `range` and says whether that changed a bit.
+    ///
+    /// # Errors
+    /// Only for `value == true`: [`BitfieldError::IndexTooLarge`] past [`INDEX_END`],
+    /// [`BitfieldError::TooManyPages`] when it would add more pages than [`PAGES_PER_SET_MAX`], or make
+    /// them more than [`PAGES_MAX`]. Nothing is changed then. Callers bound the range by the length of
+    /// the tree first; this is the last guard.
+    pub(crate) fn set_range(&mut self, range: Range<u64>, value: bool) -> Result<bool, BitfieldError> {
+        if value { self.set(range) } else { Ok(self.clear(range)) }
+    }
+
+    fn set(&mut self, range: Range<u64>) -> Result<bool, BitfieldError> {
+        let Some(numbers) = pages_of(&range) else { return Ok(false) };
+        if range.end > INDEX_END {
+            return Err(BitfieldError::IndexTooLarge);
+        }
+        self.guard_growth(&numbers)?;
+        let mut any = false;
+        for number in numbers {
+            let slice = slice(&range, number);
+            let page = self.pages.get_mut(&number);
+            let changed = match page {
+                Some(page) => page.set_range(slice.start, slice.end, true) > 0,
+                None => {
+                    let page = if slice.is_whole_page() {
+                        Page::Full
+                    } else {
+                        let mut page = Page::zeroed();
+                        page.set_range(slice.start, slice.end, true);
+                        page
+                    };
+                    self.pages.insert(number, page);
+                    true
+                }
+            };
+            if changed {
+                self.dirty.insert(number);
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Refuses to add more pages than the limits allow. Costs nothing for ordinary ranges.
+    fn guard_growth(&self, numbers: &std::ops::RangeInclusive<u64>) -> Result<(), BitfieldError> {
+        let touched = numbers.end().saturating_sub(*numbers.start()).saturating_add(1);
+        let fits = |added: u64| {
+            added <= PAGES_PER_SET_MAX && self.page_count().saturating_add(added) <= PAGES_MAX
+        };
+        if fits(touched) {
+            return Ok(());
+        }
+        let present = self.pages.range(numbers.clone()).count() as u64;
+        if fits(touched.saturating_sub(present)) {
+            Ok(())
+        } else {
+            Err(BitfieldError::TooManyPages)
+        }
+    }
+
+    /// Clears `range` and says whether that changed a bit. Visits present pages only.
+    pub(crate) fn clear(&mut self, range: Range<u64>) -> bool {
+        let Some(numbers) = pages_of(&range) else { return false };
+        let mut emptied = Vec::new();
+        let mut any = false;
+        for (number, page) in self.pages.range_mut(numbers) {
+            let slice = slice(&range, *number);
+            let changed = if slice.is_whole_page() {
+                emptied.push(*number);
+                true
+            } else {
+                let changed = page.set_range(slice.start, slice.end, false) > 0;
+                if page.is_empty() {
+                    emptied.push(*number);
+                }
+                changed
+            };
+            if changed {
+                self.dirty.insert(*number);
+                any = true;
+            }
+        }
+        for number in emptied {
+            self.pages.remove(&number);
+        }
+        any
+    }
+
+    /// Clears every bit at or above `length` and says whether one was set.
+    pub(crate) fn truncate(&mut self, length: u64) -> bool {
+        self.clear(length..u64::MAX)
+    }
+
+    /// The first index of `range` whose bit equals `value`.
+    pub(crate) fn find_first(&self, value: bool, range: Range<u64>) -> Option<u64> {
+        let numbers = pages_of(&range)?;
+        let last = *numbers.end();
+        let mut expected = *numbers.start();
+        for (number, page) in self.pages.range(numbers) {
+            if !value && *number != expected {
+                break;
+            }
+            let slice = slice(&range, *number);
+            if let Some(at) = page.first(value, slice.start, slice.end) {
+                return Some(index_in(slice.number, at));
+            }
+            expected = number.saturating_add(1);
+        }
+        (!value && expected <= last).then(|| index_in(expected, 0).max(range.start))
+    }
+
+    /// The last set index below `before`.
+    pub(crate) fn find_last_set(&self, before: u64) -> Option<u64> {
+        let range = 0..before;
+        self.pages.range(pages_of(&range)?).rev().find_map(|(number, page)| {
+            let at = page.last_set(slice(&range, *number).end)?;
+            Some(index_in(*number, at))
+        })
+    }
+
+    /// The largest set index.
+    pub(crate) fn highest_set(&self) -> Option<u64> {
+        self.find_last_set(u64::MAX)
+    }
+
+    /// How many indexes of `range` are set.
+    pub(crate) fn count_set(&self, range: Range<u64>) -> u64 {
+        let Some(numbers) = pages_of(&range) else { return 0 };
+        let counts = self.pages.range(numbers).map(|(number, page)| {
+            let slice = slice(&range, *number);
+            u64::from(page.count(slice.start, slice.end))
+        });
+        counts.fold(0, u64::saturating_add)
+    }
+
+    /// Whether every index of `range` is set; true for an empty range.
+    pub(crate) fn has_range(&self, range: Range<u64>) -> bool {
+        self.find_first(false, range).is_none()
+    }
+
+    /// The first index at or after `start` that is not set.
+    pub(crate) fn contiguous_from(&self, start: u64) -> u64 {
+        self.find_first(false, start..u64::MAX).unwrap_or(start)
+    }
+
+    /// The runs of set indexes in `range`, cut to it, in order.
+    pub(crate) fn set_ranges(&self, range: Range<u64>) -> SetRanges<'_> {
+        SetRanges { bitfield: self, rest: range }
+    }
+
+    /// Pages that are present in memory.
+    pub(crate) fn page_count(&self) -> u64 {
+        self.pages.len() as u64
+    }
+
+    /// Whether a page differs from the file.
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// The pages that differ from the file, in order: byte offset in the file and content.
+    pub(crate) fn dirty_pages(&self) -> impl Iterator<Item = (u64, [u8; PAGE_LEN])> + '_ {
+        self.dirty.iter().map(|number| {
+            let bytes = self.pages.get(number).map_or([0; PAGE_LEN], Page::to_bytes);
+            (number.saturating_mul(PAGE_LEN as u64), bytes)
+        })
+    }
+
+    /// Forgets which pages differ from the file: the caller has written them.
+    pub(crate) fn clear_dirty(&mut self) {
+        self.dirty.clear();
+    }
+}
+
+/// The runs of set indexes in a range: see [`Bitfield::set_ranges`].
+#[derive(Clone, Debug)]
+pub(crate) struct SetRanges<'a> {
+    bitfield: &'a Bitfield,
+    rest: Range<u64>,
+}
+
+impl Iterator for SetRanges<'_> {
+    type Item = Range<u64>;
+
+    fn next(&mut self) -> Option<Range<u64>> {
+        let Some(start) = self.bitfield.find_first(true, self.rest.clone()) else {
+            self.rest.start = self.rest.end;
+            return None;
+        };
+        let end = self.bitfield.find_first(false, start..self.rest.end).unwrap_or(self.rest.end);
+        self.rest.start = end;
+        Some(start..end)
+    }
+}
