@@ -1,8 +1,8 @@
-//! How a file is opened, created and locked.
+//! How a file is opened, created and locked: the choices, not the doing.
 
 use std::path::PathBuf;
 
-use random_access_storage::Result;
+use random_access_storage::{Error, Operation, Result};
 
 use crate::RandomAccessDisk;
 
@@ -13,7 +13,8 @@ pub enum Access {
     /// Reads and writes.
     #[default]
     ReadWrite,
-    /// Reads only: nothing on disk is made or changed, and a missing file reads as an empty store.
+    /// Reads only: nothing on disk is made or changed. A missing file reads as an empty store,
+    /// unless [`Create::Never`] says that it must be there.
     ReadOnly,
 }
 
@@ -21,7 +22,7 @@ pub enum Access {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Create {
-    /// Opening fails with [`NotFound`](random_access_storage::Error::NotFound).
+    /// Opening fails with [`Error::NotFound`].
     Never,
     /// Opening makes the file, and the folders above it.
     #[default]
@@ -84,20 +85,33 @@ impl Builder {
         self
     }
 
-    /// Whether the file holds a secret: then it is made with mode 0600, and opening one that
-    /// exists takes the rights of group and others away.
+    /// Whether the file holds a secret: then it is made with mode 0600 (`false` by default: 0666
+    /// less the umask). The mode of a file that exists is its owner's choice and stays.
     pub fn secret(mut self, secret: bool) -> Self {
         self.secret = secret;
         self
     }
 
-    /// Opens the file.
+    /// Opens the file, makes it if [`create`](Self::create) says so, and takes the lock.
+    ///
+    /// When the file is missing and may stay so ([`Create::OnFirstWrite`], or
+    /// [`Access::ReadOnly`] without [`Create::Never`]), the store reads as empty and every call
+    /// looks again; the lock is taken when the file is there, so a later call may answer
+    /// [`Error::Locked`].
+    ///
+    /// # Durability
+    /// A file made here survives power loss after the first
+    /// [`sync`](random_access_storage::RandomAccess::sync).
     ///
     /// # Errors
-    /// [`NotFound`](random_access_storage::Error::NotFound),
-    /// [`Locked`](random_access_storage::Error::Locked),
-    /// [`Io`](random_access_storage::Error::Io).
+    /// [`Error::NotFound`] when the file is missing and must not be made, [`Error::Locked`] when
+    /// another handle holds a lock that excludes the one asked for, [`Error::ReadOnly`] for an
+    /// exclusive lock with [`Access::ReadOnly`] (which could not be kept without opening for
+    /// writing), [`Error::Io`] when the system refuses or the path is not a regular file.
     pub fn open(self) -> Result<RandomAccessDisk> {
+        if self.access == Access::ReadOnly && self.lock == Lock::Exclusive {
+            return Err(Error::ReadOnly { operation: Operation::Lock });
+        }
         RandomAccessDisk::open_with(self)
     }
 }

@@ -1,0 +1,127 @@
+//! Finding or making the file, and the folders whose entries must become durable for it.
+//!
+//! Invariants: a file is made with `O_EXCL`, so exactly one opener knows that it made it; nothing
+//! is ever unlinked or renamed, so a locked file is the file at the path. Knows no positions.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use random_access_storage::{Error, Operation, Result};
+
+use crate::{Access, Builder, lock};
+
+/// Turns taken between opening and making before giving up; reached only when others make and
+/// remove the file all the time, or by a dangling link.
+const TURNS_MAX: usize = 16;
+
+/// An open, locked file.
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    /// Folders to be synced before the file's name is durable, innermost first.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+/// Opens the file when it is there.
+pub(crate) fn existing(options: &Builder) -> Result<Option<Opened>> {
+    match fs::metadata(&options.path) {
+        // Asked before opening, since opening a pipe can block for ever.
+        Ok(metadata) if !metadata.is_file() => {
+            let what = if metadata.is_dir() {
+                io::ErrorKind::IsADirectory.into()
+            } else {
+                io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
+            };
+            return Err(failed(what));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    }
+    let write = options.access == Access::ReadWrite;
+    match OpenOptions::new().read(true).write(write).open(&options.path) {
+        Ok(file) => {
+            lock::take(&file, options.lock)?;
+            // Whoever made the file may have ended before syncing its folder.
+            let folders = if write { vec![folder_of(&options.path)] } else { Vec::new() };
+            Ok(Some(Opened { file, folders }))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Opens the file, and makes it and the folders above it when they are missing.
+pub(crate) fn existing_or_new(options: &Builder) -> Result<Opened> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for _ in 0..TURNS_MAX {
+        if let Some(opened) = existing(options)? {
+            return Ok(opened);
+        }
+        let folders = make_folders(&options.path).map_err(failed)?;
+        let mode = if options.secret { 0o600 } else { 0o666 };
+        match OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&options.path)
+        {
+            Ok(file) => {
+                lock::take(&file, options.lock)?;
+                return Ok(Opened { file, folders });
+            }
+            // Another made it first, or removed a folder just made.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
+                ) =>
+            {
+                last = error;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(failed(last))
+}
+
+/// Syncs `folder`.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Folders of some file systems cannot be synced; there is nothing more to be done.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        // A folder that may be used but not listed.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
+}
+
+/// Makes the missing folders above `path`; gives those to be synced for the name to be durable.
+fn make_folders(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut missing = Vec::new();
+    let mut folder = folder_of(path);
+    let mut sync = vec![folder.clone()];
+    while !folder.exists() {
+        let above = folder_of(&folder);
+        sync.push(above.clone());
+        missing.push(std::mem::replace(&mut folder, above));
+    }
+    for folder in missing.iter().rev() {
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(sync)
+}
+
+/// The folder that names `path`, which is absolute; the root names itself.
+fn folder_of(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("/")).to_path_buf()
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::io(Operation::Open, 0, 0, source)
+}
