@@ -1,2 +1,108 @@
-//! Placeholder: this crate is being written.
-fn main() {}
+//! The project's checks and tasks: `cargo xtask NAME`.
+//!
+//! Each task prints one closing line with its figures, exits non-zero on a
+//! miss, and says loudly what it skipped and why. No shell is used, and the
+//! product is only ever run as a process: nothing here links to it.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command-line tool for developers: it prints, reads files and reads the clock"
+)]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    reason = "a developer's tool: a panic here is a failed check, never a lost log"
+)]
+
+mod interop;
+mod process;
+mod report;
+mod rng;
+mod tasks;
+mod tree;
+
+use std::process::ExitCode;
+
+use report::{Outcome, run_task};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  ci                    every check below up to `interop`, in order
+  fmt                   rustfmt would change nothing
+  lint                  clippy, warnings denied, in two passes
+  test                  cargo-nextest (cargo test where it is missing), then doctests
+  doc                   rustdoc, warnings denied
+  layers                the walls between the crates, from cargo metadata
+  tidy                  module headers, ASCII, format tables, lock files, leftovers
+  deny                  bans, licences, sources (cargo-deny)
+  interop [--scripts N] [--seed S] [--only I]
+                        random scripts on one directory, in turn with JavaScript
+  demo                  append this repository's own files to a log and show it
+  bench [TABLE...]      the tables of bench/
+  fuzz-smoke [SECONDS]  every fuzz target for a short while (default 15 s each)
+  fuzz TARGET           one fuzz target until it is stopped
+  asan                  the tests under AddressSanitizer
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((task, rest)) = arguments.split_first() else {
+        print!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match run(task, rest) {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::FAILURE,
+        None => {
+            eprint!("xtask: no such task, or arguments it does not take: {task}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs `task`; `None` when there is no such task or it takes no arguments.
+fn run(task: &str, rest: &[String]) -> Option<bool> {
+    let takes_arguments = matches!(task, "interop" | "bench" | "fuzz" | "fuzz-smoke");
+    if !takes_arguments && !rest.is_empty() {
+        return None;
+    }
+    let body: Box<dyn FnOnce() -> Outcome> = match task {
+        "ci" => return Some(tasks::ci::run()),
+        "fmt" => Box::new(tasks::checks::fmt),
+        "lint" => Box::new(tasks::checks::lint),
+        "test" => Box::new(tasks::test::run),
+        "doc" => Box::new(tasks::checks::doc),
+        "layers" => Box::new(tasks::layers::run),
+        "tidy" => Box::new(tasks::tidy::run),
+        "deny" => Box::new(tasks::deny::run),
+        "interop" => {
+            let options = interop::Options::parse(rest)?;
+            Box::new(move || interop::run(&options))
+        }
+        "demo" => Box::new(tasks::demo::run),
+        "bench" => {
+            let tables = rest.to_vec();
+            Box::new(move || tasks::deeper::bench(&tables))
+        }
+        "fuzz-smoke" => {
+            let seconds = match rest {
+                [] => 15,
+                [seconds] => seconds.parse().ok()?,
+                _ => return None,
+            };
+            Box::new(move || tasks::deeper::fuzz_smoke(seconds))
+        }
+        "fuzz" => {
+            let [target] = rest else { return None };
+            let target = target.clone();
+            Box::new(move || tasks::deeper::fuzz(&target))
+        }
+        "asan" => Box::new(tasks::deeper::asan),
+        _ => return None,
+    };
+    Some(run_task(task, body).is_ok())
+}

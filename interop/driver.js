@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+'use strict'
+
+/*
+driver.js - the JavaScript side of the storage interop tests (`cargo xtask interop`).
+
+It drives the published hypercore 10 by one JSON command a line on stdin and answers each with one
+JSON line on stdout: {"ok":true,...} or {"ok":false,"error":"..."}. interop/driver is its Rust twin and
+speaks the same protocol. Commands run one at a time, in order; one core is open at a time.
+
+  {"op":"open","dir":D,"seed":HEX,"compat":BOOL,"eventual":BOOL}
+                              open or create; the key pair is the ed25519 one of the 32 byte seed.
+                              "eventual" is for the twin: this engine has one durability only
+  {"op":"append","blocks":[[S,LEN],...]}
+                              append one batch of generated blocks (below); answers "hashes" of what
+                              it was asked to append and "length" afterwards
+  {"op":"truncate","length":N,"fork":F}
+  {"op":"clear","start":A,"end":B}
+  {"op":"close"}
+  {"op":"state"}              "length" "byteLength" "fork" "treeHash" "contiguousLength" "key" and
+                              "blocks": one BLAKE2b-256 hash for each block, null where it is missing
+
+Block content from (S, LEN): x = S, or 1 if S is 0; for every 4 bytes x = next(x), written little
+endian, cut at LEN. next(x), on unsigned 32 bit: x ^= x << 13; x ^= x >> 17; x ^= x << 5
+*/
+
+const readline = require('readline')
+
+const b4a = require('b4a')
+const crypto = require('hypercore-crypto')
+const Hypercore = require('hypercore')
+
+// Reads in flight while the state is taken.
+const READS_MAX = 256
+
+let core = null
+
+function hex (bytes) {
+  return b4a.toString(bytes, 'hex')
+}
+
+function content ([seed, length]) {
+  const block = Buffer.allocUnsafe(Math.ceil(length / 4) * 4)
+  let x = seed || 1
+  for (let i = 0; i < block.length; i += 4) {
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    x >>>= 0
+    block.writeUInt32LE(x, i)
+  }
+  return block.subarray(0, length)
+}
+
+const commands = {
+  async open ({ dir, seed, compat }) {
+    if (core !== null) throw new Error('a core is open already')
+    const keyPair = crypto.keyPair(b4a.from(seed, 'hex'))
+    const opened = new Hypercore(dir, { keyPair, compat })
+    await opened.ready()
+    core = opened
+    return { length: core.length, fork: core.fork }
+  },
+
+  async append ({ blocks }) {
+    const batch = blocks.map(content)
+    await core.append(batch)
+    return { length: core.length, hashes: batch.map(block => hex(crypto.hash(block))) }
+  },
+
+  async truncate ({ length, fork }) {
+    await core.truncate(length, fork)
+    return { length: core.length, fork: core.fork }
+  },
+
+  async clear ({ start, end }) {
+    await core.clear(start, end)
+    return {}
+  },
+
+  async close () {
+    await core.close()
+    core = null
+    return {}
+  },
+
+  async state () {
+    const blocks = []
+    for (let start = 0; start < core.length; start += READS_MAX) {
+      const reads = []
+      for (let i = start; i < Math.min(core.length, start + READS_MAX); i++) reads.push(read(i))
+      blocks.push(...await Promise.all(reads))
+    }
+    return {
+      length: core.length,
+      byteLength: core.byteLength,
+      fork: core.fork,
+      treeHash: hex(await core.treeHash()),
+      contiguousLength: core.contiguousLength,
+      key: hex(core.key),
+      blocks
+    }
+  }
+}
+
+async function read (index) {
+  if (!(await core.has(index))) return null
+  return hex(crypto.hash(await core.get(index, { wait: false })))
+}
+
+async function run (line) {
+  let answer
+  try {
+    const command = JSON.parse(line)
+    if (!Object.hasOwn(commands, command.op)) throw new Error('no such command: ' + command.op)
+    answer = { ok: true, ...await commands[command.op](command) }
+  } catch (error) {
+    answer = { ok: false, error: error.message }
+  }
+  process.stdout.write(JSON.stringify(answer) + '\n')
+}
+
+let queue = Promise.resolve()
+const lines = readline.createInterface({ input: process.stdin })
+lines.on('line', line => { queue = queue.then(() => run(line)) })
+lines.on('close', () => { queue.then(() => process.exit(0)) })

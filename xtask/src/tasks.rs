@@ -1,0 +1,11 @@
+//! The tasks, one module each, or one a small family.
+
+pub(crate) mod checks;
+pub(crate) mod ci;
+pub(crate) mod deeper;
+pub(crate) mod demo;
+pub(crate) mod deny;
+pub(crate) mod formats;
+pub(crate) mod layers;
+pub(crate) mod test;
+pub(crate) mod tidy;

@@ -1,0 +1,41 @@
+//! `ci`: every quick check, in order; the first miss does not hide the others.
+
+use std::time::Instant;
+
+use crate::interop;
+use crate::report::{Outcome, run_task, seconds};
+use crate::tasks::{checks, deny, layers, test, tidy};
+
+/// Runs all checks and repeats their closing lines; false when one missed.
+pub(crate) fn run() -> bool {
+    let start = Instant::now();
+    let steps: [(&str, fn() -> Outcome); 8] = [
+        ("fmt", checks::fmt),
+        ("lint", checks::lint),
+        ("test", test::run),
+        ("doc", checks::doc),
+        ("layers", layers::run),
+        ("tidy", tidy::run),
+        ("deny", deny::run),
+        ("interop", || interop::run(&interop::Options::default())),
+    ];
+    let mut failed = 0_usize;
+    let mut closings = Vec::new();
+    for (name, body) in steps {
+        closings.push(run_task(name, body).unwrap_or_else(|closing| {
+            failed += 1;
+            closing
+        }));
+    }
+
+    println!();
+    for closing in &closings {
+        println!("  {}", closing.line);
+    }
+    for skipped in closings.iter().flat_map(|closing| &closing.skipped) {
+        println!("  SKIPPED: {skipped}");
+    }
+    let passed = closings.len() - failed;
+    println!("ci: {passed} passed, {failed} failed, {}", seconds(start.elapsed()));
+    failed == 0
+}

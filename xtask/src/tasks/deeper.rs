@@ -1,0 +1,96 @@
+//! `bench`, `fuzz`, `fuzz-smoke` and `asan`: the tiers that `ci` leaves out.
+//!
+//! `bench/` and `fuzz/` are workspaces of their own, so an ordinary build
+//! never sees what they depend on.
+
+use std::process::Command;
+
+use crate::process::{Echo, capture, cargo, is_present, run_in_front};
+use crate::report::{Figures, Miss, Outcome, miss};
+use crate::tree;
+
+const ASAN_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Runs the benchmarks in release; `tables` chooses among them.
+pub(crate) fn bench(tables: &[String]) -> Outcome {
+    let manifest = tree::root().join("bench").join("Cargo.toml");
+    if !manifest.exists() {
+        return miss("there is no bench/Cargo.toml");
+    }
+    let mut command = cargo(["run", "--release", "--quiet", "--manifest-path"]);
+    run_in_front(command.arg(manifest).arg("--").args(tables))?;
+    let which = if tables.is_empty() { "all tables".to_owned() } else { tables.join(", ") };
+    Ok(Figures::new(which))
+}
+
+/// Every fuzz target for `seconds`; no crash.
+pub(crate) fn fuzz_smoke(seconds: u64) -> Outcome {
+    let targets = fuzz_targets()?;
+    if targets.is_empty() {
+        return miss("there is no fuzz target");
+    }
+    for target in &targets {
+        let mut command = fuzz_command(target)?;
+        command.arg("--").arg(format!("-max_total_time={seconds}"));
+        let text = capture(&mut command, Echo::OnFailure)?;
+        let done = text.lines().rev().find(|line| line.starts_with("Done ")).unwrap_or("done");
+        println!("  {target}: {done}");
+    }
+    Ok(Figures::new(format!("{} targets, {seconds} s each, no crash", targets.len())))
+}
+
+/// One fuzz target until it is stopped or crashes.
+pub(crate) fn fuzz(target: &str) -> Outcome {
+    if !fuzz_targets()?.iter().any(|known| known == target) {
+        return miss(format!("there is no fuzz target {target}"));
+    }
+    run_in_front(&mut fuzz_command(target)?)?;
+    Ok(Figures::new(format!("{target}: no crash")))
+}
+
+/// The tests under AddressSanitizer.
+pub(crate) fn asan() -> Outcome {
+    let mut command =
+        cargo(["test", "--workspace", "--lib", "--bins", "--tests", "--target", ASAN_TARGET]);
+    command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
+    let text = capture(&mut command, Echo::Always)?;
+    let binaries = text.lines().filter(|line| line.starts_with("test result: ok")).count();
+    if binaries == 0 {
+        miss("no test ran")
+    } else {
+        Ok(Figures::new(format!("{binaries} test binaries clean")))
+    }
+}
+
+/// `cargo fuzz run TARGET`: what it finds goes below the target directory, so
+/// that the committed corpus stays small.
+fn fuzz_command(target: &str) -> Result<Command, Miss> {
+    let found = tree::target_dir()?.join("fuzz-corpus").join(target);
+    std::fs::create_dir_all(&found)?;
+    let mut command = cargo_fuzz(["run", target])?;
+    command.arg(found);
+    let committed = tree::root().join("fuzz").join("corpus").join(target);
+    if committed.exists() {
+        command.arg(committed);
+    }
+    Ok(command)
+}
+
+fn fuzz_targets() -> Result<Vec<String>, Miss> {
+    if !tree::root().join("fuzz").join("Cargo.toml").exists() {
+        return miss("there is no fuzz/Cargo.toml");
+    }
+    let text = crate::process::output(&mut cargo_fuzz(["list"])?)?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// cargo-fuzz on the stable compiler; installed when it is missing.
+fn cargo_fuzz<const N: usize>(arguments: [&str; N]) -> Result<Command, Miss> {
+    if !is_present("cargo-fuzz") {
+        println!("fuzz: cargo-fuzz is missing: installing it");
+        capture(&mut cargo(["install", "--locked", "--quiet", "cargo-fuzz"]), Echo::OnFailure)?;
+    }
+    let mut command = cargo(["fuzz"]);
+    command.args(arguments).env("RUSTC_BOOTSTRAP", "1");
+    Ok(command)
+}
