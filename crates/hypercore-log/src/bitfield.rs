@@ -86,9 +86,8 @@ fn pages_of(range: &Range<u64>) -> Option<std::ops::RangeInclusive<u64>> {
 /// The part of `range` in page `number`, which must be one of [`pages_of`] it.
 fn slice(range: &Range<u64>, number: u64) -> Slice {
     let base = number.saturating_mul(PAGE_BITS);
-    let inside = |index: u64| {
-        u32::try_from(index.saturating_sub(base).min(PAGE_BITS)).unwrap_or(page::BITS)
-    };
+    let inside =
+        |index: u64| u32::try_from(index.saturating_sub(base).min(PAGE_BITS)).unwrap_or(page::BITS);
     Slice { number, start: inside(range.start), end: inside(range.end) }
 }
 
@@ -123,7 +122,7 @@ impl Bitfield {
         const PAGE: u64 = PAGE_LEN as u64;
         let storage = StorageError::in_file(FileName::Bitfield);
         let size = store.len().map_err(&storage)?;
-        let size = (size - size % 4).min(INDEX_END.div_ceil(PAGE_BITS).saturating_mul(PAGE));
+        let size = (size & !3).min(INDEX_END.div_ceil(PAGE_BITS).saturating_mul(PAGE));
         let mut bitfield = Self::new();
         let mut buffer = vec![0; PAGE_LEN.saturating_mul(usize::try_from(LOAD_PAGES).unwrap_or(1))];
         let mut position = 0;
@@ -131,7 +130,6 @@ impl Bitfield {
             let Some(stored) = store.next_stored(position).map_err(&storage)? else { break };
             // A store may answer with ranges that do not match pages, or that lie behind.
             let start = stored.start.max(position);
-            let start = start - start % PAGE;
             let end = stored.end.min(size);
             let mut number = start / PAGE;
             while let Some(from) = number.checked_mul(PAGE).filter(|from| *from < end) {
@@ -172,7 +170,11 @@ impl Bitfield {
     /// [`BitfieldError::TooManyPages`] when it would add more pages than [`PAGES_PER_SET_MAX`], or make
     /// them more than [`PAGES_MAX`]. Nothing is changed then. Callers bound the range by the length of
     /// the tree first; this is the last guard.
-    pub(crate) fn set_range(&mut self, range: Range<u64>, value: bool) -> Result<bool, BitfieldError> {
+    pub(crate) fn set_range(
+        &mut self,
+        range: Range<u64>,
+        value: bool,
+    ) -> Result<bool, BitfieldError> {
         if value { self.set(range) } else { Ok(self.clear(range)) }
     }
 

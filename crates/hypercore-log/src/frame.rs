@@ -31,10 +31,7 @@ impl FrameHead {
     /// Takes the first eight bytes apart; what they say is not checked.
     pub(crate) fn from_bytes(bytes: &[u8; FRAME_HEADER_LEN]) -> Self {
         let [a, b, c, d, e, f, g, h] = *bytes;
-        Self {
-            crc: u32::from_le_bytes([a, b, c, d]),
-            info: u32::from_le_bytes([e, f, g, h]),
-        }
+        Self { crc: u32::from_le_bytes([a, b, c, d]), info: u32::from_le_bytes([e, f, g, h]) }
     }
 
     /// Bytes of content that follow, at most [`FRAME_CONTENT_LEN_MAX`].
@@ -117,10 +114,7 @@ pub(crate) fn write_frame(
         return Err(too_long);
     }
     let len = u32::try_from(content.len()).map_err(|_| too_long)?;
-    let head = FrameHead {
-        crc: 0,
-        info: (len << 2) | (u32::from(partial) << 1) | u32::from(bit),
-    };
+    let head = FrameHead { crc: 0, info: (len << 2) | (u32::from(partial) << 1) | u32::from(bit) };
     let mut hasher = head.hasher();
     hasher.update(content);
     out.reserve(content.len().saturating_add(FRAME_HEADER_LEN));
@@ -169,10 +163,7 @@ mod tests {
         let content = vec![0; FRAME_CONTENT_LEN_MAX + 1];
         let mut out = Vec::new();
         let len = content.len();
-        assert_eq!(
-            write_frame(&mut out, &content, false, false),
-            Err(FrameTooLong { len })
-        );
+        assert_eq!(write_frame(&mut out, &content, false, false), Err(FrameTooLong { len }));
         assert!(out.is_empty());
     }
 

@@ -1,1 +1,505 @@
-//! The oplog file: two header slots and the entries written since the newer header.
+//! The oplog file: two header slots, and the entries written since the newer header.
+//!
+//! Reading finds the live header and its entries and says what else stands there; writing is planned here
+//! as bytes and positions. Nothing here decides when to write or sync, cuts the file, checks signatures,
+//! or knows what an entry does. Memory is bounded by what the file holds, never by what a length
+//! field in it says.
+
+use std::ops::Range;
+
+use compact_encoding::{Decode, Decoder, Encode};
+use random_access_storage::RandomAccess;
+use zeroize::Zeroizing;
+
+use crate::entry::{Entry, EntryPiece};
+use crate::error::{Corruption, LogError, StorageError};
+use crate::frame::{FRAME_HEADER_LEN, write_frame};
+use crate::header::{
+    ExternalHeader, HEADER_LEN_MAX, Header, HeaderError, HeaderTooLarge, SlotContent,
+};
+use crate::stores::FileName;
+
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use reader::{FrameReader, RawFrame};
+
+/// Bytes of a header slot.
+pub(crate) const SLOT_LEN: u64 = 4096;
+
+/// Where the entries start.
+pub(crate) const ENTRIES_START: u64 = 8192;
+
+/// Bytes the content of one entry may have: 128 MiB.
+///
+/// An entry of as many nodes as an array can hold has at most 51 MiB; only user data makes one larger.
+/// A damaged or hostile length field can name more: such an entry ends the oplog, as an invalid one.
+pub(crate) const ENTRY_CONTENT_LEN_MAX: usize = 128 * 1024 * 1024;
+
+/// The bits of a file without a header: the first goes to slot 0 with bit 0.
+pub(crate) const FRESH_BITS: [bool; 2] = [true, false];
+
+/// What stands in an oplog file.
+#[derive(Debug)]
+pub(crate) enum OplogState {
+    /// No header, and too short for two slots: no core is stored here.
+    Missing,
+    /// Exactly two slots, all bytes zero. A power cut while a core was being created can leave this; so
+    /// can damage. JavaScript refuses it as corrupt.
+    Blank,
+    /// A core.
+    Present(Box<Loaded>),
+}
+
+/// The live header and its entries.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The live header.
+    pub(crate) header: Header,
+    /// What each slot holds.
+    pub(crate) slots: [SlotState; 2],
+    /// Which slot the live header is in.
+    pub(crate) live_slot: usize,
+    /// The bits of the slots; the bit of a slot that is not valid is derived.
+    pub(crate) bits: [bool; 2],
+    /// Where the live header is, when it is in the header file.
+    pub(crate) external: Option<ExternalHeader>,
+    /// The entries of the live header, whole batches only.
+    pub(crate) entries: Vec<LoadedEntry>,
+    /// Where the last of them ends. The file must be cut here, and the cut be durable, before anything is
+    /// written: frames further on may become valid again behind a new entry or a new header.
+    pub(crate) entries_end: u64,
+    /// Bytes of the file. May be below [`ENTRIES_START`].
+    pub(crate) file_len: u64,
+    /// What stands behind the last valid frame.
+    pub(crate) tail: Tail,
+}
+
+/// What a header slot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlotState {
+    /// A header.
+    Valid,
+    /// Zeros, or the file ends before it.
+    Empty,
+    /// No valid frame, or one whose content does not decode.
+    Damaged,
+    /// A valid frame whose content is of a newer version.
+    Newer,
+}
+
+/// One entry and where it stands.
+#[derive(Debug)]
+pub(crate) struct LoadedEntry {
+    /// The change.
+    pub(crate) entry: Entry,
+    /// The bytes of its frame in the file.
+    pub(crate) range: Range<u64>,
+    /// Whether the next entry belongs to the same atomic batch.
+    pub(crate) partial: bool,
+}
+
+/// What stands where reading the entries stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// Nothing: the file ends there.
+    End,
+    /// No valid frame: a torn write, or damage.
+    Invalid,
+    /// A valid frame with the other bit: of an older header, whose entries were not cut off, or of a newer
+    /// one whose slot is damaged.
+    OtherHeader,
+    /// A valid frame with the right bit whose content is no entry, or a longer one than
+    /// [`ENTRY_CONTENT_LEN_MAX`].
+    Undecodable,
+}
+
+/// Where a log is to be cut so that whole batches are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// Entries kept.
+    pub(crate) entries: usize,
+    /// Bytes of the file kept.
+    pub(crate) end: u64,
+}
+
+impl Loaded {
+    /// Whether a valid frame with the other bit stands where the entries end: with a damaged slot it is
+    /// evidence of a newer header that was lost.
+    pub(crate) fn foreign_entry_bit(&self) -> bool {
+        self.tail == Tail::OtherHeader
+    }
+
+    /// Whether opening for writing must cut the file (or lengthen one that is too short).
+    pub(crate) fn needs_cut(&self) -> bool {
+        self.entries_end != self.file_len
+    }
+
+    /// Where to cut so that at most the first `count` entries are kept and no batch is torn.
+    pub(crate) fn cut_at(&self, count: usize) -> Cut {
+        let kept = self.entries.get(..count).unwrap_or(&self.entries);
+        let last = kept.iter().enumerate().rev().find(|(_, entry)| !entry.partial);
+        last.map_or(Cut { entries: 0, end: ENTRIES_START }, |(at, entry)| Cut {
+            entries: at.saturating_add(1),
+            end: entry.range.end,
+        })
+    }
+
+    /// Where writing goes on after the file was cut at `entries_end`.
+    pub(crate) const fn position(&self) -> OplogPosition {
+        OplogPosition { bits: self.bits, external: self.external, entries_end: self.entries_end }
+    }
+}
+
+/// Why an oplog could not be read. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OplogError {
+    /// No header slot is valid.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// No header slot is valid, and one is of a newer version.
+    #[error("{file} is of a newer version")]
+    Unsupported {
+        /// The file with the newer header.
+        file: FileName,
+    },
+    /// A store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A slot while the live one is being chosen.
+struct Slot {
+    state: SlotState,
+    bit: bool,
+    header: Option<(Box<Header>, Option<ExternalHeader>)>,
+}
+
+/// Reads an oplog and the header file that it may point into.
+///
+/// # Errors
+/// [`OplogError::Corrupt`] when the file is long enough for two slots and neither is valid;
+/// [`OplogError::Unsupported`] when neither is valid and one is of a newer version;
+/// [`OplogError::Storage`] when a store failed.
+///
+/// # Source
+/// formats.md sections 8.4 and 8.5.
+pub(crate) fn read(
+    oplog: &dyn RandomAccess,
+    header_file: &dyn RandomAccess,
+) -> Result<OplogState, OplogError> {
+    let mut reader = FrameReader::new(oplog)?;
+    let file_len = reader.len();
+    let slots = [read_slot(&mut reader, 0, header_file)?, read_slot(&mut reader, 1, header_file)?];
+    let states = [slots[0].state, slots[1].state];
+    let bits = match states.map(|state| state == SlotState::Valid) {
+        [true, true] => [slots[0].bit, slots[1].bit],
+        [true, false] => [slots[0].bit, slots[0].bit],
+        [false, true] => [!slots[1].bit, slots[1].bit],
+        [false, false] if states.contains(&SlotState::Newer) => {
+            return Err(OplogError::Unsupported { file: FileName::Oplog });
+        }
+        [false, false] if file_len < ENTRIES_START => return Ok(OplogState::Missing),
+        [false, false] if file_len == ENTRIES_START && states == [SlotState::Empty; 2] => {
+            return Ok(OplogState::Blank);
+        }
+        [false, false] => {
+            let what = "a header in one of the two slots";
+            return Err(Corruption::new(FileName::Oplog, 0, what).into());
+        }
+    };
+    let live_slot = usize::from(live_bit(bits));
+    let [first, second] = slots;
+    let live = if live_slot == 0 { first } else { second };
+    // The bits were derived so that a valid slot is live.
+    let Some((header, external)) = live.header else {
+        return Err(Corruption::new(FileName::Oplog, 0, "a live header").into());
+    };
+    let mut loaded = Loaded {
+        header: *header,
+        slots: states,
+        live_slot,
+        bits,
+        external,
+        entries: Vec::new(),
+        entries_end: ENTRIES_START,
+        file_len,
+        tail: Tail::End,
+    };
+    read_entries(&mut reader, &mut loaded)?;
+    Ok(OplogState::Present(Box::new(loaded)))
+}
+
+/// The number of the live slot, which is also the bit of its entries.
+const fn live_bit(bits: [bool; 2]) -> bool {
+    bits[0] ^ bits[1]
+}
+
+fn read_slot(
+    reader: &mut FrameReader<'_>,
+    slot: u64,
+    header_file: &dyn RandomAccess,
+) -> Result<Slot, StorageError> {
+    let offset = slot.saturating_mul(SLOT_LEN);
+    let without_header = |state, bit| Slot { state, bit, header: None };
+    let (bit, content) = match reader.frame_at(offset, HEADER_LEN_MAX)? {
+        RawFrame::Valid { bit, content, .. } => (bit, SlotContent::from_bytes(content)),
+        RawFrame::TooLong { .. } => return Ok(without_header(SlotState::Damaged, false)),
+        RawFrame::Invalid | RawFrame::End => {
+            let empty = reader.is_zero(offset, SLOT_LEN)?;
+            let state = if empty { SlotState::Empty } else { SlotState::Damaged };
+            return Ok(without_header(state, false));
+        }
+    };
+    let content = match content {
+        Ok(SlotContent::Inline(header)) => Ok((header, None)),
+        Ok(SlotContent::External(place)) => {
+            read_external(place, header_file)?.map(|header| (header, Some(place)))
+        }
+        Err(error) => Err(error),
+    };
+    Ok(match content {
+        Ok(header) => Slot { state: SlotState::Valid, bit, header: Some(header) },
+        Err(HeaderError::Version) => without_header(SlotState::Newer, bit),
+        Err(HeaderError::Invalid(_)) => without_header(SlotState::Damaged, bit),
+    })
+}
+
+/// Reads a header from the header file; a range that is not in the file is an invalid header.
+fn read_external(
+    place: ExternalHeader,
+    header_file: &dyn RandomAccess,
+) -> Result<Result<Box<Header>, HeaderError>, StorageError> {
+    let in_header = StorageError::in_file(FileName::Header);
+    let file_len = header_file.len().map_err(&in_header)?;
+    let end = place.start.checked_add(place.len);
+    let len = usize::try_from(place.len).ok().filter(|len| *len <= HEADER_LEN_MAX);
+    let (Some(len), true) = (len, end.is_some_and(|end| end <= file_len)) else {
+        // Reading no bytes says what is wrong: the input ends inside the header.
+        return Ok(external_header(&[]));
+    };
+    let bytes = Zeroizing::new(header_file.read_vec_at(place.start, len).map_err(&in_header)?);
+    Ok(external_header(&bytes))
+}
+
+fn external_header(bytes: &[u8]) -> Result<Box<Header>, HeaderError> {
+    match SlotContent::from_bytes(bytes)? {
+        SlotContent::Inline(header) => Ok(header),
+        // A pointer to a pointer: never written.
+        SlotContent::External(_) => external_header(&[]),
+    }
+}
+
+fn read_entries(reader: &mut FrameReader<'_>, loaded: &mut Loaded) -> Result<(), StorageError> {
+    let live = live_bit(loaded.bits);
+    let mut offset = ENTRIES_START;
+    loaded.tail = loop {
+        match reader.frame_at(offset, ENTRY_CONTENT_LEN_MAX)? {
+            RawFrame::End => break Tail::End,
+            RawFrame::Invalid => break Tail::Invalid,
+            RawFrame::TooLong { bit } | RawFrame::Valid { bit, .. } if bit != live => {
+                break Tail::OtherHeader;
+            }
+            RawFrame::TooLong { .. } => break Tail::Undecodable,
+            RawFrame::Valid { partial, content, end, .. } => {
+                let Ok(entry) = Entry::decode(&mut Decoder::new(content)) else {
+                    break Tail::Undecodable;
+                };
+                loaded.entries.push(LoadedEntry { entry, range: offset..end, partial });
+                offset = end;
+            }
+        }
+    };
+    while loaded.entries.last().is_some_and(|entry| entry.partial) {
+        loaded.entries.pop();
+    }
+    if let Some(last) = loaded.entries.last() {
+        loaded.entries_end = last.range.end;
+    }
+    Ok(())
+}
+
+/// Why entries have no bytes. Nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EncodeError {
+    /// The content of an entry would be longer than [`ENTRY_CONTENT_LEN_MAX`].
+    #[error("an entry of {len} bytes is too long")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// A number is 2^53 or more.
+    #[error(transparent)]
+    Number(#[from] crate::entry::NumberTooLarge),
+}
+
+/// The frames of one atomic batch: after a crash all of `entries` are there, or none.
+///
+/// An entry with too many nodes for one is written as several.
+///
+/// # Errors
+/// [`EncodeError`].
+///
+/// # Source
+/// formats.md section 8.4.
+pub(crate) fn encode_entries(entries: &[Entry], bit: bool) -> Result<Vec<u8>, EncodeError> {
+    let mut pieces = Vec::with_capacity(entries.len());
+    for entry in entries {
+        pieces.extend(entry.pieces()?);
+    }
+    let mut out = Vec::new();
+    let mut rest = pieces.into_iter().peekable();
+    while let Some(piece) = rest.next() {
+        write_piece(&mut out, &piece, bit, rest.peek().is_some())?;
+    }
+    Ok(out)
+}
+
+fn write_piece(
+    out: &mut Vec<u8>,
+    piece: &EntryPiece<'_>,
+    bit: bool,
+    partial: bool,
+) -> Result<(), EncodeError> {
+    let len = piece.encoded_len();
+    if len > ENTRY_CONTENT_LEN_MAX {
+        return Err(EncodeError::TooLong { len });
+    }
+    write_frame(out, &piece.to_vec(), bit, partial).map_err(|_| EncodeError::TooLong { len })
+}
+
+/// The slot that the next header goes to, and its bit.
+///
+/// # Source
+/// formats.md section 8.4.
+pub(crate) const fn next_slot(bits: [bool; 2]) -> (usize, bool) {
+    if bits[0] == bits[1] { (1, !bits[1]) } else { (0, !bits[0]) }
+}
+
+/// The bytes of a header write. Wiped when dropped: they hold the secret key.
+#[derive(Clone)]
+pub(crate) struct HeaderBytes {
+    /// What the slot gets: a frame of at most [`SLOT_LEN`] bytes.
+    pub(crate) slot: Zeroizing<Vec<u8>>,
+    /// What the header file gets, and where. To be durable before the slot is written.
+    pub(crate) external: Option<(ExternalHeader, Zeroizing<Vec<u8>>)>,
+}
+
+/// The bytes that write `header` with `bit`, when the live header is at `previous`.
+///
+/// Once a header is in the header file the next ones are too, in turns with the place before, so that the
+/// live one is never overwritten.
+///
+/// # Errors
+/// [`HeaderTooLarge`].
+///
+/// # Source
+/// formats.md section 8.5.
+pub(crate) fn encode_header_slot(
+    header: &Header,
+    bit: bool,
+    previous: Option<ExternalHeader>,
+) -> Result<HeaderBytes, HeaderTooLarge> {
+    header.check_len()?;
+    let content = header.to_secret_vec();
+    let len = content.len();
+    let fits = len.saturating_add(FRAME_HEADER_LEN) as u64 <= SLOT_LEN;
+    let mut slot = Zeroizing::new(Vec::with_capacity(len.min(HEADER_LEN_MAX).saturating_add(8)));
+    let too_large = |_| HeaderTooLarge { len };
+    if fits && previous.is_none() {
+        write_frame(&mut slot, &content, bit, false).map_err(too_large)?;
+        return Ok(HeaderBytes { slot, external: None });
+    }
+    let len = len as u64;
+    let old = previous.unwrap_or(ExternalHeader { start: 0, len: 0 });
+    let behind = old.start.saturating_add(old.len).div_ceil(SLOT_LEN).saturating_mul(SLOT_LEN);
+    let start = if len > old.start { behind } else { 0 };
+    let place = ExternalHeader { start, len };
+    write_frame(&mut slot, &place.to_slot_content(), bit, false).map_err(too_large)?;
+    Ok(HeaderBytes { slot, external: Some((place, content)) })
+}
+
+/// Where writing goes on: the live bits, the place of an external header, the end of the entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OplogPosition {
+    bits: [bool; 2],
+    external: Option<ExternalHeader>,
+    /// Where the next entry goes.
+    pub(crate) entries_end: u64,
+}
+
+/// A header write: positions and bytes.
+#[derive(Clone)]
+pub(crate) struct SlotWrite {
+    slot: usize,
+    bit: bool,
+    /// Where the slot starts in the oplog.
+    pub(crate) offset: u64,
+    /// What is written there; at most [`SLOT_LEN`] bytes.
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    /// What goes to the header file first, and where. To be durable before the slot is written.
+    pub(crate) external: Option<(u64, Zeroizing<Vec<u8>>)>,
+    place: Option<ExternalHeader>,
+}
+
+impl std::fmt::Debug for SlotWrite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SlotWrite")
+            .field("slot", &self.slot)
+            .field("bit", &self.bit)
+            .field("len", &self.bytes.len())
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for HeaderBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HeaderBytes").field("len", &self.slot.len()).finish_non_exhaustive()
+    }
+}
+
+impl OplogPosition {
+    /// Of a file without a header.
+    pub(crate) const fn fresh() -> Self {
+        Self { bits: FRESH_BITS, external: None, entries_end: ENTRIES_START }
+    }
+
+    /// The bit that entries of the live header carry.
+    pub(crate) const fn bit(&self) -> bool {
+        live_bit(self.bits)
+    }
+
+    /// The bytes of the next header. Changes nothing: see [`header_written`](Self::header_written).
+    ///
+    /// # Errors
+    /// [`HeaderTooLarge`].
+    pub(crate) fn prepare_header(&self, header: &Header) -> Result<SlotWrite, HeaderTooLarge> {
+        let (slot, bit) = next_slot(self.bits);
+        let bytes = encode_header_slot(header, bit, self.external)?;
+        let place = bytes.external.as_ref().map(|(place, _)| *place);
+        Ok(SlotWrite {
+            slot,
+            bit,
+            offset: if slot == 0 { 0 } else { SLOT_LEN },
+            bytes: bytes.slot,
+            external: bytes.external.map(|(place, content)| (place.start, content)),
+            place,
+        })
+    }
+
+    /// Notes that the header was written: it is the live one, and has no entries.
+    pub(crate) const fn header_written(&mut self, write: &SlotWrite) {
+        let [first, second] = self.bits;
+        self.bits = if write.slot == 0 { [write.bit, second] } else { [first, write.bit] };
+        self.external = write.place;
+        self.entries_end = ENTRIES_START;
+    }
+}
+
+impl From<HeaderTooLarge> for LogError {
+    fn from(error: HeaderTooLarge) -> Self {
+        Self::UserDataTooLarge { len: error.len as u64 }
+    }
+}

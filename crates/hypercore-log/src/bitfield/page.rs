@@ -35,9 +35,7 @@ pub(super) struct Words {
 
 impl std::fmt::Debug for Words {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Words")
-            .field("count", &self.count)
-            .finish_non_exhaustive()
+        f.debug_struct("Words").field("count", &self.count).finish_non_exhaustive()
     }
 }
 
@@ -57,10 +55,7 @@ fn masks(start: u32, end: u32) -> impl DoubleEndedIterator<Item = (usize, u64)> 
 impl Page {
     /// A page without a bit set: only while one is being set.
     pub(super) fn zeroed() -> Self {
-        Self::Words(Box::new(Words {
-            words: [0; PAGE_WORDS],
-            count: 0,
-        }))
+        Self::Words(Box::new(Words { words: [0; PAGE_WORDS], count: 0 }))
     }
 
     /// Reads a page from its bytes, the missing ones zero; `None` when no bit is set.
@@ -116,10 +111,7 @@ impl Page {
             if value || start == end {
                 return 0;
             }
-            *self = Self::Words(Box::new(Words {
-                words: [u64::MAX; PAGE_WORDS],
-                count: BITS,
-            }));
+            *self = Self::Words(Box::new(Words { words: [u64::MAX; PAGE_WORDS], count: BITS }));
         }
         let Self::Words(page) = self else { return 0 };
         let mut changed = 0;
@@ -161,9 +153,9 @@ impl Page {
         match self {
             Self::Full => end - start,
             Self::Words(page) if end - start == BITS => page.count,
-            Self::Words(page) => masks(start, end)
-                .map(|(word, mask)| (page.words[word] & mask).count_ones())
-                .sum(),
+            Self::Words(page) => {
+                masks(start, end).map(|(word, mask)| (page.words[word] & mask).count_ones()).sum()
+            }
         }
     }
 
@@ -175,10 +167,7 @@ impl Page {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a word number is below PAGE_WORDS"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "a word number is below PAGE_WORDS")]
 fn position(word: usize, bit: u32) -> u32 {
     word as u32 * 64 + bit
 }
