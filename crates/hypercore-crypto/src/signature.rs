@@ -66,15 +66,13 @@ impl MultiSignature {
     /// # Source
     /// formats.md section 5.4.
     pub fn decode_v0(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        let count = input.array_len(PROOF_V0_LEN_MIN)?;
-        let mut proofs = Vec::with_capacity(count);
-        for _ in 0..count {
+        let proofs = input.array(PROOF_V0_LEN_MIN, |input| {
             let flags = input.uint()?;
             let signer = input.uint()?;
             let signature = Signature::decode(input)?;
             let patch = if flags & PATCH_FLAG == 0 { 0 } else { decode_v0_patch(input)? };
-            proofs.push(SignatureProof { signer, signature, patch });
-        }
+            Ok(SignatureProof { signer, signature, patch })
+        })?;
         Ok(Self { proofs, nodes: decode_nodes(input)? })
     }
 
@@ -93,10 +91,7 @@ impl MultiSignature {
                 out.uint(length.saturating_add(proof.patch));
                 out.uint(proof.patch);
                 let positions = positions.get(number).unwrap_or(&none);
-                out.array_len(positions.len());
-                for position in positions {
-                    out.uint(*position);
-                }
+                out.array(positions, |out, position| out.uint(*position));
             }
         }
         encode_nodes(&self.nodes, &mut out);
@@ -125,23 +120,19 @@ fn decode_v0_patch(input: &mut Decoder<'_>) -> Result<u64, DecodeError> {
 }
 
 fn decode_nodes(input: &mut Decoder<'_>) -> Result<Vec<SignatureNode>, DecodeError> {
-    let count = input.array_len(NODE_LEN_MIN)?;
-    let mut nodes = Vec::with_capacity(count);
-    for _ in 0..count {
+    input.array(NODE_LEN_MIN, |input| {
         let index = input.uint()?;
         let size = input.uint()?;
-        nodes.push(SignatureNode { index, size, hash: Hash::decode(input)? });
-    }
-    Ok(nodes)
+        Ok(SignatureNode { index, size, hash: Hash::decode(input)? })
+    })
 }
 
 fn encode_nodes(nodes: &[SignatureNode], out: &mut Encoder) {
-    out.array_len(nodes.len());
-    for node in nodes {
+    out.array(nodes, |out, node| {
         out.uint(node.index);
         out.uint(node.size);
         node.hash.encode(out);
-    }
+    });
 }
 
 impl Encode for MultiSignature {
@@ -158,25 +149,22 @@ impl Encode for MultiSignature {
     }
 
     fn encode(&self, out: &mut Encoder) {
-        out.array_len(self.proofs.len());
-        for proof in &self.proofs {
+        out.array(&self.proofs, |out, proof| {
             out.uint(proof.signer);
             proof.signature.encode(out);
             out.uint(proof.patch);
-        }
+        });
         encode_nodes(&self.nodes, out);
     }
 }
 
 impl<'a> Decode<'a> for MultiSignature {
     fn decode(input: &mut Decoder<'a>) -> Result<Self, DecodeError> {
-        let count = input.array_len(PROOF_LEN_MIN)?;
-        let mut proofs = Vec::with_capacity(count);
-        for _ in 0..count {
+        let proofs = input.array(PROOF_LEN_MIN, |input| {
             let signer = input.uint()?;
             let signature = Signature::decode(input)?;
-            proofs.push(SignatureProof { signer, signature, patch: input.uint()? });
-        }
+            Ok(SignatureProof { signer, signature, patch: input.uint()? })
+        })?;
         Ok(Self { proofs, nodes: decode_nodes(input)? })
     }
 }

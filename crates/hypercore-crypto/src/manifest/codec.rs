@@ -3,7 +3,9 @@
 //! Decoding takes whatever JavaScript takes: unknown flags and bytes left over are ignored, and a
 //! quorum may be larger than the list of signers.
 
-use compact_encoding::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Encoder, uint_len};
+use compact_encoding::{
+    Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Encoder, buffer_len, uint_len,
+};
 
 use crate::fixed::{CoreKey, Hash, Namespace, PublicKey};
 use crate::manifest::{MANIFEST_VERSION_MAX, Manifest, Prologue, Signer};
@@ -59,7 +61,7 @@ impl Manifest {
             _ => {
                 out.uint(if self.allow_patch { ALLOW_PATCH } else { 0 });
                 out.uint(self.quorum);
-                encode_list(&self.signers, out);
+                out.array(&self.signers, |out, signer| signer.encode(out));
             }
         }
     }
@@ -87,7 +89,7 @@ impl Manifest {
             V0_MULTI => {
                 manifest.allow_patch = input.uint()? & ALLOW_PATCH != 0;
                 manifest.quorum = input.uint()?;
-                manifest.signers = decode_list(input, SIGNER_LEN)?;
+                manifest.signers = input.array(SIGNER_LEN, Signer::decode)?;
             }
             _ => return Err(invalid(at, "kind of version 0 manifest")),
         }
@@ -115,10 +117,7 @@ impl Encode for Manifest {
         let linked = self.linked.as_ref().map_or(0, |linked| {
             uint_len(linked.len() as u64).saturating_add(linked.len().saturating_mul(32))
         });
-        let user_data = self
-            .user_data
-            .as_ref()
-            .map_or(0, |data| uint_len(data.len() as u64).saturating_add(data.len()));
+        let user_data = self.user_data.as_ref().map_or(0, |data| buffer_len(data.len()));
         [3, uint_len(self.quorum), list, prologue, linked, user_data]
             .into_iter()
             .fold(0, usize::saturating_add)
@@ -132,13 +131,13 @@ impl Encode for Manifest {
         out.uint(self.flags());
         out.uint(HASH_BLAKE2B);
         out.uint(self.quorum);
-        encode_list(&self.signers, out);
+        out.array(&self.signers, |out, signer| signer.encode(out));
         if let Some(prologue) = &self.prologue {
             prologue.hash.encode(out);
             out.uint(prologue.length);
         }
         if let Some(linked) = &self.linked {
-            encode_list(linked, out);
+            out.array(linked, |out, key| key.encode(out));
         }
         if let Some(user_data) = &self.user_data {
             out.buffer(user_data);
@@ -160,7 +159,7 @@ impl<'a> Decode<'a> for Manifest {
             version,
             allow_patch: flags & ALLOW_PATCH != 0,
             quorum: input.uint()?,
-            signers: decode_list(input, SIGNER_LEN)?,
+            signers: input.array(SIGNER_LEN, Signer::decode)?,
             prologue: if flags & PROLOGUE == 0 {
                 None
             } else {
@@ -169,7 +168,7 @@ impl<'a> Decode<'a> for Manifest {
             linked: if flags & LINKED == 0 {
                 None
             } else {
-                Some(decode_list::<CoreKey>(input, 32)?)
+                Some(input.array(32, CoreKey::decode)?)
             },
             user_data: if flags & USER_DATA == 0 { None } else { Some(input.buffer()?.to_vec()) },
         })
@@ -201,25 +200,6 @@ impl<'a> Decode<'a> for Signer {
 fn decode_hash(input: &mut Decoder<'_>) -> Result<(), DecodeError> {
     let at = input.position();
     if input.uint()? == HASH_BLAKE2B { Ok(()) } else { Err(invalid(at, "hash of a manifest")) }
-}
-
-fn decode_list<'a, T: Decode<'a>>(
-    input: &mut Decoder<'a>,
-    len_min: usize,
-) -> Result<Vec<T>, DecodeError> {
-    let count = input.array_len(len_min)?;
-    let mut list = Vec::with_capacity(count);
-    for _ in 0..count {
-        list.push(T::decode(input)?);
-    }
-    Ok(list)
-}
-
-fn encode_list(list: &[impl Encode], out: &mut Encoder) {
-    out.array_len(list.len());
-    for element in list {
-        element.encode(out);
-    }
 }
 
 fn invalid(offset: usize, what: &'static str) -> DecodeError {
