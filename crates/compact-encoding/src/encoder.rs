@@ -228,7 +228,8 @@ impl Encoder {
             return self.uint8(low);
         };
         let [a, b, c, d] = above.to_be_bytes();
-        match above {
+        // The width is that of the number, not of what is written.
+        match value {
             0..=0xff => self.fixed(&[0xfb, d]),
             0x100..=0xffff => self.fixed(&[0xfc, c, d]),
             0x1_0000..=0xff_ffff => self.fixed(&[0xfd, b, c, d]),
