@@ -1,41 +1,33 @@
 //! Sparse storage in memory.
+//!
+//! [`RandomAccessMemory`] is a [`RandomAccess`] on pages of 1 KiB that are made when first
+//! written: a store of a petabyte with two bytes in it costs a few pages. It opens no file and
+//! starts no thread.
+//!
+//! ```
+//! use random_access_memory::RandomAccessMemory;
+//! use random_access_storage::{Error, RandomAccess};
+//!
+//! let store = RandomAccessMemory::new();
+//! store.write_at(1 << 40, b"far out")?;
+//! let same = store.clone(); // clones share the content
+//! assert_eq!(same.read_vec_at((1 << 40) - 1, 8)?, b"\0far out");
+//! assert_eq!(same.stored_len()?, 1024);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # After a crash
+//!
+//! Nothing is left; [`sync`](RandomAccess::sync) does nothing.
+//!
+//! # Features
+//!
+//! None.
 #![forbid(unsafe_code)]
 
-use std::sync::{Arc, RwLock};
+mod memory;
 
-use random_access_storage::{RandomAccess, Result, SyncScope};
+pub use memory::RandomAccessMemory;
 
-/// A store in memory; clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct RandomAccessMemory {
-    _shared: Arc<RwLock<Vec<u8>>>,
-}
-
-impl RandomAccessMemory {
-    /// An empty store.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-impl RandomAccess for RandomAccessMemory {
-    fn read_at(&self, _: u64, _: &mut [u8]) -> Result<()> {
-        Ok(())
-    }
-    fn write_at(&self, _: u64, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-    fn discard(&self, _: u64, _: u64) -> Result<()> {
-        Ok(())
-    }
-    fn truncate(&self, _: u64) -> Result<()> {
-        Ok(())
-    }
-    fn len(&self) -> Result<u64> {
-        Ok(0)
-    }
-    fn sync(&self, _: SyncScope) -> Result<()> {
-        Ok(())
-    }
-}
+#[cfg(doc)]
+use random_access_storage::RandomAccess;
