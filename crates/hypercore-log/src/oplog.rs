@@ -5,14 +5,12 @@
 //! or knows what an entry does. Memory is bounded by what the file holds, never by what a length
 //! field in it says.
 
-use std::ops::Range;
-
 use compact_encoding::{Decode, Decoder, Encode};
 use random_access_storage::RandomAccess;
 use zeroize::Zeroizing;
 
 use crate::entry::{Entry, EntryPiece};
-use crate::error::{Corruption, LogError, StorageError};
+use crate::error::{Corruption, LogError, OpenError, StorageError};
 use crate::frame::{FRAME_HEADER_LEN, write_frame};
 use crate::header::{
     ExternalHeader, HEADER_LEN_MAX, Header, HeaderError, HeaderTooLarge, SlotContent,
@@ -42,14 +40,12 @@ pub(crate) const FRESH_BITS: [bool; 2] = [true, false];
 
 /// What stands in an oplog file.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and soon taken apart")]
 pub(crate) enum OplogState {
     /// No header, and too short for two slots: no core is stored here.
     Missing,
-    /// Exactly two slots, all bytes zero. A power cut while a core was being created can leave this; so
-    /// can damage. JavaScript refuses it as corrupt.
-    Blank,
     /// A core.
-    Present(Box<Loaded>),
+    Present(Loaded),
 }
 
 /// The live header and its entries.
@@ -59,17 +55,18 @@ pub(crate) struct Loaded {
     pub(crate) header: Header,
     /// What each slot holds.
     pub(crate) slots: [SlotState; 2],
-    /// Which slot the live header is in.
-    pub(crate) live_slot: usize,
-    /// The bits of the slots; the bit of a slot that is not valid is derived.
-    pub(crate) bits: [bool; 2],
-    /// Where the live header is, when it is in the header file.
-    pub(crate) external: Option<ExternalHeader>,
+    /// The slot, 0 or 1, that is damaged. The other one counts.
+    pub(crate) damaged_slot: Option<u8>,
+    /// A slot is damaged, and a valid frame with the other bit stands where the entries end: a newer header
+    /// was lost, and entries written after it. (Entries of before the live header that were not cut off
+    /// look the same.)
+    pub(crate) newer_header_lost: bool,
     /// The entries of the live header, whole batches only.
     pub(crate) entries: Vec<LoadedEntry>,
-    /// Where the last of them ends. The file must be cut here, and the cut be durable, before anything is
-    /// written: frames further on may become valid again behind a new entry or a new header.
-    pub(crate) entries_end: u64,
+    /// Where writing goes on. The file must be cut at its `entries_end`, and the cut be durable, before
+    /// anything is written: frames further on may become valid again behind a new entry or a new
+    /// header.
+    pub(crate) position: OplogPosition,
     /// Bytes of the file. May be below [`ENTRIES_START`].
     pub(crate) file_len: u64,
     /// What stands behind the last valid frame.
@@ -89,13 +86,22 @@ pub(crate) enum SlotState {
     Newer,
 }
 
+impl SlotState {
+    /// Whether the frame is valid, so that its bit is known.
+    const fn has_frame(self) -> bool {
+        matches!(self, Self::Valid | Self::Newer)
+    }
+}
+
 /// One entry and where it stands.
 #[derive(Debug)]
 pub(crate) struct LoadedEntry {
     /// The change.
     pub(crate) entry: Entry,
-    /// The bytes of its frame in the file.
-    pub(crate) range: Range<u64>,
+    /// Where its frame starts in the file.
+    pub(crate) start: u64,
+    /// Where its frame ends.
+    pub(crate) end: u64,
     /// Whether the next entry belongs to the same atomic batch.
     pub(crate) partial: bool,
 }
@@ -115,60 +121,6 @@ pub(crate) enum Tail {
     Undecodable,
 }
 
-/// Where a log is to be cut so that whole batches are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
-    /// Entries kept.
-    pub(crate) entries: usize,
-    /// Bytes of the file kept.
-    pub(crate) end: u64,
-}
-
-impl Loaded {
-    /// Whether a valid frame with the other bit stands where the entries end: with a damaged slot it is
-    /// evidence of a newer header that was lost.
-    pub(crate) fn foreign_entry_bit(&self) -> bool {
-        self.tail == Tail::OtherHeader
-    }
-
-    /// Whether opening for writing must cut the file (or lengthen one that is too short).
-    pub(crate) fn needs_cut(&self) -> bool {
-        self.entries_end != self.file_len
-    }
-
-    /// Where to cut so that at most the first `count` entries are kept and no batch is torn.
-    pub(crate) fn cut_at(&self, count: usize) -> Cut {
-        let kept = self.entries.get(..count).unwrap_or(&self.entries);
-        let last = kept.iter().enumerate().rev().find(|(_, entry)| !entry.partial);
-        last.map_or(Cut { entries: 0, end: ENTRIES_START }, |(at, entry)| Cut {
-            entries: at.saturating_add(1),
-            end: entry.range.end,
-        })
-    }
-
-    /// Where writing goes on after the file was cut at `entries_end`.
-    pub(crate) const fn position(&self) -> OplogPosition {
-        OplogPosition { bits: self.bits, external: self.external, entries_end: self.entries_end }
-    }
-}
-
-/// Why an oplog could not be read. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OplogError {
-    /// No header slot is valid.
-    #[error(transparent)]
-    Corrupt(#[from] Corruption),
-    /// No header slot is valid, and one is of a newer version.
-    #[error("{file} is of a newer version")]
-    Unsupported {
-        /// The file with the newer header.
-        file: FileName,
-    },
-    /// A store failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
 /// A slot while the live one is being chosen.
 struct Slot {
     state: SlotState,
@@ -179,56 +131,56 @@ struct Slot {
 /// Reads an oplog and the header file that it may point into.
 ///
 /// # Errors
-/// [`OplogError::Corrupt`] when the file is long enough for two slots and neither is valid;
-/// [`OplogError::Unsupported`] when neither is valid and one is of a newer version;
-/// [`OplogError::Storage`] when a store failed.
+/// [`OpenError::Corrupt`] when the file is long enough for two slots and neither is valid;
+/// [`OpenError::Unsupported`] when the live one is of a newer version;
+/// [`OpenError::Storage`] when a store failed.
 ///
 /// # Source
 /// formats.md sections 8.4 and 8.5.
 pub(crate) fn read(
     oplog: &dyn RandomAccess,
     header_file: &dyn RandomAccess,
-) -> Result<OplogState, OplogError> {
+) -> Result<OplogState, OpenError> {
     let mut reader = FrameReader::new(oplog)?;
     let file_len = reader.len();
     let slots = [read_slot(&mut reader, 0, header_file)?, read_slot(&mut reader, 1, header_file)?];
     let states = [slots[0].state, slots[1].state];
-    let bits = match states.map(|state| state == SlotState::Valid) {
+    // The bit of a slot without a frame is derived, so that the other slot is live.
+    let bits = match states.map(SlotState::has_frame) {
         [true, true] => [slots[0].bit, slots[1].bit],
         [true, false] => [slots[0].bit, slots[0].bit],
         [false, true] => [!slots[1].bit, slots[1].bit],
-        [false, false] if states.contains(&SlotState::Newer) => {
-            return Err(OplogError::Unsupported { file: FileName::Oplog });
-        }
         [false, false] if file_len < ENTRIES_START => return Ok(OplogState::Missing),
-        [false, false] if file_len == ENTRIES_START && states == [SlotState::Empty; 2] => {
-            return Ok(OplogState::Blank);
-        }
         [false, false] => {
-            let what = "a header in one of the two slots";
+            let what = "neither header slot holds a header";
             return Err(Corruption::new(FileName::Oplog, 0, what).into());
         }
     };
-    let live_slot = usize::from(live_bit(bits));
     let [first, second] = slots;
-    let live = if live_slot == 0 { first } else { second };
-    // The bits were derived so that a valid slot is live.
+    let live = if live_bit(bits) { second } else { first };
     let Some((header, external)) = live.header else {
-        return Err(Corruption::new(FileName::Oplog, 0, "a live header").into());
+        // The live slot has a frame, so it can only be newer. Falling back to the older header, as JavaScript
+        // does, would cut off what the newer program wrote.
+        let what = "its header is of a newer version";
+        return Err(OpenError::Unsupported { file: FileName::Oplog, what });
     };
-    let mut loaded = Loaded {
+    let (entries, tail) = read_entries(&mut reader, live_bit(bits))?;
+    let entries_end = entries.last().map_or(ENTRIES_START, |last| last.end);
+    let damaged_slot = match states {
+        [SlotState::Damaged, _] => Some(0),
+        [_, SlotState::Damaged] => Some(1),
+        _ => None,
+    };
+    Ok(OplogState::Present(Loaded {
         header: *header,
         slots: states,
-        live_slot,
-        bits,
-        external,
-        entries: Vec::new(),
-        entries_end: ENTRIES_START,
+        damaged_slot,
+        newer_header_lost: damaged_slot.is_some() && tail == Tail::OtherHeader,
+        entries,
+        position: OplogPosition { bits, external, entries_end },
         file_len,
-        tail: Tail::End,
-    };
-    read_entries(&mut reader, &mut loaded)?;
-    Ok(OplogState::Present(Box::new(loaded)))
+        tail,
+    }))
 }
 
 /// The number of the live slot, which is also the bit of its entries.
@@ -291,11 +243,15 @@ fn external_header(bytes: &[u8]) -> Result<Box<Header>, HeaderError> {
     }
 }
 
-fn read_entries(reader: &mut FrameReader<'_>, loaded: &mut Loaded) -> Result<(), StorageError> {
-    let live = live_bit(loaded.bits);
-    let mut offset = ENTRIES_START;
-    loaded.tail = loop {
-        match reader.frame_at(offset, ENTRY_CONTENT_LEN_MAX)? {
+/// Reads the entries that carry the bit `live`, and says what stands behind them.
+fn read_entries(
+    reader: &mut FrameReader<'_>,
+    live: bool,
+) -> Result<(Vec<LoadedEntry>, Tail), StorageError> {
+    let mut entries: Vec<LoadedEntry> = Vec::new();
+    let mut start = ENTRIES_START;
+    let tail = loop {
+        match reader.frame_at(start, ENTRY_CONTENT_LEN_MAX)? {
             RawFrame::End => break Tail::End,
             RawFrame::Invalid => break Tail::Invalid,
             RawFrame::TooLong { bit } | RawFrame::Valid { bit, .. } if bit != live => {
@@ -306,18 +262,14 @@ fn read_entries(reader: &mut FrameReader<'_>, loaded: &mut Loaded) -> Result<(),
                 let Ok(entry) = Entry::decode(&mut Decoder::new(content)) else {
                     break Tail::Undecodable;
                 };
-                loaded.entries.push(LoadedEntry { entry, range: offset..end, partial });
-                offset = end;
+                entries.push(LoadedEntry { entry, start, end, partial });
+                start = end;
             }
         }
     };
-    while loaded.entries.last().is_some_and(|entry| entry.partial) {
-        loaded.entries.pop();
-    }
-    if let Some(last) = loaded.entries.last() {
-        loaded.entries_end = last.range.end;
-    }
-    Ok(())
+    // A batch whose last entry is missing never happened.
+    while entries.pop_if(|entry| entry.partial).is_some() {}
+    Ok((entries, tail))
 }
 
 /// Why entries have no bytes. Nothing was written.
@@ -471,6 +423,11 @@ impl OplogPosition {
         live_bit(self.bits)
     }
 
+    /// Where the slot of the live header starts in the file.
+    pub(crate) const fn slot_offset(&self) -> u64 {
+        if live_bit(self.bits) { SLOT_LEN } else { 0 }
+    }
+
     /// The bytes of the next header. Changes nothing: see [`header_written`](Self::header_written).
     ///
     /// # Errors
@@ -501,5 +458,11 @@ impl OplogPosition {
 impl From<HeaderTooLarge> for LogError {
     fn from(error: HeaderTooLarge) -> Self {
         Self::UserDataTooLarge { len: error.len as u64 }
+    }
+}
+
+impl From<HeaderTooLarge> for OpenError {
+    fn from(_: HeaderTooLarge) -> Self {
+        Self::Unsupported { file: FileName::Header, what: "a header above 64 MiB" }
     }
 }
