@@ -1,6 +1,73 @@
-//! Placeholder: this crate is being written.
+//! The Hypercore log engine: a signed, append-only log on five random-access stores.
+//!
+//! It keeps blocks with their Merkle tree in the storage format of JavaScript Hypercore 10, byte for byte, and
+//! brings the log back after a crash. It is synchronous: no runtime, no thread, no clock, no
+//! randomness. It opens no file and knows no backend (the stores are handed in, locked), and it does not encrypt:
+//! blocks are bytes.
+//!
+//! ```
+//! use hypercore_crypto::KeyPair;
+//! use hypercore_log::{Create, Log, OpenOptions, Stores};
+//! use random_access_memory::RandomAccessMemory;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let stores = Stores {
+//!     oplog: Box::new(RandomAccessMemory::new()),
+//!     header: Box::new(RandomAccessMemory::new()),
+//!     tree: Box::new(RandomAccessMemory::new()),
+//!     bitfield: Box::new(RandomAccessMemory::new()),
+//!     data: Box::new(RandomAccessMemory::new()),
+//! };
+//! let key_pair = KeyPair::from_seed(&[7; 32]);
+//! let log = Log::open(stores, OpenOptions::new().create(Create::IfMissing).key_pair(key_pair))?;
+//!
+//! log.append(&["hello", "world"])?;
+//! assert_eq!(log.get(1)?.as_deref(), Some(&b"world"[..]));
+//! assert_eq!(log.seek(7, 0)?, Some((1, 2)));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # After a crash
+//! The log is a valid prefix of the operations that were started, and holds every one that had returned:
+//! after a kill of the process always, after a power cut in the mode [`Durability::Immediate`] (or after
+//! [`Log::flush`]). What is on disk is verified when it is opened, not trusted. After a failed write or sync the
+//! log is poisoned: it refuses to write and says so, and reopening verifies what there is.
+//!
+//! # Bounds
+//! In memory are the roots, the bitfield pages in use, a node cache of some 2 MiB and the tail of the oplog, which
+//! checkpoints keep short. Nothing else grows with the number of blocks.
+#![forbid(unsafe_code)]
+
+mod append;
+mod audit;
 mod bitfield;
+mod blocks;
+mod change;
+mod checkpoint;
+mod commit;
 mod entry;
+mod error;
 mod frame;
 mod header;
+mod log;
+mod nodes;
 mod oplog;
+mod options;
+mod proofs;
+mod recover;
+mod replay;
+mod state;
+mod stores;
+mod writer;
+
+pub use append::{Appended, BLOCK_LEN_MAX};
+pub use audit::{AuditProgress, AuditReport, Audited, FINDINGS_MAX, Finding};
+pub use change::Cleared;
+pub use error::{Corruption, LogError, OpenError, StorageError};
+pub use log::{Log, StorageInfo};
+pub use options::{Access, Create, Durability, OpenOptions};
+pub use proofs::{Applied, Reorganisation};
+pub use recover::RecoveryReport;
+pub use state::Head;
+pub use stores::{FileName, Stores};

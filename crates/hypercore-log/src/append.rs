@@ -1,0 +1,197 @@
+//! Appending: one signature for a batch, hashed before the lock is taken.
+
+use hypercore_crypto::{Hash, leaf_hashes};
+use hypercore_merkle::{Leaf, Node};
+
+use crate::blocks::write_blocks;
+use crate::commit::Unsynced;
+use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
+use crate::error::{LogError, StorageError};
+use crate::log::Log;
+use crate::nodes::{NODE_LEN, encode};
+use crate::options::Rhythm;
+use crate::state::Head;
+use crate::stores::FileName;
+use crate::writer::Writer;
+
+/// Bytes a block may have at most: 15 MiB, as in JavaScript.
+///
+/// A longer block is refused with [`LogError::BlockTooLarge`].
+pub const BLOCK_LEN_MAX: usize = 15 * 1024 * 1024;
+
+/// Bytes of a block as it is stored: an encrypted one has padding in front.
+pub(crate) const STORED_BLOCK_LEN_MAX: usize = BLOCK_LEN_MAX + 64;
+
+/// Batches with more new nodes than this write them straight to the tree store and not into the oplog
+/// entry: the blocks are hashed again on recovery, which proves the nodes as well.
+const ENTRY_NODES_MAX: usize = 512;
+
+/// Nodes put together for one write of the tree store.
+const WINDOW_NODES: usize = 16 * 1024;
+
+/// What an append made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Appended {
+    /// Blocks in the log now.
+    pub length: u64,
+    /// Bytes of all blocks now.
+    pub byte_length: u64,
+}
+
+impl Log {
+    /// Appends `blocks` as one batch under one signature.
+    ///
+    /// A block may have 0 to [`BLOCK_LEN_MAX`] bytes. Appending nothing changes nothing.
+    ///
+    /// # Durability
+    /// `Immediate`: the batch survives a power cut on return. `Eventual`: it survives a kill of the process on
+    /// return, a power cut after [`flush`](Self::flush). Either way a crash leaves a prefix of the batches.
+    ///
+    /// # Errors
+    /// [`LogError::NotWritable`], [`LogError::ReadOnly`], [`LogError::BlockTooLarge`], [`LogError::TooLong`]: nothing
+    /// was changed. [`LogError::Storage`]: the disk failed, and the log is poisoned.
+    pub fn append<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended, LogError> {
+        let blocks: Vec<&[u8]> = blocks.iter().map(AsRef::as_ref).collect();
+        check_lens(&blocks, BLOCK_LEN_MAX)?;
+        if !self.is_writable() {
+            return Err(self.not_writable());
+        }
+        let hashes = leaf_hashes(&blocks);
+        let writer = self.lock_writer()?;
+        self.append_hashed(writer, &blocks, hashes)
+    }
+
+    /// Appends the blocks that `make` makes of the head they come after.
+    ///
+    /// `make` runs while no other write can: what it makes may depend on index and fork, as encrypted blocks do.
+    /// Each block may have 64 bytes more than [`BLOCK_LEN_MAX`], for the padding of the encryption.
+    ///
+    /// # Durability
+    /// As [`append`](Self::append).
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_with(
+        &self,
+        make: impl FnOnce(&Head) -> Vec<Vec<u8>>,
+    ) -> Result<Appended, LogError> {
+        if !self.is_writable() {
+            return Err(self.not_writable());
+        }
+        let writer = self.lock_writer()?;
+        let blocks = make(&self.head());
+        let blocks: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
+        check_lens(&blocks, STORED_BLOCK_LEN_MAX)?;
+        let hashes = leaf_hashes(&blocks);
+        self.append_hashed(writer, &blocks, hashes)
+    }
+
+    fn append_hashed(
+        &self,
+        mut writer: std::sync::MutexGuard<'_, Writer>,
+        blocks: &[&[u8]],
+        hashes: Vec<Hash>,
+    ) -> Result<Appended, LogError> {
+        let leaves: Vec<Leaf> = blocks
+            .iter()
+            .zip(hashes)
+            .map(|(block, hash)| Leaf { size: block.len() as u64, hash })
+            .collect();
+        let (mut tree, old, prologue) = {
+            let state = self.read_state();
+            (state.tree.clone(), state.announced(), state.prologue_length())
+        };
+        if leaves.is_empty() {
+            return Ok(Appended { length: old.length, byte_length: tree.byte_length() });
+        }
+        if old.length < prologue {
+            return Err(LogError::BelowPrologue { prologue });
+        }
+        let offset = tree.byte_length();
+        let nodes = tree.append(&leaves).map_err(|_| LogError::TooLong)?;
+        let signature = self.sign(&writer, &tree)?;
+        let direct = self.options.rhythm == Rhythm::Bounded && nodes.len() > ENTRY_NODES_MAX;
+
+        self.poison_on_error(write_blocks(&*self.stores.data, offset, blocks))?;
+        if direct {
+            let first = old.length.saturating_mul(2);
+            self.poison_on_error(self.write_nodes(first, &nodes))?;
+        }
+        let appended = Appended { length: tree.length(), byte_length: tree.byte_length() };
+        let (entry_nodes, file_nodes) =
+            if direct { (None, nodes) } else { (Some(nodes), Vec::new()) };
+        let entry = Entry {
+            user_data: None,
+            tree_nodes: entry_nodes,
+            tree_upgrade: Some(TreeUpgrade {
+                fork: old.fork,
+                ancestors: old.length,
+                length: appended.length,
+                signature: Some(signature),
+            }),
+            bitfield: Some(BitfieldUpdate {
+                drop: false,
+                start: old.length,
+                length: appended.length.saturating_sub(old.length),
+            }),
+        };
+        self.write_entry(&mut writer, &entry)?;
+        {
+            let mut state = self.publish();
+            self.apply(&mut state, entry, old)?;
+            state.nodes.written(&file_nodes);
+            state.set_tree(tree);
+        }
+        let unsynced = Unsynced { data: true, tree: direct, oplog: true };
+        let data_len = appended.byte_length.saturating_sub(offset);
+        self.end_operation(writer, unsynced, data_len)?;
+        Ok(appended)
+    }
+
+    /// Writes the nodes of an append whose first leaf is `first`, in the order they were made.
+    ///
+    /// Nearly all of them lie side by side from `first` on, in windows that are written whole; the gaps of
+    /// parents that are not complete become zeros, which is what is there. The few parents that begin before
+    /// the window are written one by one.
+    fn write_nodes(&self, first: u64, nodes: &[Node]) -> Result<(), StorageError> {
+        let in_tree = StorageError::in_file(FileName::Tree);
+        let store = &*self.stores.tree;
+        let offset = |index: u64| index.saturating_mul(NODE_LEN);
+        let mut window = first;
+        let mut bytes: Vec<u8> = Vec::new();
+        for node in nodes {
+            let index = node.index.get();
+            let Some(place) = index.checked_sub(window) else {
+                store.write_at(offset(index), &encode(Some(node))).map_err(&in_tree)?;
+                continue;
+            };
+            let mut place = usize::try_from(place).unwrap_or(usize::MAX);
+            if place >= WINDOW_NODES {
+                store.write_at(offset(window), &bytes).map_err(&in_tree)?;
+                bytes.clear();
+                window = index;
+                place = 0;
+            }
+            let at = place.saturating_mul(encode(None).len());
+            let end = at.saturating_add(encode(None).len());
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            if let Some(slot) = bytes.get_mut(at..end) {
+                slot.copy_from_slice(&encode(Some(node)));
+            }
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        store.write_at(offset(window), &bytes).map_err(&in_tree)
+    }
+}
+
+fn check_lens(blocks: &[&[u8]], max: usize) -> Result<(), LogError> {
+    match blocks.iter().map(|block| block.len()).find(|len| *len > max) {
+        Some(len) => Err(LogError::BlockTooLarge { len: len as u64, max: max as u64 }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,249 @@
+//! Truncating, clearing, user data, flushing: the changes that make no blocks.
+//!
+//! Truncation and clear destroy bytes that an older state needs, so both settle everything that was written
+//! (a recovery that dropped their entry would miss those bytes) before they destroy anything.
+
+use std::ops::Range;
+
+use crate::commit::Unsynced;
+use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
+use crate::error::{LogError, StorageError};
+use crate::log::Log;
+use crate::options::Rhythm;
+use crate::state::{Head, State, tree_error};
+use crate::stores::FileName;
+
+/// Bytes of one user data value and its key at most: what keeps a header readable in one piece.
+const USER_DATA_LEN_MAX: usize = 1024 * 1024;
+
+const OPLOG: Unsynced = Unsynced { data: false, tree: false, oplog: true };
+
+/// What a clear gave back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cleared {
+    /// Blocks that were stored and are not any more.
+    pub blocks: u64,
+    /// Bytes given back to the medium; it counts whole allocation units.
+    pub bytes_freed: u64,
+}
+
+impl Log {
+    /// Cuts the log to `length` blocks and signs that, under fork `fork` (by default the next one).
+    ///
+    /// # Durability
+    /// On stable storage on return, in either mode, and the oplog is empty then.
+    ///
+    /// # Errors
+    /// [`LogError::OutOfBounds`] when the log is shorter; [`LogError::ForkTooLow`]; [`LogError::BelowPrologue`];
+    /// [`LogError::NotWritable`], [`LogError::ReadOnly`]: nothing was changed. [`LogError::Storage`]: the log is poisoned.
+    pub fn truncate(&self, length: u64, fork: Option<u64>) -> Result<Head, LogError> {
+        if !self.is_writable() {
+            return Err(self.not_writable());
+        }
+        let mut writer = self.lock_writer()?;
+        let (tree, old) = {
+            let state = self.read_state();
+            let old = state.announced();
+            if length > old.length {
+                return Err(LogError::OutOfBounds { index: length, length: old.length });
+            }
+            let fork = fork.unwrap_or_else(|| old.fork.saturating_add(1));
+            if fork <= old.fork {
+                return Err(LogError::ForkTooLow { fork, present: old.fork });
+            }
+            let prologue = state.prologue_length();
+            if length < prologue {
+                return Err(LogError::BelowPrologue { prologue });
+            }
+            (state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?, old)
+        };
+        let signature = if length == 0 { None } else { Some(self.sign(&writer, &tree)?) };
+        let entry = Entry {
+            user_data: None,
+            tree_nodes: Some(Vec::new()),
+            tree_upgrade: Some(TreeUpgrade {
+                fork: tree.fork(),
+                ancestors: length,
+                length,
+                signature,
+            }),
+            bitfield: Some(BitfieldUpdate {
+                drop: true,
+                start: length,
+                length: old.length.saturating_sub(length),
+            }),
+        };
+        self.write_entry(&mut writer, &entry)?;
+        let head = {
+            let mut state = self.publish();
+            self.apply(&mut state, entry, old)?;
+            state.set_tree(tree);
+            state.head()
+        };
+        self.end_at_checkpoint(&mut writer, OPLOG)?;
+        if self.options.rhythm == Rhythm::Bounded {
+            self.give_back_data_end(head.byte_length)?;
+        }
+        Ok(head)
+    }
+
+    /// Gives back what the data store has past the end of the log.
+    ///
+    /// The header on stable storage has forgotten those blocks, so a crash can not miss them.
+    fn give_back_data_end(&self, byte_length: u64) -> Result<(), LogError> {
+        let data = &*self.stores.data;
+        let cut = || match data.len()? {
+            len if len > byte_length => data.truncate(byte_length),
+            _ => Ok(()),
+        };
+        self.poison_on_error(cut().map_err(StorageError::in_file(FileName::Data)))
+    }
+
+    /// Drops the blocks of a range and gives their space back. What is past the end is ignored.
+    ///
+    /// The tree keeps their hashes, so they can be fetched and verified again.
+    ///
+    /// # Durability
+    /// On stable storage on return, in either mode: the space is only given back then.
+    ///
+    /// # Errors
+    /// [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
+    pub fn clear(&self, range: Range<u64>) -> Result<Cleared, LogError> {
+        let mut writer = self.lock_writer()?;
+        let (range, blocks, old) = {
+            let state = self.read_state();
+            let range = range.start..range.end.min(state.tree.length());
+            (range.clone(), state.bitfield.count_set(range), state.announced())
+        };
+        if range.is_empty() {
+            return Ok(Cleared::default());
+        }
+        let entry = Entry {
+            bitfield: Some(BitfieldUpdate {
+                drop: true,
+                start: range.start,
+                length: range.end.saturating_sub(range.start),
+            }),
+            ..Entry::default()
+        };
+        self.write_entry(&mut writer, &entry)?;
+        let hole = {
+            let mut state = self.publish();
+            self.apply(&mut state, entry, old)?;
+            hole(&state, &range)?
+        };
+        let sequence = self.commit.wrote(OPLOG, old);
+        self.settle(sequence)?;
+        let mut bytes_freed = 0;
+        if !hole.is_empty() {
+            bytes_freed = self.poison_on_error(
+                self.punch(&hole).map_err(StorageError::in_file(FileName::Data)),
+            )?;
+            self.checkpoint_if_due(&mut writer)?;
+        }
+        Ok(Cleared { blocks, bytes_freed })
+    }
+
+    fn punch(&self, hole: &Range<u64>) -> random_access_storage::Result<u64> {
+        let data = &*self.stores.data;
+        let before = data.stored_len()?;
+        let end = hole.end.min(data.len()?);
+        if hole.start < end {
+            data.discard(hole.start, end.saturating_sub(hole.start))?;
+        }
+        Ok(before.saturating_sub(data.stored_len()?))
+    }
+
+    /// Sets a value beside the log, or removes it with `None`. It is neither signed nor replicated.
+    ///
+    /// An empty value is the same as none: the format can not tell them apart.
+    ///
+    /// # Durability
+    /// As [`append`](Self::append).
+    ///
+    /// # Errors
+    /// [`LogError::UserDataTooLarge`], [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
+    pub fn set_user_data(&self, key: &str, value: Option<&[u8]>) -> Result<(), LogError> {
+        let value = value.filter(|value| !value.is_empty());
+        let len = key.len().saturating_add(value.map_or(0, <[u8]>::len));
+        if len > USER_DATA_LEN_MAX {
+            return Err(LogError::UserDataTooLarge { len: len as u64 });
+        }
+        let mut writer = self.lock_writer()?;
+        let old = {
+            let state = self.read_state();
+            if state.user_data.get(key) == value {
+                return Ok(());
+            }
+            state.announced()
+        };
+        let entry = Entry {
+            user_data: Some((key.to_owned(), value.map(<[u8]>::to_vec))),
+            ..Entry::default()
+        };
+        self.write_entry(&mut writer, &entry)?;
+        self.apply(&mut self.publish(), entry, old)?;
+        self.end_operation(writer, OPLOG, 0)
+    }
+
+    /// Returns once everything written so far is on stable storage.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`]: a sync failed, and the log is poisoned.
+    pub fn flush(&self) -> Result<(), LogError> {
+        self.settle(self.commit.newest())
+    }
+
+    /// Whether there is nothing that a power cut could take back.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.commit.is_settled()
+    }
+
+    /// Writes tree, bitfield and header, and empties the oplog, so that the next open has nothing to replay.
+    ///
+    /// Does nothing when nothing was written since the last one.
+    ///
+    /// # Durability
+    /// Everything written so far is on stable storage on return.
+    ///
+    /// # Errors
+    /// [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
+    pub fn checkpoint(&self) -> Result<(), LogError> {
+        let mut writer = self.lock_writer()?;
+        if writer.has_tail() || self.options.rhythm == Rhythm::Version10 {
+            self.write_checkpoint(&mut writer)?;
+        }
+        Ok(())
+    }
+
+    /// Checkpoints and ends. A log that is dropped instead loses nothing; its next open replays the oplog.
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Self::checkpoint); a log open for reading only just ends.
+    pub fn close(self) -> Result<(), LogError> {
+        match self.checkpoint() {
+            Err(LogError::ReadOnly) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// The bytes around a cleared range that belong to no stored block.
+///
+/// # Source
+/// formats.md section 10, clear.
+fn hole(state: &State, cleared: &Range<u64>) -> Result<Range<u64>, LogError> {
+    let range_of = |block| state.tree.byte_range(&state.nodes, block).map_err(tree_error);
+    let start = match state.bitfield.find_last_set(cleared.start.saturating_add(1)) {
+        Some(block) => range_of(block)?.end,
+        None => 0,
+    };
+    let length = state.tree.length();
+    let end = match state.bitfield.find_first(true, cleared.end..length) {
+        Some(block) => range_of(block)?.start,
+        None => state.tree.byte_length(),
+    };
+    Ok(start..end)
+}

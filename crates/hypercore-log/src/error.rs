@@ -1,0 +1,179 @@
+//! What can go wrong, by whose fault it was and what to do now.
+
+use std::collections::TryReserveError;
+
+use hypercore_crypto::CoreKey;
+
+use crate::stores::FileName;
+
+/// A store failed; says which of the core's stores it was.
+#[derive(Debug, thiserror::Error)]
+#[error("the {file} store failed")]
+#[non_exhaustive]
+pub struct StorageError {
+    /// The store that failed.
+    pub file: FileName,
+    /// What it said.
+    #[source]
+    pub source: random_access_storage::Error,
+}
+
+impl StorageError {
+    pub(crate) fn in_file(file: FileName) -> impl Fn(random_access_storage::Error) -> Self {
+        move |source| Self { file, source }
+    }
+}
+
+/// Bytes in a store are not what they must be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file} is damaged at byte {offset}: {what}")]
+#[non_exhaustive]
+pub struct Corruption {
+    /// The store with the damage.
+    pub file: FileName,
+    /// Byte offset of the damaged record in that store.
+    pub offset: u64,
+    /// What was expected there.
+    pub what: &'static str,
+}
+
+impl Corruption {
+    pub(crate) const fn new(file: FileName, offset: u64, what: &'static str) -> Self {
+        Self { file, offset, what }
+    }
+}
+
+/// Why a log did not open. Nothing on disk was changed, unless a store failed while it was created.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is no core in these stores, and creating one was not asked for.
+    #[error("no core is stored here")]
+    NotFound,
+    /// A core is already stored here, and only a new one was asked for.
+    #[error("a core is already stored here")]
+    AlreadyExists,
+    /// A new core needs a key pair, a manifest or a key.
+    #[error("a new core needs a key pair or a key")]
+    KeyRequired,
+    /// The stores hold another core than the one asked for.
+    #[error("the stores hold the core {stored}, not {wanted}")]
+    KeyMismatch {
+        /// The key that is stored.
+        stored: CoreKey,
+        /// The key that was asked for.
+        wanted: CoreKey,
+    },
+    /// The key pair is none that may sign for this core.
+    #[error("the key pair is not one that may sign for this core")]
+    WrongKeyPair,
+    /// The manifest does not belong to the key.
+    #[error("the manifest does not belong to the key")]
+    WrongManifest,
+    /// A newer program, or another one, wrote this.
+    #[error("{file} is of a format this program does not read: {what}")]
+    Unsupported {
+        /// The store that is foreign.
+        file: FileName,
+        /// What is foreign about it.
+        what: &'static str,
+    },
+    /// The bytes are damaged beyond what recovery can mend.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// A store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why an operation on an open log failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The block lies at or past the end of the log.
+    #[error("block {index} is out of bounds: the log has {length} blocks")]
+    OutOfBounds {
+        /// The block (or the end of the range) that was asked for.
+        index: u64,
+        /// Blocks in the log.
+        length: u64,
+    },
+    /// The block is larger than [`BLOCK_LEN_MAX`](crate::BLOCK_LEN_MAX).
+    #[error("a block of {len} bytes is too large: at most {max} bytes fit")]
+    BlockTooLarge {
+        /// Its length in bytes.
+        len: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// The log would get longer, or hold more bytes, than the format can count.
+    #[error("the log can not grow beyond 2^53 - 1 blocks and bytes")]
+    TooLong,
+    /// The log was opened for reading only.
+    #[error("the log is open for reading only")]
+    ReadOnly,
+    /// The log has no key pair that may sign for it alone.
+    #[error("the log has no key pair that may sign for it")]
+    NotWritable,
+    /// The new fork number must be above the present one.
+    #[error("fork {fork} is not above the present fork {present}")]
+    ForkTooLow {
+        /// The fork asked for.
+        fork: u64,
+        /// The fork of the log.
+        present: u64,
+    },
+    /// The prologue of the manifest fixes the first blocks.
+    #[error("the first {prologue} blocks are fixed by the prologue")]
+    BelowPrologue {
+        /// Length of the prologue in blocks.
+        prologue: u64,
+    },
+    /// What is stored for a block is not what was signed.
+    #[error("block {index} of core {key} is damaged: {corruption}")]
+    CorruptBlock {
+        /// The core.
+        key: CoreKey,
+        /// The block.
+        index: u64,
+        /// Where the damage is.
+        corruption: Corruption,
+    },
+    /// Stored bytes are damaged.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// A needed tree node is not stored, so the answer is not known here.
+    #[error("tree node {index} is not stored here")]
+    NodeMissing {
+        /// The tree index of the node.
+        index: u64,
+    },
+    /// The proof does not hold. Nothing was changed.
+    #[error("the proof does not hold")]
+    Proof(#[source] Box<hypercore_merkle::VerifyError<StorageError>>),
+    /// The request can not be answered by a proof.
+    #[error("the request can not be answered")]
+    Request(#[source] Box<hypercore_merkle::ProveError<StorageError>>),
+    /// The tree changed between the check of a reorganisation and its application. Start it again.
+    #[error("the log changed while the reorganisation was prepared")]
+    Changed,
+    /// The reorganisation wants to know more before it can be applied.
+    #[error("the reorganisation wants to know more first")]
+    Unfinished,
+    /// A user data key or value is too large for a header.
+    #[error("user data of {len} bytes is too large")]
+    UserDataTooLarge {
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// A store failed. After a failed write or sync the log is poisoned.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Memory for the answer could not be had.
+    #[error("not enough memory for the answer")]
+    OutOfMemory(#[source] TryReserveError),
+    /// An earlier write or sync failed, so what is on disk is not known. Reopen the log: opening
+    /// verifies what is there.
+    #[error("an earlier write failed, reopen the log")]
+    Poisoned,
+}

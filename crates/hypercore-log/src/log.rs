@@ -1,0 +1,312 @@
+//! The open log: what it is made of, and everything that only reads.
+//!
+//! Readers hold the state's read lock while they read from a store, so that no truncation or clear can
+//! change the bytes under them; writers do their I/O under the writer's lock and take the state's write lock
+//! only to publish the result.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use hypercore_crypto::{CoreKey, Hash, Manifest, PublicKey, leaf_hash};
+use hypercore_merkle::{Seek, Tree};
+
+use crate::blocks::read_block;
+use crate::commit::GroupCommit;
+use crate::error::{LogError, OpenError, StorageError};
+use crate::options::{Access, Durability, OpenOptions, Rhythm};
+use crate::recover::{self, RecoveryReport};
+use crate::state::{Head, State, corrupt_block, tree_error};
+use crate::stores::{FileName, Stores};
+use crate::writer::Writer;
+
+/// A signed, append-only log on five stores.
+///
+/// All methods take `&self` and may be called from many threads: reads run beside each other and beside a
+/// write; writes run one after another.
+#[derive(Debug)]
+pub struct Log {
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) key: CoreKey,
+    pub(crate) options: Settings,
+    pub(crate) state: RwLock<State>,
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) commit: GroupCommit,
+    pub(crate) recovery: RecoveryReport,
+}
+
+/// What was chosen when the log was opened and holds as long as it is open.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) access: Access,
+    pub(crate) durability: Durability,
+    pub(crate) verify_reads: bool,
+    pub(crate) rhythm: Rhythm,
+    /// The key of the pair that signs, when there is one.
+    pub(crate) signer: Option<PublicKey>,
+}
+
+/// Bytes that each store takes up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StorageInfo {
+    /// Header slots and entries, and the file of large headers.
+    pub oplog: u64,
+    /// Tree nodes.
+    pub tree: u64,
+    /// Bitfield pages.
+    pub bitfield: u64,
+    /// Blocks.
+    pub data: u64,
+}
+
+impl StorageInfo {
+    /// All stores together.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.oplog.saturating_add(self.tree).saturating_add(self.bitfield).saturating_add(self.data)
+    }
+}
+
+impl Log {
+    /// Opens the core in `stores`, or makes one as the options say.
+    ///
+    /// The blocks that entries since the last checkpoint speak of are hashed again, and the log is cut at the
+    /// first that does not match; [`recovery`](Self::recovery) tells what was found.
+    ///
+    /// # Durability
+    /// A new core is on stable storage on return. Opening for writing cuts what is invalid off the oplog and
+    /// syncs that; opening for reading writes nothing.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; a stored core that is refused is left as it was.
+    pub fn open(stores: Stores, options: OpenOptions) -> Result<Self, OpenError> {
+        recover::open(stores, options)
+    }
+
+    /// The key of the core: what it is known by.
+    #[must_use]
+    pub const fn key(&self) -> CoreKey {
+        self.key
+    }
+
+    /// Who may sign. `None` while a reader has not learned it.
+    #[must_use]
+    pub fn manifest(&self) -> Option<Manifest> {
+        self.read_state().manifest.clone()
+    }
+
+    /// Whether the key is the bare public key of the only signer.
+    #[must_use]
+    pub fn is_compat(&self) -> bool {
+        self.read_state().manifest.as_ref().is_some_and(|manifest| manifest.is_compat(&self.key))
+    }
+
+    /// Whether this handle can append.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.options.access == Access::ReadWrite && self.options.signer.is_some()
+    }
+
+    /// The public key of the pair that signs, if there is one.
+    #[must_use]
+    pub const fn signer(&self) -> Option<PublicKey> {
+        self.options.signer
+    }
+
+    /// What opening found and mended.
+    #[must_use]
+    pub const fn recovery(&self) -> &RecoveryReport {
+        &self.recovery
+    }
+
+    /// The present head.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.read_state().head()
+    }
+
+    /// Blocks in the log.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.read_state().tree.length()
+    }
+
+    /// Bytes of all blocks together, as stored.
+    #[must_use]
+    pub fn byte_length(&self) -> u64 {
+        self.read_state().tree.byte_length()
+    }
+
+    /// The present fork.
+    #[must_use]
+    pub fn fork(&self) -> u64 {
+        self.read_state().tree.fork()
+    }
+
+    /// Blocks stored from the first one on without a gap.
+    #[must_use]
+    pub fn contiguous_length(&self) -> u64 {
+        self.read_state().contiguous_length
+    }
+
+    /// The signature of the head, in the encoding of the manifest. `None` for a log that never had a block.
+    #[must_use]
+    pub fn signature(&self) -> Option<Vec<u8>> {
+        self.read_state().signature.clone()
+    }
+
+    /// The blocks that a power cut can not take back: what may be announced to others.
+    ///
+    /// A writer that announced more could, after a power cut, sign another block in the place of one that
+    /// others have seen, which forks the log for everyone.
+    #[must_use]
+    pub fn durable_length(&self) -> u64 {
+        let durable = self.commit.durable();
+        let state = self.read_state();
+        if durable.fork == state.tree.fork() { durable.length.min(state.tree.length()) } else { 0 }
+    }
+
+    /// Whether a block is stored here.
+    #[must_use]
+    pub fn has(&self, index: u64) -> bool {
+        let state = self.read_state();
+        index < state.tree.length() && state.bitfield.get(index)
+    }
+
+    /// Whether every block of a range is stored here. An empty range is.
+    #[must_use]
+    pub fn has_range(&self, range: Range<u64>) -> bool {
+        let state = self.read_state();
+        range.is_empty() || (range.end <= state.tree.length() && state.bitfield.has_range(range))
+    }
+
+    /// The stored parts of a range, in order, at most `limit` of them.
+    #[must_use]
+    pub fn stored_ranges(&self, range: Range<u64>, limit: usize) -> Vec<Range<u64>> {
+        let state = self.read_state();
+        let range = range.start..range.end.min(state.tree.length());
+        state.bitfield.set_ranges(range).take(limit).collect()
+    }
+
+    /// How many blocks of a range are stored here.
+    #[must_use]
+    pub fn stored_count(&self, range: Range<u64>) -> u64 {
+        let state = self.read_state();
+        state.bitfield.count_set(range.start..range.end.min(state.tree.length()))
+    }
+
+    /// A block as it is stored, or `None` when it is not stored here.
+    ///
+    /// # Errors
+    /// [`LogError::OutOfBounds`] at or past the end; [`LogError::CorruptBlock`] when its bytes are not those
+    /// that were signed (unless verification was turned off); [`LogError::Storage`].
+    pub fn get(&self, index: u64) -> Result<Option<Vec<u8>>, LogError> {
+        let state = self.read_state();
+        state.check_bounds(index)?;
+        if !state.bitfield.get(index) {
+            return Ok(None);
+        }
+        self.read_verified(&state, index).map(Some)
+    }
+
+    /// Reads a block whose bit is set.
+    pub(crate) fn read_verified(&self, state: &State, index: u64) -> Result<Vec<u8>, LogError> {
+        let range = state.tree.byte_range(&state.nodes, index).map_err(tree_error)?;
+        let start = range.start;
+        let block = read_block(&*self.stores.data, range)?
+            .ok_or_else(|| corrupt_block(self.key, index, start))?;
+        if self.options.verify_reads && leaf_hash(&block) != state.leaf(index)?.hash {
+            return Err(corrupt_block(self.key, index, start));
+        }
+        Ok(block)
+    }
+
+    /// The byte range of a block in the log.
+    ///
+    /// # Errors
+    /// [`LogError::OutOfBounds`]; [`LogError::NodeMissing`] when a sparse log does not know it.
+    pub fn block_range(&self, index: u64) -> Result<Range<u64>, LogError> {
+        let state = self.read_state();
+        state.check_bounds(index)?;
+        state.tree.byte_range(&state.nodes, index).map_err(tree_error)
+    }
+
+    /// The block that holds byte `bytes`, and the offset of that byte in it. The end of the log is
+    /// `(length, 0)`; `None` past it.
+    ///
+    /// With `padding`, the first that many bytes of each stored block do not count.
+    ///
+    /// # Errors
+    /// [`LogError::NodeMissing`] when a sparse log does not know it.
+    pub fn seek(&self, bytes: u64, padding: u64) -> Result<Option<(u64, u64)>, LogError> {
+        let state = self.read_state();
+        match state.tree.seek(&state.nodes, bytes, padding).map_err(tree_error)? {
+            Seek::Found { block, offset } => Ok(Some((block, offset))),
+            Seek::Narrowed { blocks } => {
+                Err(LogError::NodeMissing { index: blocks.start.saturating_mul(2) })
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The tree hash that the log had at an earlier length.
+    ///
+    /// # Errors
+    /// [`LogError::OutOfBounds`] past the end; [`LogError::NodeMissing`] in a sparse log.
+    pub fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
+        let state = self.read_state();
+        if length > state.tree.length() {
+            return Err(LogError::OutOfBounds { index: length, length: state.tree.length() });
+        }
+        let tree = Tree::load(&state.nodes, state.tree.fork(), length).map_err(tree_error)?;
+        Ok(tree.hash())
+    }
+
+    /// A value of the user data, which is kept beside the log and neither signed nor replicated.
+    #[must_use]
+    pub fn user_data(&self, key: &str) -> Option<Vec<u8>> {
+        self.read_state().user_data.get(key).map(<[u8]>::to_vec)
+    }
+
+    /// All user data, in the order it was first set.
+    #[must_use]
+    pub fn user_data_entries(&self) -> Vec<(String, Vec<u8>)> {
+        let state = self.read_state();
+        state.user_data.iter().map(|(key, value)| (key.to_owned(), value.to_vec())).collect()
+    }
+
+    /// Bytes that each store takes up on its medium.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    pub fn storage_info(&self) -> Result<StorageInfo, LogError> {
+        let stored = |name| {
+            self.stores.file(name).stored_len().map_err(StorageError::in_file(name))
+        };
+        Ok(StorageInfo {
+            oplog: stored(FileName::Oplog)?.saturating_add(stored(FileName::Header)?),
+            tree: stored(FileName::Tree)?,
+            bitfield: stored(FileName::Bitfield)?,
+            data: stored(FileName::Data)?,
+        })
+    }
+
+    /// A panic under the write lock can only come from a bug; what is published is set field by field from
+    /// values that were computed before, so reading goes on, and the writer's own lock refuses to write.
+    pub(crate) fn read_state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn publish(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to write, if the log may be written at all.
+    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>, LogError> {
+        if self.options.access == Access::ReadOnly {
+            return Err(LogError::ReadOnly);
+        }
+        let writer = self.writer.lock().map_err(|_| LogError::Poisoned)?;
+        if self.commit.has_failed() { Err(LogError::Poisoned) } else { Ok(writer) }
+    }
+}

@@ -1,0 +1,315 @@
+//! The tree store: nodes at `40 * index`, with what has not been written there yet on top.
+//!
+//! Three layers answer a look-up: nodes of entries since the last checkpoint, a bounded cache, the file.
+//! Nodes that reach past the visible length are never shown, so that leftovers of a truncation or of a
+//! lost header can not be taken for nodes of the present tree. Knows nothing of proofs or of recovery.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flat_tree::Index;
+use hypercore_crypto::Hash;
+use hypercore_merkle::{Node, NodeLookup};
+use random_access_storage::RandomAccess;
+
+use crate::error::StorageError;
+use crate::stores::{FileName, Stores};
+
+/// Bytes of a node in the tree store.
+pub(crate) const NODE_LEN: u64 = 40;
+const NODE_BYTES: usize = 40;
+
+/// Nodes read together: a complete subtree of depth 5 and the node to its right.
+const GROUP_NODES: u64 = 64;
+const GROUP_BYTES: usize = 64 * NODE_BYTES;
+
+/// Groups kept, 2,560 bytes each.
+const GROUPS_CACHED: usize = 256;
+
+/// Nodes of depth 6 and up that are kept, one each: those above 2^20 blocks.
+const UPPER_CACHED: usize = 1 << 15;
+
+/// The tree store of one core.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    stores: Arc<Stores>,
+    /// Nodes that only the oplog holds. `None` hides what the file has there.
+    pending: BTreeMap<Index, Option<Node>>,
+    /// File nodes that reach past this many blocks count as absent, whatever the visible length is.
+    file_length: u64,
+    /// Nodes that reach past this many blocks are not shown.
+    visible_length: u64,
+    /// Where the file must be cut at the next checkpoint.
+    truncated_to: Option<u64>,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    groups: Vec<Option<Group>>,
+    upper: Vec<Option<Node>>,
+}
+
+#[derive(Debug)]
+struct Group {
+    number: u64,
+    bytes: Box<[u8]>,
+}
+
+impl Nodes {
+    /// Shows the nodes of the tree store below `length` blocks.
+    pub(crate) fn new(stores: Arc<Stores>, length: u64) -> Self {
+        Self {
+            stores,
+            pending: BTreeMap::new(),
+            file_length: length,
+            visible_length: length,
+            truncated_to: None,
+            cache: Mutex::new(Cache::default()),
+        }
+    }
+
+    /// How many nodes (and blanks) wait for the next checkpoint.
+    pub(crate) fn pending_len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The first index at or after `from` that is pending.
+    pub(crate) fn next_pending(&self, from: Index) -> Option<u64> {
+        self.pending.range(from..).next().map(|(index, _)| index.get())
+    }
+
+    /// Adds nodes that the oplog holds.
+    pub(crate) fn add_pending(&mut self, nodes: impl IntoIterator<Item = Node>) {
+        self.pending.extend(nodes.into_iter().map(|node| (node.index, Some(node))));
+    }
+
+    /// Shows nodes up to `length` blocks. With `in_file` the file holds those above the old length;
+    /// without it they are all pending, and what the file has there is left over from another tree.
+    pub(crate) fn grow(&mut self, length: u64, in_file: bool) {
+        self.visible_length = length;
+        if in_file {
+            self.file_length = length;
+        }
+    }
+
+    /// Drops every node that does not lie inside the first `length` blocks.
+    pub(crate) fn truncate(&mut self, length: u64) {
+        self.pending.retain(|index, _| index.end_block() <= length);
+        for index in hypercore_merkle::removed_parents(length) {
+            self.pending.insert(index, None);
+        }
+        self.visible_length = length;
+        self.file_length = self.file_length.min(length);
+        self.truncated_to = Some(self.truncated_to.map_or(length, |before| before.min(length)));
+        self.forget_cache();
+    }
+
+    /// Makes the next look-ups read the store.
+    pub(crate) fn forget_cache(&self) {
+        *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Cache::default();
+    }
+
+    /// The length in blocks beyond which the file's nodes must go at the next checkpoint.
+    pub(crate) const fn truncated_to(&self) -> Option<u64> {
+        self.truncated_to
+    }
+
+    /// The nodes a checkpoint must write, in the order of the file. `None`: blank it.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = (Index, Option<&Node>)> {
+        self.pending.iter().map(|(index, node)| (*index, node.as_ref()))
+    }
+
+    /// The pending nodes are in the file now.
+    pub(crate) fn clear_pending(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        self.file_length = self.visible_length;
+        self.truncated_to = None;
+        self.refresh(pending.into_iter());
+    }
+
+    /// `nodes` were written to the file directly.
+    pub(crate) fn written(&mut self, nodes: &[Node]) {
+        if !self.pending.is_empty() {
+            for node in nodes {
+                self.pending.remove(&node.index);
+            }
+        }
+        self.refresh(nodes.iter().map(|node| (node.index, Some(*node))));
+    }
+
+    /// Brings the cache up to date with what was written.
+    fn refresh(&self, nodes: impl Iterator<Item = (Index, Option<Node>)>) {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        for (index, node) in nodes {
+            cache.refresh(index, node);
+        }
+    }
+
+    fn file_node(&self, index: Index) -> Result<Option<Node>, StorageError> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_upper(index) {
+            if let Some(node) = cache.upper(index) {
+                return Ok(Some(node));
+            }
+            drop(cache);
+            let mut bytes = [0; NODE_BYTES];
+            let Some(offset) = index.get().checked_mul(NODE_LEN) else { return Ok(None) };
+            if read_up_to(&*self.stores.tree, offset, &mut bytes)? < NODE_BYTES {
+                return Ok(None);
+            }
+            let node = decode(index, &bytes);
+            if let Some(node) = node {
+                self.cache.lock().unwrap_or_else(PoisonError::into_inner).keep_upper(node);
+            }
+            return Ok(node);
+        }
+        let number = index.get() / GROUP_NODES;
+        if let Some(group) = cache.group(number) {
+            return Ok(group.node(index));
+        }
+        drop(cache);
+        let group = self.read_group(number)?;
+        let node = group.node(index);
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).keep_group(group);
+        Ok(node)
+    }
+
+    fn read_group(&self, number: u64) -> Result<Group, StorageError> {
+        let mut bytes = vec![0; GROUP_BYTES];
+        let len = match number.checked_mul(GROUP_NODES * NODE_LEN) {
+            Some(offset) => read_up_to(&*self.stores.tree, offset, &mut bytes)?,
+            None => 0,
+        };
+        bytes.truncate(len - len % NODE_BYTES);
+        Ok(Group { number, bytes: bytes.into_boxed_slice() })
+    }
+}
+
+impl NodeLookup for Nodes {
+    type Error = StorageError;
+
+    fn node(&self, index: Index) -> Result<Option<Node>, StorageError> {
+        if index.end_block() > self.visible_length {
+            return Ok(None);
+        }
+        if let Some(node) = self.pending.get(&index) {
+            return Ok(*node);
+        }
+        if index.end_block() > self.file_length {
+            return Ok(None);
+        }
+        self.file_node(index)
+    }
+}
+
+/// Whether a node is kept by itself rather than with its neighbours.
+fn is_upper(index: Index) -> bool {
+    index.get() % GROUP_NODES == GROUP_NODES - 1
+}
+
+impl Cache {
+    fn upper(&self, index: Index) -> Option<Node> {
+        let node = (*self.upper.get(upper_slot(index))?)?;
+        (node.index == index).then_some(node)
+    }
+
+    fn keep_upper(&mut self, node: Node) {
+        if self.upper.is_empty() {
+            self.upper.resize(UPPER_CACHED, None);
+        }
+        if let Some(slot) = self.upper.get_mut(upper_slot(node.index)) {
+            *slot = Some(node);
+        }
+    }
+
+    fn group(&self, number: u64) -> Option<&Group> {
+        self.groups.get(group_slot(number))?.as_ref().filter(|group| group.number == number)
+    }
+
+    fn keep_group(&mut self, group: Group) {
+        if self.groups.is_empty() {
+            self.groups.resize_with(GROUPS_CACHED, || None);
+        }
+        if let Some(slot) = self.groups.get_mut(group_slot(group.number)) {
+            *slot = Some(group);
+        }
+    }
+
+    fn refresh(&mut self, index: Index, node: Option<Node>) {
+        if is_upper(index) {
+            if let Some(slot) = self.upper.get_mut(upper_slot(index))
+                && slot.is_some_and(|kept| kept.index == index)
+            {
+                *slot = node;
+            }
+            return;
+        }
+        let number = index.get() / GROUP_NODES;
+        if let Some(slot) = self.groups.get_mut(group_slot(number))
+            && slot.as_ref().is_some_and(|group| group.number == number)
+        {
+            *slot = None;
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the remainder is below a usize constant")]
+fn upper_slot(index: Index) -> usize {
+    (index.get() / GROUP_NODES % UPPER_CACHED as u64) as usize
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the remainder is below a usize constant")]
+fn group_slot(number: u64) -> usize {
+    (number % GROUPS_CACHED as u64) as usize
+}
+
+impl Group {
+    fn node(&self, index: Index) -> Option<Node> {
+        let at = usize::try_from(index.get() % GROUP_NODES).ok()?.checked_mul(NODE_BYTES)?;
+        let bytes = self.bytes.get(at..at.checked_add(NODE_BYTES)?)?;
+        decode(index, bytes.first_chunk()?)
+    }
+}
+
+/// Reads what the store has of `buffer.len()` bytes at `offset`.
+fn read_up_to(
+    store: &dyn RandomAccess,
+    offset: u64,
+    buffer: &mut [u8],
+) -> Result<usize, StorageError> {
+    let in_tree = StorageError::in_file(FileName::Tree);
+    let end = store.len().map_err(&in_tree)?;
+    let there = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
+    let len = buffer.len().min(there);
+    if let Some(part) = buffer.get_mut(..len)
+        && len > 0
+    {
+        store.read_at(offset, part).map_err(&in_tree)?;
+    }
+    Ok(len)
+}
+
+/// A node as it is stored; 40 zero bytes stand for none.
+pub(crate) fn decode(index: Index, bytes: &[u8; NODE_BYTES]) -> Option<Node> {
+    if *bytes == [0; NODE_BYTES] {
+        return None;
+    }
+    let (size, hash) = bytes.split_first_chunk::<8>()?;
+    Some(Node {
+        index,
+        size: u64::from_le_bytes(*size),
+        hash: Hash::from_bytes(*hash.first_chunk()?),
+    })
+}
+
+/// The 40 bytes of a node; zeros blank it.
+pub(crate) fn encode(node: Option<&Node>) -> [u8; NODE_BYTES] {
+    let mut bytes = [0; NODE_BYTES];
+    if let Some(node) = node {
+        let (size, hash) = bytes.split_at_mut(8);
+        size.copy_from_slice(&node.size.to_le_bytes());
+        hash.copy_from_slice(node.hash.as_bytes());
+    }
+    bytes
+}

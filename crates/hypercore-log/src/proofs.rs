@@ -1,0 +1,241 @@
+//! Proofs out and in: what replication needs of a log.
+
+use hypercore_merkle::{Authority, Overlay, Proof, Reorg, Request, TreeError, Verified, Want};
+
+use crate::append::STORED_BLOCK_LEN_MAX;
+use crate::commit::{Announced, Unsynced};
+use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
+use crate::error::{LogError, StorageError};
+use crate::log::Log;
+use crate::options::{Access, Rhythm};
+use crate::state::{Head, State, tree_error};
+use crate::stores::FileName;
+
+/// What a proof brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Applied {
+    /// The block that is stored now.
+    pub block: Option<u64>,
+    /// Whether the log grew.
+    pub upgraded: bool,
+    /// Blocks in the log now.
+    pub length: u64,
+}
+
+/// A change to a higher fork that is being prepared: see [`Log::start_reorganisation`].
+#[derive(Debug)]
+pub struct Reorganisation {
+    reorg: Reorg,
+    from: Announced,
+}
+
+impl Reorganisation {
+    /// What to ask the peer for next; `None` when enough is known to apply it.
+    #[must_use]
+    pub const fn want(&self) -> Option<&Want> {
+        self.reorg.want()
+    }
+
+    /// Blocks at the beginning that stay, as far as is known yet.
+    #[must_use]
+    pub const fn ancestors(&self) -> u64 {
+        self.reorg.ancestors()
+    }
+}
+
+impl Log {
+    /// Answers a request, or `None` when the block asked for is not stored here.
+    ///
+    /// What the answer shows is on stable storage: a log that can sign settles first, so that a power cut can
+    /// not make it sign something else in its place.
+    ///
+    /// # Errors
+    /// [`LogError::Request`] when the request has no answer; [`LogError::CorruptBlock`]; [`LogError::Storage`].
+    pub fn create_proof(&self, request: &Request) -> Result<Option<Proof>, LogError> {
+        if self.is_writable() && !self.commit.is_settled() {
+            self.flush()?;
+        }
+        let state = self.read_state();
+        if let Some(block) = &request.block
+            && !(block.index < state.tree.length() && state.bitfield.get(block.index))
+        {
+            return Ok(None);
+        }
+        let signature = state.signature.as_deref();
+        let mut proof = state
+            .tree
+            .prove(&state.nodes, request, signature, state.manifest.as_ref())
+            .map_err(|error| LogError::Request(Box::new(error)))?;
+        if let Some(block) = &mut proof.block {
+            block.value = self.read_verified(&state, block.index)?;
+        }
+        Ok(Some(proof))
+    }
+
+    /// Verifies a proof and stores what it brings: nodes, a longer head, a block.
+    ///
+    /// # Durability
+    /// As [`append`](Self::append).
+    ///
+    /// # Errors
+    /// [`LogError::Proof`]: it does not hold, and nothing was changed. Its
+    /// [`is_other_fork`](hypercore_merkle::VerifyError::is_other_fork) tells a proof of another fork, which
+    /// accuses nobody. [`LogError::BlockTooLarge`], [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is
+    /// poisoned.
+    pub fn apply_proof(&self, proof: &Proof) -> Result<Applied, LogError> {
+        let mut writer = self.lock_writer()?;
+        let value = proof.block.as_ref().map_or(&[][..], |block| &block.value);
+        if value.len() > STORED_BLOCK_LEN_MAX {
+            return Err(LogError::BlockTooLarge {
+                len: value.len() as u64,
+                max: STORED_BLOCK_LEN_MAX as u64,
+            });
+        }
+        let (verified, old, place) = {
+            let state = self.read_state();
+            let authority = Authority { key: &self.key, manifest: state.manifest.as_ref() };
+            let verified = state
+                .tree
+                .verify(&state.nodes, proof, &authority)
+                .map_err(|error| LogError::Proof(Box::new(error)))?;
+            let place = place_of_block(&state, &verified)?;
+            (verified, state.announced(), place)
+        };
+        let Verified { tree, upgraded, ancestors, nodes, block, signature, manifest, .. } = verified;
+        let applied = Applied { block, upgraded, length: tree.length() };
+        if block.is_none() && !upgraded && nodes.is_empty() {
+            return Ok(applied);
+        }
+        if let Some(offset) = place {
+            let write = self.stores.data.write_at(offset, value);
+            self.poison_on_error(write.map_err(StorageError::in_file(FileName::Data)))?;
+        }
+        let entry = Entry {
+            user_data: None,
+            tree_nodes: Some(nodes),
+            tree_upgrade: upgraded.then(|| TreeUpgrade {
+                fork: tree.fork(),
+                ancestors,
+                length: tree.length(),
+                signature,
+            }),
+            bitfield: block.map(|start| BitfieldUpdate { drop: false, start, length: 1 }),
+        };
+        self.write_entry(&mut writer, &entry)?;
+        let new_manifest = {
+            let mut state = self.publish();
+            self.apply(&mut state, entry, old)?;
+            if upgraded {
+                state.set_tree(tree);
+            }
+            let is_new = state.manifest.is_none() && manifest.is_some();
+            if is_new {
+                state.manifest = manifest;
+            }
+            is_new
+        };
+        let unsynced = Unsynced { data: place.is_some(), tree: false, oplog: true };
+        if new_manifest && self.options.rhythm == Rhythm::Bounded {
+            // Entries have no room for a manifest, only the header has.
+            self.end_at_checkpoint(&mut writer, unsynced)?;
+        } else {
+            self.end_operation(writer, unsynced, value.len() as u64)?;
+        }
+        Ok(applied)
+    }
+
+    /// Begins to replace the end of the log by what a peer with a higher fork has. `proof` is its upgrade
+    /// from nothing; it is verified, and nothing is stored.
+    ///
+    /// Ask the peer for [`Reorganisation::want`] and feed the answers in until there is none left, then
+    /// [`apply_reorganisation`](Self::apply_reorganisation).
+    ///
+    /// # Errors
+    /// [`LogError::Proof`], [`LogError::ReadOnly`], [`LogError::Storage`].
+    pub fn start_reorganisation(&self, proof: &Proof) -> Result<Reorganisation, LogError> {
+        if self.options.access == Access::ReadOnly {
+            return Err(LogError::ReadOnly);
+        }
+        let state = self.read_state();
+        let authority = Authority { key: &self.key, manifest: state.manifest.as_ref() };
+        let reorg = Reorg::start(&state.tree, &state.nodes, proof, &authority)
+            .map_err(|error| LogError::Proof(Box::new(error)))?;
+        Ok(Reorganisation { reorg, from: state.announced() })
+    }
+
+    /// Feeds an answer to what [`Reorganisation::want`] asked for.
+    ///
+    /// # Errors
+    /// [`LogError::Proof`]; [`LogError::Changed`] when the log is not the one it began with.
+    pub fn feed_reorganisation(
+        &self,
+        reorganisation: &mut Reorganisation,
+        proof: &Proof,
+    ) -> Result<(), LogError> {
+        let state = self.read_state();
+        if state.announced() != reorganisation.from {
+            return Err(LogError::Changed);
+        }
+        reorganisation
+            .reorg
+            .feed(&state.nodes, proof)
+            .map_err(|error| LogError::Proof(Box::new(error)))
+    }
+
+    /// Replaces the end of the log. Blocks past the part that both share are dropped.
+    ///
+    /// # Durability
+    /// On stable storage on return, in either mode, and the oplog is empty then.
+    ///
+    /// # Errors
+    /// [`LogError::Changed`] when the log is not the one it began with; [`LogError::Unfinished`] when it wants to
+    /// know more; [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
+    pub fn apply_reorganisation(&self, reorganisation: Reorganisation) -> Result<Head, LogError> {
+        let mut writer = self.lock_writer()?;
+        let old = self.read_state().announced();
+        if old != reorganisation.from {
+            return Err(LogError::Changed);
+        }
+        let verified = reorganisation.reorg.finish().ok_or(LogError::Unfinished)?;
+        let Verified { tree, ancestors, nodes, signature, manifest, .. } = verified;
+        let entry = Entry {
+            user_data: None,
+            tree_nodes: Some(nodes),
+            tree_upgrade: Some(TreeUpgrade {
+                fork: tree.fork(),
+                ancestors,
+                length: tree.length(),
+                signature,
+            }),
+            bitfield: Some(BitfieldUpdate {
+                drop: true,
+                start: ancestors,
+                length: old.length.saturating_sub(ancestors),
+            }),
+        };
+        self.write_entry(&mut writer, &entry)?;
+        let head = {
+            let mut state = self.publish();
+            self.apply(&mut state, entry, old)?;
+            state.set_tree(tree);
+            if state.manifest.is_none() {
+                state.manifest = manifest;
+            }
+            state.head()
+        };
+        self.end_at_checkpoint(&mut writer, Unsynced { oplog: true, ..Unsynced::default() })?;
+        Ok(head)
+    }
+}
+
+/// Where the block of a verified proof goes in the data store.
+fn place_of_block(state: &State, verified: &Verified) -> Result<Option<u64>, LogError> {
+    let Some(block) = verified.block else { return Ok(None) };
+    let nodes = Overlay::new(&verified.nodes, &state.nodes);
+    match verified.tree.byte_range(&nodes, block) {
+        Ok(range) => Ok(Some(range.start)),
+        Err(TreeError::MissingNode(index)) => Err(LogError::NodeMissing { index: index.get() }),
+        Err(error) => Err(tree_error(error)),
+    }
+}

@@ -1,0 +1,283 @@
+//! Opening: a new core, or a stored one brought back from header and entries.
+//!
+//! The tail of the oplog is verified, not trusted. Data and oplog are synced in one round, in either order, so
+//! after a power cut an entry may be there and its blocks not. Every block that an entry speaks of is hashed
+//! again; at the first that does not match, the entry and all after it are cut. What is left is a valid
+//! prefix of what was written.
+
+use std::sync::{Arc, Mutex, RwLock};
+
+use hypercore_crypto::{CoreKey, Hash, KeyPair, Manifest};
+use random_access_storage::SyncScope;
+
+use crate::bitfield::Bitfield;
+use crate::checkpoint::Version10Rhythm;
+use crate::commit::GroupCommit;
+use crate::error::{Corruption, LogError, OpenError, StorageError};
+use crate::header::{Header, HeaderTree, StoredKeyPair, UserData};
+use crate::log::{Log, Settings};
+use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState};
+use crate::options::{Access, Create, OpenOptions, Rhythm};
+use crate::replay::{Replayed, replay};
+use crate::state::State;
+use crate::stores::{FileName, Stores};
+use crate::writer::Writer;
+
+/// What opening found, and what it did about it.
+///
+/// All zero and `None` after a clean close; entries are replayed after a kill; more than that means a power
+/// cut or damage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Entries since the last checkpoint that were applied.
+    pub entries_replayed: usize,
+    /// Valid entries that were cut because their blocks or nodes are not what they say.
+    pub entries_cut: usize,
+    /// Blocks by which the log is shorter than those entries said.
+    pub blocks_cut: u64,
+    /// Bytes past the last entry that was kept: torn entries, or those of before the last header.
+    pub oplog_bytes_cut: u64,
+    /// The header slot (0 or 1) that is damaged. The other one counts.
+    pub damaged_slot: Option<u8>,
+    /// The damaged slot was the newer one and entries were written after it: what they said is lost.
+    pub newer_header_lost: bool,
+    /// Tree nodes that were missing or torn and were computed again from the blocks' hashes.
+    pub nodes_rebuilt: usize,
+}
+
+impl RecoveryReport {
+    /// Whether anything that had been written is not there any more.
+    #[must_use]
+    pub const fn lost_something(&self) -> bool {
+        self.entries_cut > 0 || self.newer_header_lost
+    }
+}
+
+pub(crate) fn open(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
+    if options.create == Create::Overwrite && options.access == Access::ReadWrite {
+        empty(&stores)?;
+    }
+    match oplog::read(&*stores.oplog, &*stores.header)? {
+        OplogState::Present(_) if options.create == Create::New => Err(OpenError::AlreadyExists),
+        OplogState::Present(loaded) => reopen(stores, options, loaded),
+        OplogState::Missing
+            if options.create == Create::Never || options.access == Access::ReadOnly =>
+        {
+            Err(OpenError::NotFound)
+        }
+        OplogState::Missing => create(stores, options),
+    }
+}
+
+/// Empties every store, the oplog first: a crash in between leaves no core rather than half of one.
+fn empty(stores: &Stores) -> Result<(), OpenError> {
+    let names =
+        [FileName::Oplog, FileName::Header, FileName::Tree, FileName::Bitfield, FileName::Data];
+    for name in names {
+        let store = stores.file(name);
+        let emptied = || match store.len()? {
+            0 => Ok(()),
+            _ => store.truncate(0).and_then(|()| store.sync(SyncScope::All)),
+        };
+        emptied().map_err(StorageError::in_file(name))?;
+    }
+    Ok(())
+}
+
+fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
+    for name in [FileName::Tree, FileName::Bitfield, FileName::Data] {
+        if stores.file(name).len().map_err(StorageError::in_file(name))? > 0 {
+            let what = "there is no header here, but other files of a core are";
+            return Err(Corruption::new(FileName::Oplog, 0, what).into());
+        }
+    }
+    let (key, manifest) = identity(&options)?;
+    let key_pair = options.key_pair.clone();
+    let header = Header {
+        key,
+        manifest,
+        key_pair: key_pair
+            .map(|pair| StoredKeyPair { public: pair.public(), secret: Some(pair) }),
+        user_data: UserData::default(),
+        tree: HeaderTree::default(),
+        reorg_hints: Vec::new(),
+        contiguous_length: 0,
+    };
+    let mut position = OplogPosition::fresh();
+    let slot = position.prepare_header(&header).map_err(|_| OpenError::WrongManifest)?;
+    let in_oplog = StorageError::in_file(FileName::Oplog);
+    if let Some((offset, bytes)) = &slot.external {
+        let write = stores.header.write_at(*offset, bytes);
+        write
+            .and_then(|()| stores.header.sync(SyncScope::All))
+            .map_err(StorageError::in_file(FileName::Header))?;
+    }
+    stores
+        .oplog
+        .write_at(slot.offset, &slot.bytes)
+        .and_then(|()| stores.oplog.sync(SyncScope::All))
+        .and_then(|()| stores.oplog.truncate(ENTRIES_START))
+        .and_then(|()| stores.oplog.sync(SyncScope::All))
+        .map_err(&in_oplog)?;
+    position.header_written(&slot);
+    let stores = Arc::new(stores);
+    let state = State::from_header(&header, Arc::clone(&stores), Bitfield::new());
+    finish(stores, &options, header, position, state, RecoveryReport::default())
+}
+
+/// The key and the manifest of a new core.
+fn identity(options: &OpenOptions) -> Result<(CoreKey, Option<Manifest>), OpenError> {
+    let manifest = match (&options.manifest, &options.key_pair) {
+        (Some(manifest), _) => Some(manifest.clone()),
+        (None, Some(pair)) => Some(Manifest::single(pair.public())),
+        (None, None) => None,
+    };
+    let Some(manifest) = manifest else {
+        return options.key.map(|key| (key, None)).ok_or(OpenError::KeyRequired);
+    };
+    let compat = match manifest.signers() {
+        [signer] => Some(CoreKey::from_bytes(*signer.public_key.as_bytes())),
+        _ => None,
+    };
+    let key = match options.key {
+        Some(key) if key == manifest.key() || Some(key) == compat => key,
+        Some(_) => return Err(OpenError::WrongManifest),
+        None if options.compat => compat.ok_or(OpenError::WrongManifest)?,
+        None => manifest.key(),
+    };
+    Ok((key, Some(manifest)))
+}
+
+fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, OpenError> {
+    let header = &loaded.header;
+    if let Some(wanted) = options.key
+        && wanted != header.key
+    {
+        return Err(OpenError::KeyMismatch { stored: header.key, wanted });
+    }
+    if let Some(manifest) = &header.manifest
+        && manifest.key() != header.key
+        && !manifest.is_compat(&header.key)
+    {
+        let what = "the manifest does not belong to the key";
+        return Err(Corruption::new(FileName::Oplog, loaded.position.slot_offset(), what).into());
+    }
+    let stores = Arc::new(stores);
+    let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len } =
+        replay(&stores, header, &loaded)?;
+    check_head(header, &state, kept.entries == 0)?;
+    let mut position = loaded.position;
+    position.entries_end = kept.end;
+    let report = RecoveryReport {
+        entries_replayed: kept.entries,
+        entries_cut: loaded.entries.len().saturating_sub(kept.entries),
+        blocks_cut: length_wanted.saturating_sub(state.tree.length()),
+        oplog_bytes_cut: loaded.file_len.saturating_sub(kept.end),
+        damaged_slot: loaded.damaged_slot,
+        newer_header_lost: loaded.newer_header_lost,
+        nodes_rebuilt,
+    };
+    let header = loaded.header;
+    if options.access == Access::ReadOnly {
+        return finish(stores, &options, header, position, state, report);
+    }
+    if report.oplog_bytes_cut > 0 {
+        // Synced before anything is written behind it: otherwise a later power cut could undo the cut
+        // and leave a cut entry standing behind a new one.
+        stores
+            .oplog
+            .truncate(kept.end)
+            .and_then(|()| stores.oplog.sync(SyncScope::All))
+            .map_err(StorageError::in_file(FileName::Oplog))?;
+    }
+    if report.entries_cut > 0 {
+        let length = state.tree.length();
+        state.nodes.truncate(length);
+    }
+    let log = finish(stores, &options, header, position, state, report)?;
+    log.lock_writer().map_err(open_error)?.tail_data_len = data_len;
+    if (truncated || log.recovery.entries_cut > 0) && log.options.rhythm == Rhythm::Bounded {
+        let mut writer = log.lock_writer().map_err(open_error)?;
+        log.write_checkpoint(&mut writer).map_err(open_error)?;
+    }
+    Ok(log)
+}
+
+/// What the head says must be what was signed.
+fn check_head(header: &Header, state: &State, no_entries: bool) -> Result<(), OpenError> {
+    let hash = state.tree.hash();
+    let damaged = |what| {
+        let root = state.tree.roots().last().map_or(0, |root| root.index.get());
+        OpenError::from(Corruption::new(FileName::Tree, crate::state::node_offset(root), what))
+    };
+    let expected: Option<Hash> = if no_entries { header.tree.root_hash } else { None };
+    if state.tree.length() > 0 && expected.is_some_and(|expected| expected != hash) {
+        return Err(damaged("the roots do not hash to the header's tree hash"));
+    }
+    if state.tree.length() == 0 {
+        return Ok(());
+    }
+    let Some(manifest) = &state.manifest else { return Ok(()) };
+    let signature = state.signature.as_deref().unwrap_or_default();
+    manifest
+        .verify(&header.key, &state.tree, signature)
+        .map_err(|_| damaged("the roots are not those that were signed"))
+}
+
+fn finish(
+    stores: Arc<Stores>,
+    options: &OpenOptions,
+    header: Header,
+    position: OplogPosition,
+    state: State,
+    recovery: RecoveryReport,
+) -> Result<Log, OpenError> {
+    let given = options.key_pair.as_ref().filter(|given| may_sign(&header, given));
+    if options.key_pair.is_some() && given.is_none() && header.manifest.is_some() {
+        return Err(OpenError::WrongKeyPair);
+    }
+    let stored = header.key_pair.as_ref().and_then(|pair| pair.secret.as_ref());
+    let signer = given.or(stored.filter(|stored| may_sign(&header, stored))).cloned();
+    let settings = Settings {
+        access: options.access,
+        durability: options.durability,
+        verify_reads: options.verify_reads,
+        rhythm: options.rhythm,
+        signer: signer.as_ref().map(KeyPair::public),
+    };
+    let has_manifest = header.manifest.is_some();
+    let writer = Writer {
+        oplog: position,
+        stored_key_pair: header.key_pair,
+        signer,
+        tail_data_len: 0,
+        version_10: Version10Rhythm::opened(has_manifest),
+    };
+    Ok(Log {
+        stores,
+        key: header.key,
+        options: settings,
+        commit: GroupCommit::new(state.announced()),
+        state: RwLock::new(state),
+        writer: Mutex::new(writer),
+        recovery,
+    })
+}
+
+/// Whether this key pair alone satisfies the manifest.
+fn may_sign(header: &Header, pair: &KeyPair) -> bool {
+    header.manifest.as_ref().is_some_and(|manifest| {
+        manifest.sign(&header.key, pair, &Hash::from_bytes([0; 32]), 0, 0).is_ok()
+    })
+}
+
+fn open_error(error: LogError) -> OpenError {
+    match error {
+        LogError::Storage(error) => OpenError::Storage(error),
+        LogError::Corrupt(corruption) | LogError::CorruptBlock { corruption, .. } => {
+            OpenError::Corrupt(corruption)
+        }
+        _ => Corruption::new(FileName::Oplog, 0, "the recovered state can not be written").into(),
+    }
+}

@@ -1,0 +1,293 @@
+//! Replaying the entries since the last checkpoint, and finding how many of them hold.
+//!
+//! Only reads. Entries are applied to a state made from the header; where one turns out not to hold, the
+//! replay starts again with the entries before it.
+
+use std::sync::Arc;
+
+use flat_tree::Index;
+use hypercore_crypto::leaf_hash;
+use hypercore_merkle::{Leaf, NodeLookup, Tree, TreeError};
+
+use crate::bitfield::{Bitfield, BitfieldError};
+use crate::blocks::read_block;
+use crate::commit::Announced;
+use crate::entry::{BitfieldUpdate, Entry};
+use crate::error::{Corruption, LogError, OpenError, StorageError};
+use crate::header::Header;
+use crate::oplog::{ENTRIES_START, Loaded, LoadedEntry};
+use crate::state::{State, node_offset};
+use crate::stores::{FileName, Stores};
+
+/// Replays at most. Each one cuts at least one entry; a crash needs two, and a tail that needs more than
+/// this was made to be slow.
+const REPLAYS_MAX: usize = 32;
+
+/// What the header and those entries that hold describe.
+#[derive(Debug)]
+pub(crate) struct Replayed {
+    pub(crate) state: State,
+    /// The entries that hold.
+    pub(crate) kept: Kept,
+    /// The length that all entries together would have given.
+    pub(crate) length_wanted: u64,
+    /// Whether an entry that holds took blocks off the log.
+    pub(crate) truncated: bool,
+    /// Nodes that were computed again.
+    pub(crate) nodes_rebuilt: usize,
+    /// Bytes of the blocks that were hashed again.
+    pub(crate) data_len: u64,
+}
+
+/// How many entries hold, and where in the oplog they end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) entries: usize,
+    pub(crate) end: u64,
+}
+
+impl Kept {
+    /// Of the first `count` entries those that make whole atomic batches.
+    fn whole_batches(entries: &[LoadedEntry], count: usize) -> Self {
+        let kept = entries.get(..count).unwrap_or(entries);
+        let last = kept.iter().enumerate().rev().find(|(_, entry)| !entry.partial);
+        last.map_or(Self { entries: 0, end: ENTRIES_START }, |(position, entry)| Self {
+            entries: position.saturating_add(1),
+            end: entry.end,
+        })
+    }
+}
+
+/// Why a replay ended early.
+enum Stop {
+    /// This entry does not hold: keep those before it.
+    Cut(usize),
+    Failed(OpenError),
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<Corruption> for Stop {
+    fn from(corruption: Corruption) -> Self {
+        Self::Failed(corruption.into())
+    }
+}
+
+/// Replays the entries of `loaded` on `header`.
+pub(crate) fn replay(
+    stores: &Arc<Stores>,
+    header: &Header,
+    loaded: &Loaded,
+) -> Result<Replayed, OpenError> {
+    let bitfield = Bitfield::load(&*stores.bitfield).map_err(|error| bitfield_error(error, 0))?;
+    let entries = loaded.entries.as_slice();
+    let upgrades = entries.iter().filter_map(|entry| entry.entry.tree_upgrade.as_ref());
+    let length_wanted = upgrades.last().map_or(header.tree.length, |upgrade| upgrade.length);
+    let mut kept = Kept::whole_batches(entries, entries.len());
+    for _ in 0..REPLAYS_MAX {
+        let tail = entries.get(..kept.entries).unwrap_or_default();
+        let mut replay = Replay::new(stores, header, bitfield.clone());
+        match replay.run(tail).and_then(|()| replay.finish(tail)) {
+            Ok(()) => {
+                let Replay { state, truncated, nodes_rebuilt, data_len, .. } = replay;
+                return Ok(Replayed {
+                    state,
+                    kept,
+                    length_wanted,
+                    truncated,
+                    nodes_rebuilt,
+                    data_len,
+                });
+            }
+            Err(Stop::Cut(entry)) => kept = Kept::whole_batches(entries, entry),
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+    }
+    let what = "its entries contradict the blocks in too many places";
+    Err(Corruption::new(FileName::Oplog, ENTRIES_START, what).into())
+}
+
+struct Replay<'a> {
+    stores: &'a Stores,
+    header: &'a Header,
+    state: State,
+    /// Fork and length after the entries so far.
+    head: Announced,
+    truncated: bool,
+    nodes_rebuilt: usize,
+    data_len: u64,
+}
+
+impl<'a> Replay<'a> {
+    fn new(stores: &'a Arc<Stores>, header: &'a Header, mut bitfield: Bitfield) -> Self {
+        let length = header.tree.length;
+        bitfield.truncate(length);
+        let mut state = State::from_header(header, Arc::clone(stores), bitfield);
+        state.contiguous_length = state.bitfield.contiguous_from(0);
+        let head = Announced { fork: header.tree.fork, length };
+        Self { stores, header, state, head, truncated: false, nodes_rebuilt: 0, data_len: 0 }
+    }
+
+    fn run(&mut self, entries: &[LoadedEntry]) -> Result<(), Stop> {
+        for (position, loaded) in entries.iter().enumerate() {
+            let entry = &loaded.entry;
+            if !self.follows(entry) {
+                return Err(Stop::Cut(position));
+            }
+            let old = self.head;
+            if let Some(upgrade) = &entry.tree_upgrade {
+                self.head = Announced { fork: upgrade.fork, length: upgrade.length };
+                self.truncated |= upgrade.ancestors < old.length;
+            }
+            let nodes_in_file = self.head.length > old.length
+                && entry.tree_nodes.as_ref().is_none_or(Vec::is_empty);
+            let old_tree = if nodes_in_file { self.load_tree(old)? } else { None };
+            self.state
+                .apply(entry.clone(), old)
+                .map_err(|error| Stop::Failed(bitfield_error(error, loaded.start)))?;
+            if nodes_in_file {
+                let Some(old_tree) = old_tree else { return Err(Stop::Cut(position)) };
+                self.rebuild_nodes(old_tree, position)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `entry` can come after what was replayed so far.
+    fn follows(&self, entry: &Entry) -> bool {
+        let upgrade = entry.tree_upgrade.as_ref();
+        let length = upgrade.map_or(self.head.length, |upgrade| upgrade.length);
+        let heads_agree = upgrade.is_none_or(|upgrade| {
+            upgrade.ancestors <= self.head.length
+                && upgrade.ancestors <= upgrade.length
+                && upgrade.fork >= self.head.fork
+        });
+        let blocks_exist = entry
+            .bitfield
+            .is_none_or(|update| update.drop || update.start.saturating_add(update.length) <= length);
+        heads_agree && blocks_exist
+    }
+
+    fn load_tree(&self, head: Announced) -> Result<Option<Tree>, Stop> {
+        match Tree::load(&self.state.nodes, head.fork, head.length) {
+            Ok(tree) => Ok(Some(tree)),
+            Err(TreeError::Lookup { source, .. }) => Err(source.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The entry at `position` named no nodes: they were written straight to the tree store, which the power
+    /// may have cut short. The leaves are proven by the signature over the tree they make; parents that are
+    /// missing are put right.
+    fn rebuild_nodes(&mut self, mut tree: Tree, position: usize) -> Result<(), Stop> {
+        let mut leaves = Vec::new();
+        for block in tree.length()..self.head.length {
+            let Some(index) = Index::leaf(block) else { return Err(Stop::Cut(position)) };
+            match self.state.nodes.node(index)? {
+                Some(node) => leaves.push(Leaf { size: node.size, hash: node.hash }),
+                None => return Err(Stop::Cut(position)),
+            }
+        }
+        let Ok(nodes) = tree.append(&leaves) else { return Err(Stop::Cut(position)) };
+        let signature = self.state.signature.as_deref().unwrap_or_default();
+        let manifest = self.state.manifest.as_ref();
+        let signed = manifest
+            .is_some_and(|manifest| manifest.verify(&self.header.key, &tree, signature).is_ok());
+        if !signed {
+            return Err(Stop::Cut(position));
+        }
+        let mut torn = Vec::new();
+        for node in nodes {
+            if self.state.nodes.node(node.index)? != Some(node) {
+                torn.push(node);
+            }
+        }
+        self.nodes_rebuilt = self.nodes_rebuilt.saturating_add(torn.len());
+        self.state.nodes.add_pending(torn);
+        Ok(())
+    }
+
+    /// Loads the tree and checks the blocks that the entries brought and that are still there.
+    fn finish(&mut self, entries: &[LoadedEntry]) -> Result<(), Stop> {
+        let tree = Tree::load(&self.state.nodes, self.head.fork, self.head.length);
+        let tree = tree.map_err(|error| tree_damage(error, self.head.length))?;
+        if entries.iter().any(|loaded| loaded.entry.tree_upgrade.is_some()) {
+            self.state.set_tree(tree);
+        } else {
+            self.state.tree = tree;
+        }
+        let length = self.head.length;
+        self.state.bitfield.truncate(length);
+        self.state.contiguous_length = self.state.bitfield.contiguous_from(0).min(length);
+        for (position, loaded) in entries.iter().enumerate() {
+            if let Some(update @ BitfieldUpdate { drop: false, .. }) = &loaded.entry.bitfield {
+                self.check_blocks(update, position)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_blocks(&mut self, update: &BitfieldUpdate, position: usize) -> Result<(), Stop> {
+        for run in self.state.bitfield.set_ranges(update.range()) {
+            for block in run {
+                match self.block_holds(block)? {
+                    Some(len) => self.data_len = self.data_len.saturating_add(len),
+                    None => return Err(Stop::Cut(position)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The length of a block that is what its leaf says.
+    fn block_holds(&self, block: u64) -> Result<Option<u64>, Stop> {
+        let range = match self.state.tree.byte_range(&self.state.nodes, block) {
+            Ok(range) => range,
+            Err(TreeError::Lookup { source, .. }) => return Err(source.into()),
+            Err(_) => return Ok(None),
+        };
+        let bytes = match read_block(&*self.stores.data, range) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(None),
+            Err(LogError::Storage(error)) => return Err(error.into()),
+            Err(_) => return Ok(None),
+        };
+        let leaf = match Index::leaf(block) {
+            Some(index) => self.state.nodes.node(index)?,
+            None => None,
+        };
+        let len = bytes.len() as u64;
+        let holds = leaf.is_some_and(|leaf| leaf.size == len && leaf.hash == leaf_hash(&bytes));
+        Ok(holds.then_some(len))
+    }
+}
+
+fn bitfield_error(error: BitfieldError, offset: u64) -> OpenError {
+    match error {
+        BitfieldError::Storage(error) => error.into(),
+        _ if offset == 0 => {
+            Corruption::new(FileName::Bitfield, 0, "it says more than a core can hold").into()
+        }
+        _ => {
+            Corruption::new(FileName::Oplog, offset, "an entry names too many blocks").into()
+        }
+    }
+}
+
+fn tree_damage(error: TreeError<StorageError>, length: u64) -> Stop {
+    match error {
+        TreeError::Lookup { source, .. } => source.into(),
+        TreeError::MissingNode(index) | TreeError::DamagedNode(index) => {
+            let offset = node_offset(index.get());
+            Corruption::new(FileName::Tree, offset, "a root of the tree is not stored here").into()
+        }
+        _ => {
+            let offset = node_offset(length.saturating_mul(2));
+            Corruption::new(FileName::Tree, offset, "the roots are not those of a tree").into()
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What only the one who writes knows, and the steps that all writes share.
+
+use std::sync::MutexGuard;
+
+use hypercore_crypto::{CoreKey, KeyPair};
+use hypercore_merkle::Tree;
+
+use crate::checkpoint::Version10Rhythm;
+use crate::commit::{Announced, Sequence, Unsynced};
+use crate::entry::Entry;
+use crate::error::{Corruption, LogError, StorageError};
+use crate::header::{Header, StoredKeyPair};
+use crate::log::Log;
+use crate::oplog::{ENTRIES_START, OplogPosition, encode_entries};
+use crate::options::{Access, Durability};
+use crate::state::State;
+use crate::stores::FileName;
+
+/// The state of the one writer.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// Which slot and bit are live, and where the next entry goes.
+    pub(crate) oplog: OplogPosition,
+    /// The key pair as the header has it.
+    pub(crate) stored_key_pair: Option<StoredKeyPair>,
+    /// The key pair that signs, if it may.
+    pub(crate) signer: Option<KeyPair>,
+    /// Bytes of blocks that entries since the last checkpoint speak of.
+    pub(crate) tail_data_len: u64,
+    pub(crate) version_10: Version10Rhythm,
+}
+
+impl Writer {
+    /// Bytes of entries since the last checkpoint.
+    pub(crate) const fn entries_len(&self) -> u64 {
+        self.oplog.entries_end.saturating_sub(ENTRIES_START)
+    }
+
+    /// Whether anything was written since the last checkpoint.
+    pub(crate) const fn has_tail(&self) -> bool {
+        self.entries_len() > 0
+    }
+
+    /// The header of a checkpoint now.
+    pub(crate) fn header(&self, key: CoreKey, state: &State) -> Header {
+        Header {
+            key,
+            manifest: state.manifest.clone(),
+            key_pair: self.stored_key_pair.clone(),
+            user_data: state.user_data.clone(),
+            tree: state.header_tree(),
+            reorg_hints: state.reorg_hints.clone(),
+            contiguous_length: state.contiguous_length,
+        }
+    }
+}
+
+impl Log {
+    /// Why this handle can not append.
+    pub(crate) fn not_writable(&self) -> LogError {
+        if self.options.access == Access::ReadOnly { LogError::ReadOnly } else { LogError::NotWritable }
+    }
+
+    /// Signs a tree with the key pair of this log.
+    pub(crate) fn sign(&self, writer: &Writer, tree: &Tree) -> Result<Vec<u8>, LogError> {
+        let signer = writer.signer.as_ref().ok_or(LogError::NotWritable)?;
+        let state = self.read_state();
+        let manifest = state.manifest.as_ref().ok_or(LogError::NotWritable)?;
+        manifest
+            .sign(&self.key, signer, &tree.hash(), tree.length(), tree.fork())
+            .map_err(|_| LogError::NotWritable)
+    }
+
+    /// Appends `entry` to the oplog. From here on a crash may bring the operation back.
+    pub(crate) fn write_entry(&self, writer: &mut Writer, entry: &Entry) -> Result<(), LogError> {
+        let bytes = encode_entries(std::slice::from_ref(entry), writer.oplog.bit());
+        let bytes = bytes.map_err(|_| LogError::TooLong)?;
+        let end = writer.oplog.entries_end.checked_add(bytes.len() as u64).ok_or(LogError::TooLong)?;
+        let written = self.stores.oplog.write_at(writer.oplog.entries_end, &bytes);
+        self.poison_on_error(written.map_err(StorageError::in_file(FileName::Oplog)))?;
+        writer.oplog.entries_end = end;
+        Ok(())
+    }
+
+    /// Applies a written entry to the state.
+    pub(crate) fn apply(
+        &self,
+        state: &mut State,
+        entry: Entry,
+        old: Announced,
+    ) -> Result<(), LogError> {
+        state.apply(entry, old).map_err(|_| {
+            self.commit.fail();
+            Corruption::new(FileName::Bitfield, 0, "the bitfield would grow without bounds").into()
+        })
+    }
+
+    /// Ends an operation that only added: notes it, checkpoints when due, lets the next writer in, and
+    /// waits for stable storage if that was chosen.
+    pub(crate) fn end_operation(
+        &self,
+        mut writer: MutexGuard<'_, Writer>,
+        unsynced: Unsynced,
+        data_len: u64,
+    ) -> Result<(), LogError> {
+        let head = self.read_state().announced();
+        let sequence = self.commit.wrote(unsynced, head);
+        writer.tail_data_len = writer.tail_data_len.saturating_add(data_len);
+        self.checkpoint_if_due(&mut writer)?;
+        drop(writer);
+        match self.options.durability {
+            Durability::Immediate => self.settle(sequence),
+            Durability::Eventual => Ok(()),
+        }
+    }
+
+    /// Ends an operation with a checkpoint: one that removed nodes, so that no recovery has to choose between
+    /// two trees in one store, or one that changed what only a header can hold.
+    pub(crate) fn end_at_checkpoint(
+        &self,
+        writer: &mut Writer,
+        unsynced: Unsynced,
+    ) -> Result<(), LogError> {
+        let head = self.read_state().announced();
+        self.commit.wrote(unsynced, head);
+        self.write_checkpoint(writer)
+    }
+
+    /// Returns once `sequence` is on stable storage.
+    pub(crate) fn settle(&self, sequence: Sequence) -> Result<(), LogError> {
+        let round = |unsynced: Unsynced| {
+            for (name, written) in [
+                (FileName::Data, unsynced.data),
+                (FileName::Tree, unsynced.tree),
+                (FileName::Oplog, unsynced.oplog),
+            ] {
+                if written {
+                    self.stores.sync(name)?;
+                }
+            }
+            Ok::<(), StorageError>(())
+        };
+        self.commit.settle(sequence, round).map_err(|error| match error {
+            Some(error) => LogError::Storage(error),
+            None => LogError::Poisoned,
+        })
+    }
+
+    /// After a failed write nobody knows what the store holds, so nothing more is written to it.
+    pub(crate) fn poison_on_error<T>(&self, result: Result<T, StorageError>) -> Result<T, LogError> {
+        result.map_err(|error| {
+            self.commit.fail();
+            LogError::Storage(error)
+        })
+    }
+}
