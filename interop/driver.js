@@ -17,8 +17,11 @@ speaks the same protocol. Commands run one at a time, in order; one core is open
   {"op":"truncate","length":N,"fork":F}
   {"op":"clear","start":A,"end":B}
   {"op":"close"}
-  {"op":"state"}              "length" "byteLength" "fork" "treeHash" "contiguousLength" "key" and
-                              "blocks": one BLAKE2b-256 hash for each block, null where it is missing
+  {"op":"hash","blocks":[[S,LEN],...]}
+                              "hashes" of generated blocks; needs no open core
+  {"op":"state","blocks":BOOL} "length" "byteLength" "fork" "treeHash" "contiguousLength" "key" and,
+                              with "blocks":true, "blocks": one BLAKE2b-256 hash for each block, null
+                              where it is missing
 
 Block content from (S, LEN): x = S, or 1 if S is 0; for every 4 bytes x = next(x), written little
 endian, cut at LEN. next(x), on unsigned 32 bit: x ^= x << 13; x ^= x >> 17; x ^= x << 5
@@ -64,8 +67,13 @@ const commands = {
 
   async append ({ blocks }) {
     const batch = blocks.map(content)
+    const hashes = batch.map(block => hex(crypto.hash(block)))
     await core.append(batch)
-    return { length: core.length, hashes: batch.map(block => hex(crypto.hash(block))) }
+    return { length: core.length, hashes }
+  },
+
+  async hash ({ blocks }) {
+    return { hashes: blocks.map(block => hex(crypto.hash(content(block)))) }
   },
 
   async truncate ({ length, fork }) {
@@ -84,9 +92,9 @@ const commands = {
     return {}
   },
 
-  async state () {
+  async state ({ blocks: all }) {
     const blocks = []
-    for (let start = 0; start < core.length; start += READS_MAX) {
+    for (let start = 0; all && start < core.length; start += READS_MAX) {
       const reads = []
       for (let i = start; i < Math.min(core.length, start + READS_MAX); i++) reads.push(read(i))
       blocks.push(...await Promise.all(reads))
@@ -98,7 +106,7 @@ const commands = {
       treeHash: hex(await core.treeHash()),
       contiguousLength: core.contiguousLength,
       key: hex(core.key),
-      blocks
+      blocks: all ? blocks : null
     }
   }
 }

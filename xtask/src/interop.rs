@@ -1,12 +1,130 @@
-//! stub
-use crate::report::{Figures, Outcome};
-#[derive(Debug, Default)]
-pub(crate) struct Options;
-impl Options {
-    pub(crate) fn parse(_r: &[String]) -> Option<Self> {
-        Some(Self)
+//! `interop`: random scripts on one directory, in turn with JavaScript.
+//!
+//! One node process and one process of the Rust driver stay alive and take
+//! turns on the same directories: each step runs on the side that has the core
+//! open, a hand-over closes it here and opens it there, and a kill ends a side
+//! in the middle of its appends. After each opening the whole state is compared
+//! with a model that knows only what was asked for.
+
+mod driver;
+mod model;
+mod script;
+
+use std::path::{Path, PathBuf};
+
+use crate::process::{Echo, capture, cargo, is_present, program};
+use crate::report::{Figures, Miss, Outcome, miss};
+use crate::{rng, tree};
+
+use driver::{Side, Sides};
+use script::{Script, Tally};
+
+/// Scripts in a run, unless told otherwise.
+const SCRIPTS: u64 = 200;
+
+/// Where to begin, unless told otherwise: the same scripts on every machine.
+const SEED: u64 = 1;
+
+/// What to run.
+#[derive(Debug)]
+pub(crate) struct Options {
+    scripts: u64,
+    seed: u64,
+    only: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { scripts: SCRIPTS, seed: SEED, only: None }
     }
 }
-pub(crate) fn run(_o: &Options) -> Outcome {
-    Ok(Figures::new("stub"))
+
+impl Options {
+    /// `--scripts N`, `--seed S` and `--only I` (one script of a run).
+    pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
+        let mut options = Self::default();
+        let mut rest = arguments.iter();
+        while let Some(name) = rest.next() {
+            let value = rest.next()?.parse().ok()?;
+            match name.as_str() {
+                "--scripts" => options.scripts = value,
+                "--seed" => options.seed = value,
+                "--only" => options.only = Some(value),
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}
+
+/// Runs the scripts; the first that goes wrong ends the run and is printed.
+pub(crate) fn run(options: &Options) -> Outcome {
+    for tool in ["node", "npm"] {
+        if !is_present(tool) {
+            return Ok(Figures::new("nothing was run")
+                .skip(format!("{tool} is missing here: nothing was compared with JavaScript")));
+        }
+    }
+    let folder = tree::root().join("interop");
+    install(&folder)?;
+    let rust = build()?;
+    let mut sides = Sides::start(&folder.join("driver.js"), &rust)?;
+
+    let work = tree::target_dir()?.join("interop");
+    let mut tally = Tally::default();
+    let chosen = options.only.map_or(0..options.scripts, |only| only..only + 1);
+    for index in chosen {
+        let dir = work.join(format!("script-{index}"));
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir)?;
+        }
+        std::fs::create_dir_all(&dir)?;
+        let script = Script::new(index, mix(options.seed, index), &dir);
+        if let Err(failure) = script.run(&mut sides, &mut tally) {
+            eprint!("{}", failure.log);
+            eprintln!("  the files are kept in {}", dir.display());
+            return miss(format!(
+                "{}; replay with `cargo xtask interop --seed {} --only {index}`",
+                failure.what, options.seed
+            ));
+        }
+        std::fs::remove_dir_all(&dir)?;
+    }
+    sides.stop()?;
+    Ok(Figures::new(format!("{tally}, seed {}", options.seed)))
+}
+
+/// The seed of one script of a run.
+fn mix(seed: u64, index: u64) -> u64 {
+    let mut rng = rng::Rng::new(seed ^ index.wrapping_mul(0x2545_f491_4f6c_dd1d));
+    rng.next()
+}
+
+/// `npm ci`, when what is installed is not what the lock file says.
+fn install(folder: &Path) -> Result<(), Miss> {
+    let wanted = std::fs::read(folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules").join(".xtask-lock.json");
+    if std::fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    let mut npm = program("npm", ["ci", "--no-audit", "--no-fund"]);
+    capture(npm.current_dir(folder), Echo::OnFailure)?;
+    std::fs::write(&stamp, wanted)?;
+    Ok(())
+}
+
+/// Builds the Rust driver and gives its path.
+fn build() -> Result<PathBuf, Miss> {
+    capture(&mut cargo(["build", "--package", "interop-driver"]), Echo::OnFailure)?;
+    Ok(tree::target_dir()?.join("debug").join("interop-driver"))
+}
+
+/// A side's name in messages.
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::JavaScript => "javascript",
+            Self::Rust => "rust",
+        })
+    }
 }

@@ -6,10 +6,13 @@ use crate::interop;
 use crate::report::{Outcome, run_task, seconds};
 use crate::tasks::{checks, deny, layers, test, tidy};
 
+/// A task's name and what it does.
+type Step = (&'static str, fn() -> Outcome);
+
 /// Runs all checks and repeats their closing lines; false when one missed.
 pub(crate) fn run() -> bool {
     let start = Instant::now();
-    let steps: [(&str, fn() -> Outcome); 8] = [
+    let steps: [Step; 8] = [
         ("fmt", checks::fmt),
         ("lint", checks::lint),
         ("test", test::run),

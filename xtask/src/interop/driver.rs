@@ -1,0 +1,155 @@
+//! The two driver processes: one JSON command a line in, one answer a line out.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::process::program;
+use crate::report::Miss;
+
+/// A driver that says nothing for so long has hung.
+const ANSWER_SECONDS_MAX: u64 = 60;
+
+/// Which implementation a driver runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The published package, by driver.js.
+    JavaScript,
+    /// This project, by interop-driver.
+    Rust,
+}
+
+impl Side {
+    /// The other one.
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::JavaScript => Self::Rust,
+            Self::Rust => Self::JavaScript,
+        }
+    }
+}
+
+/// Both processes, kept alive over all scripts.
+#[derive(Debug)]
+pub(super) struct Sides {
+    javascript: Driver,
+    rust: Driver,
+}
+
+impl Sides {
+    /// Starts both.
+    pub(super) fn start(script: &Path, binary: &Path) -> Result<Self, Miss> {
+        Ok(Self {
+            javascript: Driver::start("node".into(), vec![script.to_path_buf()])?,
+            rust: Driver::start(binary.to_path_buf(), Vec::new())?,
+        })
+    }
+
+    /// The driver of one side.
+    pub(super) const fn of(&mut self, side: Side) -> &mut Driver {
+        match side {
+            Side::JavaScript => &mut self.javascript,
+            Side::Rust => &mut self.rust,
+        }
+    }
+
+    /// Ends both, and waits for them.
+    pub(super) fn stop(mut self) -> Result<(), Miss> {
+        for side in [Side::JavaScript, Side::Rust] {
+            let driver = self.of(side);
+            driver.stdin = None;
+            let status = driver.child.wait()?;
+            if !status.success() {
+                return Err(Miss(format!("the {side} driver ended with {status}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One process and its two pipes.
+#[derive(Debug)]
+pub(super) struct Driver {
+    binary: PathBuf,
+    arguments: Vec<PathBuf>,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    answers: Receiver<String>,
+}
+
+impl Driver {
+    fn start(binary: PathBuf, arguments: Vec<PathBuf>) -> Result<Self, Miss> {
+        let mut command: Command = program(&binary, &arguments);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| Miss(format!("{}: {error}", binary.display())))?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().ok_or_else(|| Miss("no pipe".into()))?;
+        let (sender, answers) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { binary, arguments, child, stdin, answers })
+    }
+
+    /// Sends a command and waits for its answer; an error is the driver's own words.
+    pub(super) fn call(&mut self, command: &Value) -> Result<Value, String> {
+        self.send(command)?;
+        self.answer()
+    }
+
+    /// Sends a command without waiting.
+    pub(super) fn send(&mut self, command: &Value) -> Result<(), String> {
+        let stdin = self.stdin.as_mut().ok_or("stopped")?;
+        let line = format!("{command}\n");
+        stdin.write_all(line.as_bytes()).map_err(|error| format!("cannot be told: {error}"))
+    }
+
+    /// Waits for the next answer.
+    pub(super) fn answer(&mut self) -> Result<Value, String> {
+        let line = self
+            .answers
+            .recv_timeout(Duration::from_secs(ANSWER_SECONDS_MAX))
+            .map_err(|error| format!("no answer: {error}"))?;
+        parse(&line)
+    }
+
+    /// Kills the process, starts another, and gives the answers that had
+    /// already been on their way: they are acknowledgements too.
+    pub(super) fn kill(&mut self) -> Result<Vec<Value>, String> {
+        self.child.kill().map_err(|error| error.to_string())?;
+        self.child.wait().map_err(|error| error.to_string())?;
+        let late: Vec<String> = self.answers.iter().collect();
+        let fresh =
+            Self::start(self.binary.clone(), self.arguments.clone()).map_err(|Miss(what)| what)?;
+        *self = fresh;
+        // A line cut in two by the kill was never read by anyone: no acknowledgement.
+        Ok(late.iter().map_while(|line| parse(line).ok()).collect())
+    }
+}
+
+impl Drop for Driver {
+    /// Ends the process by its own id when a run stops early.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn parse(line: &str) -> Result<Value, String> {
+    let answer: Value = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
+    if answer["ok"] == true {
+        return Ok(answer);
+    }
+    Err(answer["error"].as_str().unwrap_or(line).to_owned())
+}
