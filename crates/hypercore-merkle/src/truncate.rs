@@ -10,8 +10,8 @@ impl Tree {
     /// This tree cut to its first `length` blocks, with a new fork number.
     ///
     /// The caller chooses the fork (by default [`fork`](Self::fork) + 1) and keeps a prologue from
-    /// being cut. Of the stored nodes, all with index `2 * length` or more are gone, and those of
-    /// [`removed_parents`].
+    /// being cut. Of the stored nodes, those with index `2 * length - 1` or more are gone, and
+    /// those of [`removed_parents`]; with no blocks left, all.
     ///
     /// # Errors
     /// [`TreeError::TooLong`] above the own length, [`TreeError::MissingNode`] when a root of the
@@ -37,6 +37,10 @@ impl Tree {
 
 /// The nodes left of the cut at `length` blocks that reach over it: parents with an index below
 /// `2 * length` whose blocks are not all among the first `length`.
+///
+/// Node `2 * length - 1` always reaches over the cut. It is named like the others, except where
+/// `length` is a power of two: there JavaScript leaves it to the cut of the tree file at that
+/// node, and naming it would make the file longer than JavaScript does.
 ///
 /// # Source
 /// formats.md section 6.2.
