@@ -1,18 +1,65 @@
 //! Hashing many leaves or parents at once.
 //!
-//! The same hashes as one by one, several times as fast: SIMD lanes work on different inputs.
-//! Memory beside the result is bounded, however many and however large the inputs are.
+//! The same hashes as one by one, about twice as fast: SIMD lanes work on different inputs. A
+//! lane wants its input in one piece, so small blocks are copied behind their prefix into a
+//! scratch buffer; large ones are streamed, where a copy would cost more than it gains. Memory
+//! beside the result is bounded, however many and however large the inputs are.
+
+use std::ops::Range;
+
+use blake2b_simd::many::{HashManyJob, MAX_DEGREE, hash_many, update_many};
+use blake2b_simd::{Params, State};
 
 use crate::fixed::Hash;
-use crate::hash::{leaf_hash, parent_hash};
+use crate::hash::{
+    LEAF_PREFIX_LEN, PARENT_INPUT_LEN, finished, leaf_hash, leaf_prefix, params, parent_hash,
+    parent_input,
+};
+
+/// Inputs hashed together. More of them keep the lanes busy when their lengths differ.
+const GROUP_LEN: usize = 32;
+
+/// Blocks of more bytes are streamed, not copied: measured with AVX2, the two meet at 3 to 4 KiB.
+const COPIED_LEN_MAX: usize = 3 * 1024;
+
+/// Bytes of the scratch buffer that blocks are copied into: it stays in the processor's cache.
+const SCRATCH_LEN_MAX: usize = 64 * 1024;
+
+/// Large blocks streamed together.
+const STREAMED_GROUP_LEN: usize = 2 * MAX_DEGREE;
+
+const _: () = assert!(LEAF_PREFIX_LEN + COPIED_LEN_MAX <= SCRATCH_LEN_MAX);
 
 /// The hashes of many blocks, as stored: leaves of the tree.
+///
+/// Needs less than 80 KiB beside the result and the blocks.
 ///
 /// # Source
 /// formats.md section 3.1.
 #[must_use]
 pub fn leaf_hashes<B: AsRef<[u8]>>(blocks: &[B]) -> Vec<Hash> {
-    blocks.iter().map(|block| leaf_hash(block.as_ref())).collect()
+    let mut hashes = vec![Hash::from_bytes([0; 32]); blocks.len()];
+    if let ([block], [hash]) = (blocks, hashes.as_mut_slice()) {
+        *hash = leaf_hash(block.as_ref());
+        return hashes;
+    }
+    let params = params();
+    let mut copied = Copied::new(&params);
+    let mut streamed = Vec::with_capacity(STREAMED_GROUP_LEN);
+    for (block, hash) in blocks.iter().zip(&mut hashes) {
+        let block = block.as_ref();
+        if block.len() <= COPIED_LEN_MAX {
+            copied.push(block, hash);
+            continue;
+        }
+        streamed.push((block, hash));
+        if streamed.len() == STREAMED_GROUP_LEN {
+            stream(&params, &mut streamed);
+        }
+    }
+    copied.hash_all();
+    stream(&params, &mut streamed);
+    hashes
 }
 
 /// The hashes of many parents, given as (size, left child, right child).
@@ -21,5 +68,73 @@ pub fn leaf_hashes<B: AsRef<[u8]>>(blocks: &[B]) -> Vec<Hash> {
 /// formats.md section 3.1.
 #[must_use]
 pub fn parent_hashes(parents: &[(u64, Hash, Hash)]) -> Vec<Hash> {
-    parents.iter().map(|(size, left, right)| parent_hash(*size, left, right)).collect()
+    if let [(size, left, right)] = parents {
+        return vec![parent_hash(*size, left, right)];
+    }
+    let params = params();
+    let mut hashes = Vec::with_capacity(parents.len());
+    let mut inputs = [[0; PARENT_INPUT_LEN]; GROUP_LEN];
+    for group in parents.chunks(GROUP_LEN) {
+        for (input, (size, left, right)) in inputs.iter_mut().zip(group) {
+            *input = parent_input(*size, left, right);
+        }
+        let mut jobs = inputs.each_ref().map(|input| HashManyJob::new(&params, input));
+        let jobs = jobs.get_mut(..group.len()).unwrap_or_default();
+        hash_many(jobs.iter_mut());
+        hashes.extend(jobs.iter().map(|job| finished(&job.to_hash())));
+    }
+    hashes
+}
+
+/// Small blocks waiting to be hashed together, each behind its prefix.
+struct Copied<'a> {
+    params: &'a Params,
+    scratch: Vec<u8>,
+    group: Vec<(Range<usize>, &'a mut Hash)>,
+}
+
+impl<'a> Copied<'a> {
+    fn new(params: &'a Params) -> Self {
+        Self { params, scratch: Vec::new(), group: Vec::with_capacity(GROUP_LEN) }
+    }
+
+    fn push(&mut self, block: &[u8], hash: &'a mut Hash) {
+        let start = self.scratch.len();
+        let len = LEAF_PREFIX_LEN.saturating_add(block.len());
+        if self.group.len() == GROUP_LEN || start.saturating_add(len) > SCRATCH_LEN_MAX {
+            self.hash_all();
+        }
+        let start = self.scratch.len();
+        self.scratch.extend_from_slice(&leaf_prefix(block.len()));
+        self.scratch.extend_from_slice(block);
+        self.group.push((start..self.scratch.len(), hash));
+    }
+
+    /// Hashes what waits; nothing waits then.
+    fn hash_all(&mut self) {
+        let mut ranges = self.group.iter().map(|(range, _)| range.clone());
+        let mut jobs: [_; GROUP_LEN] = std::array::from_fn(|_| {
+            let input = ranges.next().and_then(|range| self.scratch.get(range));
+            HashManyJob::new(self.params, input.unwrap_or_default())
+        });
+        let jobs = jobs.get_mut(..self.group.len()).unwrap_or_default();
+        hash_many(jobs.iter_mut());
+        for (job, (_, hash)) in jobs.iter().zip(&mut self.group) {
+            **hash = finished(&job.to_hash());
+        }
+        self.group.clear();
+        self.scratch.clear();
+    }
+}
+
+/// Hashes large blocks side by side without copying them.
+fn stream(params: &Params, blocks: &mut Vec<(&[u8], &mut Hash)>) {
+    let mut states: [State; STREAMED_GROUP_LEN] = std::array::from_fn(|_| params.to_state());
+    for (state, (block, _)) in states.iter_mut().zip(blocks.iter()) {
+        state.update(&leaf_prefix(block.len()));
+    }
+    update_many(states.iter_mut().zip(blocks.iter().map(|(block, _)| *block)));
+    for (state, (_, hash)) in states.iter().zip(blocks.drain(..)) {
+        *hash = finished(&state.finalize());
+    }
 }

@@ -102,7 +102,8 @@ fn gather(
         if bits >= 8 {
             bits = bits.saturating_sub(8);
             if let Some(byte) = bytes.next() {
-                *byte = ((pending >> bits) & 0xff) as u8;
+                let [low, ..] = (pending >> bits).to_le_bytes();
+                *byte = low;
             }
         }
     }

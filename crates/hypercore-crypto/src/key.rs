@@ -103,3 +103,27 @@ fn is_canonical(public: &PublicKey) -> bool {
     let all_ones = (high & 0x7f) == 0x7f && middle.iter().all(|byte| *byte == 0xff);
     !all_ones || *low < 0xed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No signature can show this rule at work: nobody knows the secret of such a point, unless
+    /// it is of small order, and then it is refused for that.
+    #[test]
+    fn a_key_is_canonical_below_the_prime() {
+        let check = |low, middle, high, expected| {
+            let mut key = [middle; 32];
+            (key[0], key[31]) = (low, high);
+            assert_eq!(is_canonical(&PublicKey::from_bytes(key)), expected, "{low:x} {high:x}");
+        };
+        for high in [0x7f, 0xff] {
+            check(0xec, 0xff, high, true);
+            check(0xed, 0xff, high, false);
+            check(0xff, 0xff, high, false);
+            check(0xff, 0xfe, high, true);
+        }
+        check(0xff, 0xff, 0x7e, true);
+        check(0, 0, 0, true);
+    }
+}

@@ -152,3 +152,28 @@ fn split(stored: &[u8]) -> Result<(&[u8; PADDING_LEN], &[u8]), DecryptError> {
         .split_first_chunk::<PADDING_LEN>()
         .ok_or(DecryptError::TooShort { found: stored.len(), padding: PADDING_LEN })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_is_that_of_libsodium() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/crypto.json")).unwrap();
+        let streams = vectors["streams"].as_array().unwrap();
+        assert!(!streams.is_empty());
+        for case in streams {
+            let bytes = |name: &str| -> Vec<u8> {
+                let digits = case[name].as_str().unwrap().as_bytes();
+                let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
+                digits.chunks(2).map(|pair| byte(pair).unwrap()).collect()
+            };
+            assert_eq!(case["algorithm"], "xsalsa20");
+            let mut data = bytes("input");
+            let (key, nonce) = (bytes("key").try_into().unwrap(), bytes("nonce"));
+            xor_stream(&key, &nonce.try_into().unwrap(), &mut data);
+            assert_eq!(data, bytes("output"));
+        }
+    }
+}

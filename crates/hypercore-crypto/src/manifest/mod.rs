@@ -90,7 +90,6 @@ impl Manifest {
     }
 
     /// Starts a manifest without signers.
-    #[must_use]
     pub fn builder() -> ManifestBuilder {
         ManifestBuilder::new()
     }
