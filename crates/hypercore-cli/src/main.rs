@@ -1,2 +1,44 @@
-//! Placeholder: this crate is being written.
-fn main() {}
+//! The `hypercore` command: keep, read, verify and share signed logs from a shell.
+//!
+//! Its JSON and exit codes are a promise; `hypercore --help` lists them. It composes the facade
+//! crate and knows nothing of formats.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod failure;
+mod output;
+mod parse;
+mod progress;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::failure::{Exit, Failure, Outcome};
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let mut out = output::Output::new(&cli.common);
+    match run(&cli, &mut out) {
+        Ok(()) | Err(Failure::NobodyReads) => ExitCode::SUCCESS,
+        Err(Failure::Reported(exit)) => exit.code().into(),
+        Err(Failure::Told(told)) => {
+            // What was printed before the failure is data all the same.
+            drop(out.flush());
+            output::print_failure(&told, cli.common.json);
+            told.exit.code().into()
+        }
+    }
+}
+
+fn run(cli: &args::Cli, out: &mut output::Output) -> Outcome {
+    // One worker for the background flush: this thread may wait for stdin meanwhile.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, format!("no runtime: {error}")))?;
+    runtime.block_on(commands::run(cli, out))
+}

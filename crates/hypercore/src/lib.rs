@@ -1,1 +1,85 @@
-//! Placeholder: this crate is being written.
+//! A signed, append-only log that anyone can share and verify block by block.
+//!
+//! This crate is the front door: it opens a log in a directory or in memory, and gives a handle
+//! that any number of tasks use at once. What it composes (the engine, the tree, the keys, the
+//! storage) are crates of their own. It does not merge writers, does not order several logs, and
+//! does not find peers.
+//!
+//! ```
+//! use hypercore::Hypercore;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let scratch = tempfile::tempdir()?;
+//! # let directory = scratch.path().join("log");
+//! let log = Hypercore::open(&directory).await?;
+//! log.append("hello").await?;
+//! log.append_batch(["many", "at", "once"]).await?;
+//!
+//! assert_eq!(log.length(), 4);
+//! assert_eq!(log.get(3).await?.as_deref(), Some(&b"once"[..]));
+//! println!("readers need this key: {}", log.key());
+//! log.close().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Storage
+//!
+//! A directory holds one log, in the format of JavaScript Hypercore 10: each opens what the other
+//! wrote. The `oplog` file holds the secret key and has mode 0600; lose the directory and nobody
+//! can append any more. One handle writes at a time: a second opener, in this or another process,
+//! gets an error that [`Error::is_locked`] tells apart. See [`Storage`] and [`Access`].
+//!
+//! # Durability
+//!
+//! After a crash, opening finds a valid prefix of the log: every block is checked against what was
+//! signed, and a torn tail is cut. Which blocks are certain to be there is chosen on opening:
+//!
+//! - [`Durability::Immediate`], the default: those whose append returned. Appends at the same time
+//!   share the syncs.
+//! - [`Durability::Eventual`]: those too, if the process was killed; after a power cut, those whose
+//!   append returned before the last flush began. A flush begins at most [`EVENTUAL_FLUSH_AFTER`] after
+//!   the first append that waits for one, on [`flush`](Hypercore::flush), and on
+//!   [`close`](Hypercore::close).
+//!
+//! # Runtime
+//!
+//! Opening needs a tokio runtime, with its timer enabled for [`Durability::Eventual`]. Long calls
+//! (large reads and appends, all that syncs, audits) run on its blocking threads; short ones run
+//! inline. After opening, any executor may await the calls.
+//!
+//! # Features
+//!
+//! None yet.
+#![forbid(unsafe_code)]
+
+mod background;
+mod batch;
+mod builder;
+mod encryption;
+mod error;
+mod handle;
+mod info;
+mod options;
+mod shared;
+mod storage;
+
+pub use background::EVENTUAL_FLUSH_AFTER;
+pub use builder::{Builder, random_key_pair};
+pub use error::{Error, ErrorKind, Result};
+pub use handle::Hypercore;
+pub use info::{Appended, Info, decode_manifest};
+pub use options::Access;
+pub use storage::{MemoryStorage, Storage};
+
+pub use bytes::Bytes;
+pub use compact_encoding::DecodeError;
+pub use hypercore_crypto::{
+    CoreKey, DiscoveryKey, Hash, KeyPair, Manifest, ManifestBuilder, PublicKey, id,
+};
+pub use hypercore_log::{
+    AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Corruption, Create, Durability,
+    FileName, Finding, RecoveryReport, StorageInfo, Stores,
+};
+pub use random_access_storage::{Error as StoreError, RandomAccess};

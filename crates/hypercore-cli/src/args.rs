@@ -1,0 +1,206 @@
+//! The command line as a type: what may be written, and what the manual says about it.
+//!
+//! Knows how numbers, sizes, ranges and keys are spelled; opens nothing.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::parse::{BlockRange, Secret, Size, block_range, secret, size};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 other failure, 2 usage, 3 nothing stored there, 4 not writable, \
+5 corrupt or verification failed, 6 locked, 7 network or peer, 8 timed out.
+
+Data goes to stdout, status and progress to stderr. With --json, stdout has one JSON object a \
+line, and a failure is one JSON object on stderr: {\"error\":KIND,\"exit\":CODE,\"message\":TEXT}, \
+with \"file\", \"offset\" and \"index\" where they are known.";
+
+/// Keep, read, verify and share signed, append-only logs.
+#[derive(Debug, Parser)]
+#[command(name = "hypercore", version, propagate_version = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// Print one JSON object a line on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No status and no progress on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more on stderr: what opening mended, the causes of a failure
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// When a write counts as done
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) durability: DurabilityArg,
+    /// Encrypt and decrypt blocks with this key (32 bytes in hex)
+    #[arg(long, global = true, value_name = "HEX", value_parser = secret)]
+    pub(crate) encryption_key: Option<Secret>,
+    /// Change nothing on disk: commands that write are refused
+    #[arg(long, global = true)]
+    pub(crate) read_only: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DurabilityArg {
+    /// On stable storage: survives a power cut
+    #[default]
+    Immediate,
+    /// With the operating system: survives a kill, and a power cut about a second later
+    Eventual,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an empty log
+    New(NewArgs),
+    /// Append files, or stdin, to a log
+    Append(AppendArgs),
+    /// Write one block to stdout, raw
+    Get(GetArgs),
+    /// Write blocks, or a range of bytes, to stdout
+    Cat(CatArgs),
+    /// Write the last blocks, then follow
+    Tail(TailArgs),
+    /// Tell which block holds a byte
+    Seek(SeekArgs),
+    /// Tell what is stored
+    Info(DirArgs),
+    /// List the blocks that are stored here
+    Ls(LsArgs),
+    /// Hash every stored block again; check tree, bitfield and signature. Writes nothing
+    Verify(DirArgs),
+    /// Shorten a log; its fork number rises
+    Truncate(TruncateArgs),
+    /// Drop the content of blocks and give the space back
+    Clear(ClearArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DirArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// Directory of the log: missing or empty
+    pub(crate) dir: PathBuf,
+    /// Ed25519 seed of the key pair (32 bytes in hex), for tests and scripts; random without it
+    #[arg(long, value_name = "HEX", value_parser = secret)]
+    pub(crate) seed: Option<Secret>,
+    /// Use the public key as the log's key, as JavaScript Hypercore 10 does
+    #[arg(long, conflicts_with = "manifest")]
+    pub(crate) compat: bool,
+    /// A file with the encoded manifest, raw or in hex. Without --seed the log can not be appended
+    /// to here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --lines and --chunk each file becomes one block; one longer than the block limit (15 MiB) \
+is cut into blocks of that size, and an empty one makes an \
+empty block. Blocks are appended in batches of about 4 MiB; a failure keeps the batches before it.")]
+pub(crate) struct AppendArgs {
+    /// Directory of the log; a new one is made when it is missing or empty
+    pub(crate) dir: PathBuf,
+    /// Files to append, in this order; "-" or none is stdin
+    pub(crate) files: Vec<PathBuf>,
+    /// A block a line, without its newline. A last line without one counts
+    #[arg(long, conflicts_with = "chunk")]
+    pub(crate) lines: bool,
+    /// Blocks of this many bytes (64k, 1MiB; the last of each file may be shorter)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) chunk: Option<Size>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// Index of the block, from 0
+    pub(crate) index: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CatArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// Blocks from A up to, not including, B; either may be left out
+    #[arg(long, value_name = "A..B", value_parser = block_range)]
+    pub(crate) blocks: Option<BlockRange>,
+    /// Bytes from A up to, not including, B; either may be left out
+    #[arg(long, value_name = "A..B", value_parser = block_range, conflicts_with = "blocks")]
+    pub(crate) bytes: Option<BlockRange>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each block is written raw, with a newline after it if it has none. With -f the log is read beside \
+its writer, without a lock: what is read is verified.")]
+pub(crate) struct TailArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// How many of the last blocks
+    #[arg(short = 'n', long = "blocks", value_name = "N", default_value_t = 10)]
+    pub(crate) count: u64,
+    /// Go on with the blocks that are appended from now on
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SeekArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// Offset of the byte in the log, from 0
+    pub(crate) byte: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// Blocks from A up to, not including, B; either may be left out
+    #[arg(long, value_name = "A..B", value_parser = block_range)]
+    pub(crate) blocks: Option<BlockRange>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TruncateArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// How many blocks stay
+    pub(crate) length: u64,
+    /// The new fork number, above the present one; the next one without it
+    #[arg(long, value_name = "N")]
+    pub(crate) fork: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClearArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// Blocks from A up to, not including, B; either may be left out
+    #[arg(value_name = "A..B", value_parser = block_range, action = ArgAction::Set)]
+    pub(crate) blocks: BlockRange,
+}

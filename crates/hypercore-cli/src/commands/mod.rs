@@ -1,0 +1,120 @@
+//! The commands, one module for those that belong together, and how they open a log.
+
+mod append;
+mod check;
+mod describe;
+mod follow;
+mod read;
+mod shell;
+mod shrink;
+
+use std::path::Path;
+
+use hypercore::{Access, Builder, Create, Durability, Hypercore};
+
+use crate::args::{Cli, Command, Common, DurabilityArg};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output::Output;
+
+/// Runs the command to its end.
+pub(crate) async fn run(cli: &Cli, out: &mut Output) -> Outcome {
+    let common = &cli.common;
+    match &cli.command {
+        Command::New(args) => append::new(common, args, out).await,
+        Command::Append(args) => append::append(common, args, out).await,
+        Command::Get(args) => read::get(common, args, out).await,
+        Command::Cat(args) => read::cat(common, args, out).await,
+        Command::Seek(args) => read::seek(common, args, out).await,
+        Command::Ls(args) => read::ls(common, args, out).await,
+        Command::Tail(args) => follow::tail(common, args, out).await,
+        Command::Info(args) => describe::info(common, args, out).await,
+        Command::Verify(args) => check::verify(common, args, out).await,
+        Command::Truncate(args) => shrink::truncate(common, args, out).await,
+        Command::Clear(args) => shrink::clear(common, args, out).await,
+        Command::Completions { shell } => shell::completions(*shell, out),
+        Command::Man => shell::man(out),
+    }?;
+    out.flush()
+}
+
+/// The options that every command opens a log with.
+fn builder(common: &Common, dir: &Path) -> Builder {
+    let builder = Hypercore::builder(dir).durability(match common.durability {
+        DurabilityArg::Immediate => Durability::Immediate,
+        DurabilityArg::Eventual => Durability::Eventual,
+    });
+    match &common.encryption_key {
+        Some(key) => builder.encryption_key(*key.bytes()),
+        None => builder,
+    }
+}
+
+/// Opens the log in `dir` for reading, under a shared lock.
+async fn open_to_read(common: &Common, dir: &Path, out: &Output) -> Outcome<Hypercore> {
+    opened(builder(common, dir).access(Access::ReadOnly), dir, out).await
+}
+
+/// Opens the log in `dir` for writing. It must be there.
+async fn open_to_write(common: &Common, dir: &Path, out: &Output) -> Outcome<Hypercore> {
+    refuse_read_only(common)?;
+    let log = opened(builder(common, dir).create(Create::Never), dir, out).await?;
+    refuse_without_key(&log, dir)?;
+    Ok(log)
+}
+
+async fn opened(builder: Builder, dir: &Path, out: &Output) -> Outcome<Hypercore> {
+    let log = builder.open().await.map_err(|error| Failure::log(dir, &error))?;
+    if let Ok(report) = log.recovery() {
+        out.detail(format_args!("{}: opened: {report:?}", dir.display()));
+    }
+    Ok(log)
+}
+
+/// `--read-only` and a command that writes do not go together.
+fn refuse_read_only(common: &Common) -> Outcome {
+    if common.read_only {
+        return Err(Failure::new(
+            Exit::NotWritable,
+            "this command writes, which --read-only forbids; nothing was changed",
+        ));
+    }
+    Ok(())
+}
+
+/// Says before any work that the key to sign with is not here.
+fn refuse_without_key(log: &Hypercore, dir: &Path) -> Outcome {
+    if log.writable() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::NotWritable,
+        format!(
+            "{}: the log has no key that may sign for it alone, so it can not be changed here",
+            dir.display()
+        ),
+    ))
+}
+
+/// Refuses to make a log among files of another kind.
+#[expect(clippy::disallowed_methods, reason = "a tool looks into the directory it is given")]
+fn refuse_foreign(dir: &Path) -> Outcome {
+    if std::fs::exists(dir.join("oplog")).unwrap_or(true) {
+        return Ok(());
+    }
+    let Ok(mut entries) = std::fs::read_dir(dir) else { return Ok(()) };
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::NotFound,
+        format!(
+            "{}: no log is stored there, but other files are; choose a missing or empty directory",
+            dir.display()
+        ),
+    ))
+}
+
+/// Closes a log that was written to; what was not durable yet becomes so.
+async fn close(log: &Hypercore, dir: &Path) -> Outcome {
+    log.close().await.map_err(|error| Failure::log(dir, &error))
+}

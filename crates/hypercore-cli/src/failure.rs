@@ -1,0 +1,209 @@
+//! Why a command failed: the exit code it promises, and a sentence that says what to do now.
+
+use std::error::Error as _;
+use std::io;
+use std::path::Path;
+
+use hypercore::{Error, ErrorKind};
+use serde_json::{Map, Value};
+
+/// What a command gives back.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+/// The exit codes other than 0. They are a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Failed = 1,
+    Usage = 2,
+    NotFound = 3,
+    NotWritable = 4,
+    Corrupt = 5,
+    Locked = 6,
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::NotWritable => 4,
+            Self::Corrupt => 5,
+            Self::Locked => 6,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::NotFound => "not-found",
+            Self::NotWritable => "not-writable",
+            Self::Corrupt => "corrupt",
+            Self::Locked => "locked",
+        }
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nobody reads stdout any more: not a failure, but nothing is left to do.
+    NobodyReads,
+    /// What went wrong was printed as data already.
+    Reported(Exit),
+    /// To be printed on stderr.
+    Told(Box<Told>),
+}
+
+/// A failure with its text.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+    pub(crate) file: Option<&'static str>,
+    pub(crate) offset: Option<u64>,
+    pub(crate) index: Option<u64>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self::Told(Box::new(Told {
+            exit,
+            message: message.into(),
+            file: None,
+            offset: None,
+            index: None,
+        }))
+    }
+
+    /// Something that is not stored: a block index or a byte.
+    pub(crate) fn missing(index: u64, message: impl Into<String>) -> Self {
+        Self::Told(Box::new(Told {
+            exit: Exit::NotFound,
+            message: message.into(),
+            file: None,
+            offset: None,
+            index: Some(index),
+        }))
+    }
+
+    /// What the log in `dir` said, with the exit code and the advice that belong to it.
+    pub(crate) fn log(dir: &Path, error: &Error) -> Self {
+        let exit = exit_of(error);
+        let mut message = format!("{}: {}", dir.display(), chain(error));
+        if let Some(advice) = advice(error, exit) {
+            message.push_str("; ");
+            message.push_str(advice);
+        }
+        let found = error.corruption();
+        Self::Told(Box::new(Told {
+            exit,
+            message,
+            file: error.file(),
+            offset: found.map(|found| found.offset),
+            index: None,
+        }))
+    }
+
+    /// A file of the user's that could not be read.
+    pub(crate) fn input(name: &str, error: &io::Error) -> Self {
+        Self::new(Exit::Failed, format!("{name} could not be read: {}", reason(error)))
+    }
+
+    /// Puts how much was done before the failure in front of it.
+    pub(crate) fn after(mut self, done: &str) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.message = format!("{} ({done})", told.message);
+        }
+        self
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Writing to stdout failed.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::NobodyReads;
+        }
+        Self::new(Exit::Failed, format!("stdout could not be written: {}", reason(&error)))
+    }
+}
+
+impl Told {
+    /// The failure as `--json` prints it.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("error".to_owned(), self.exit.name().into());
+        object.insert("exit".to_owned(), self.exit.code().into());
+        object.insert("message".to_owned(), self.message.as_str().into());
+        if let Some(file) = self.file {
+            object.insert("file".to_owned(), file.into());
+        }
+        if let Some(offset) = self.offset {
+            object.insert("offset".to_owned(), offset.into());
+        }
+        if let Some(index) = self.index {
+            object.insert("index".to_owned(), index.into());
+        }
+        Value::Object(object)
+    }
+}
+
+fn exit_of(error: &Error) -> Exit {
+    if error.is_locked() {
+        Exit::Locked
+    } else if error.is_not_found() || error.is_out_of_bounds() {
+        Exit::NotFound
+    } else if error.is_not_writable() {
+        Exit::NotWritable
+    } else if error.kind() == ErrorKind::Corrupt {
+        Exit::Corrupt
+    } else {
+        Exit::Failed
+    }
+}
+
+fn advice(error: &Error, exit: Exit) -> Option<&'static str> {
+    match exit {
+        Exit::Locked => Some("wait for it to finish, or end it"),
+        Exit::Corrupt if error.is_unsupported() => Some("read it with the program that wrote it"),
+        Exit::Corrupt => {
+            Some("nothing was changed: restore the file from a copy, or clone the log again")
+        }
+        Exit::Failed if error.is_storage_full() => {
+            Some("what was appended before stays: make room and append the rest")
+        }
+        Exit::Failed if error.is_already_exists() => {
+            Some("append to it, or choose another directory")
+        }
+        _ => None,
+    }
+}
+
+/// The error and its causes, joined, without what the system adds in brackets.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = match cause.downcast_ref::<io::Error>() {
+            Some(error) => reason(error),
+            None => cause.to_string(),
+        };
+        text.push_str(": ");
+        text.push_str(&cause_text);
+        next = cause.source();
+    }
+    text
+}
+
+/// The system's reason as a lower-case clause.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = match text.find(" (os error") {
+        Some(end) => text.get(..end).unwrap_or(&text),
+        None => &text,
+    };
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}

@@ -1,0 +1,286 @@
+//! How a log is opened.
+
+use std::fmt;
+use std::time::Duration;
+
+use hypercore_crypto::{CoreKey, KeyPair, Manifest, discovery_key};
+use hypercore_log::{Access as LogAccess, Create, Durability, Log, OpenOptions};
+use tokio::runtime::Handle;
+use zeroize::Zeroizing;
+
+use crate::encryption::Cipher;
+use crate::error::{Error, ErrorKind, Result};
+use crate::handle::Hypercore;
+use crate::options::Access;
+use crate::shared::{Identity, Shared, is_some_log_settling};
+use crate::storage::{MemoryStorage, Storage};
+
+/// How often a follower opens again when a writer changed the files under it, before it believes
+/// that they are damaged.
+const FOLLOW_ATTEMPTS: u32 = 20;
+
+/// What a follower waits between two attempts.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(10);
+
+/// What an opener waits for the lock of a log that this process is still syncing after its last
+/// handle was dropped, and how often.
+const SETTLE_PAUSE: Duration = Duration::from_millis(2);
+const SETTLE_ATTEMPTS: u32 = 5_000;
+
+/// The options of a log; see [`Hypercore::builder`].
+///
+/// By default a log is opened for reading and writing, made when it is missing with a new key pair,
+/// durable at once, and verified on every read.
+#[must_use = "nothing is opened before `open`"]
+pub struct Builder {
+    storage: Storage,
+    access: Access,
+    create: Create,
+    durability: Durability,
+    key: Option<CoreKey>,
+    key_pair: Option<KeyPair>,
+    manifest: Option<Manifest>,
+    compat: bool,
+    encryption_key: Option<Zeroizing<[u8; 32]>>,
+    verify_reads: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(storage: Storage) -> Self {
+        Self {
+            storage,
+            access: Access::ReadWrite,
+            create: Create::IfMissing,
+            durability: Durability::Immediate,
+            key: None,
+            key_pair: None,
+            manifest: None,
+            compat: false,
+            encryption_key: None,
+            verify_reads: true,
+        }
+    }
+
+    /// Whether this handle writes, and who else may have the log open. [`Access::ReadWrite`] by
+    /// default.
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Short for [`Access::ReadOnly`].
+    pub fn read_only(self) -> Self {
+        self.access(Access::ReadOnly)
+    }
+
+    /// What to do when nothing is stored, or something is. [`Create::IfMissing`] by default; a
+    /// handle that does not write never creates.
+    pub fn create(mut self, create: Create) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// When a write counts as done. [`Durability::Immediate`] by default.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// The log that is wanted. One with another key does not open; a new one made with a key only
+    /// is filled by others and can not be appended to here.
+    pub fn key(mut self, key: CoreKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The key pair that signs. Without one a new log gets a random one, kept in its storage.
+    pub fn key_pair(mut self, key_pair: KeyPair) -> Self {
+        self.key_pair = Some(key_pair);
+        self
+    }
+
+    /// The key pair of a 32-byte seed: the same seed makes the same log. For tests and scripts; who
+    /// knows the seed can write.
+    pub fn seed(self, seed: &[u8; 32]) -> Self {
+        self.key_pair(KeyPair::from_seed(seed))
+    }
+
+    /// Who may sign a new log; its hash becomes the key. Without one the key pair alone may.
+    ///
+    /// A new log with a manifest and no key pair can not be appended to here.
+    pub fn manifest(mut self, manifest: Manifest) -> Self {
+        self.manifest = Some(manifest);
+        self
+    }
+
+    /// Makes the public key of the writer the key of a new log, as JavaScript Hypercore 10 does by
+    /// default, not the hash of its manifest.
+    pub fn compat(mut self, compat: bool) -> Self {
+        self.compat = compat;
+        self
+    }
+
+    /// Encrypts blocks on append and decrypts them on read, as JavaScript Hypercore 10 and 11 do.
+    ///
+    /// The key is not stored. Without it the log reads as ciphertext with 8 bytes more a block;
+    /// with a wrong one it reads as noise, which nothing here can tell from content.
+    pub fn encryption_key(mut self, key: [u8; 32]) -> Self {
+        self.encryption_key = Some(Zeroizing::new(key));
+        self
+    }
+
+    /// Whether each block read from storage is checked against the signed tree. On by default;
+    /// turned off, damaged storage reads as wrong bytes.
+    pub fn verify_reads(mut self, verify: bool) -> Self {
+        self.verify_reads = verify;
+        self
+    }
+
+    /// Opens the log.
+    ///
+    /// Must be called inside a tokio runtime, with its timer enabled for
+    /// [`Durability::Eventual`]; the log's long calls run on that runtime's blocking threads,
+    /// whoever awaits them.
+    ///
+    /// # Durability
+    /// A new log is on stable storage, with its directory, on return.
+    ///
+    /// # Errors
+    /// `Caller` when nothing is stored ([`Error::is_not_found`]), something is
+    /// ([`Error::is_already_exists`]), another handle has it open ([`Error::is_locked`]), the key
+    /// is another, or the key pair may not sign; `Corrupt` when what is stored is damaged or newer
+    /// than this version ([`Error::is_unsupported`]); `Io` when the disk failed. Nothing that was
+    /// stored is changed then.
+    pub async fn open(self) -> Result<Hypercore> {
+        let runtime = Handle::try_current().map_err(|_| Error::no_runtime())?;
+        let handle = runtime.clone();
+        let task = runtime.spawn_blocking(move || self.open_now(handle));
+        match task.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Error::runtime_gone()),
+            },
+        }
+    }
+
+    fn open_now(mut self, runtime: Handle) -> Result<Hypercore> {
+        let creates = self.access == Access::ReadWrite && self.create != Create::Never;
+        let named = self.key.is_some() || self.key_pair.is_some() || self.manifest.is_some();
+        let fresh = if creates && !named { Some(random_key_pair()?) } else { None };
+        if creates && self.storage.would_create()? {
+            // Options that can not make a log are refused before a file or directory is made.
+            let trial = MemoryStorage::new().stores();
+            drop(Log::open(trial, self.log_options(fresh.as_ref()))?);
+        }
+        let log = if self.access == Access::Follow {
+            self.open_follower()?
+        } else {
+            self.open_log(fresh.as_ref())?
+        };
+        let identity = Identity {
+            key: log.key(),
+            discovery_key: discovery_key(&log.key()),
+            writable: self.access == Access::ReadWrite && log.is_writable(),
+            cipher: Cipher::new(&log.key(), log.is_compat(), self.encryption_key.as_deref()),
+        };
+        Ok(Hypercore::new(Shared::new(log, identity, self.durability, runtime)))
+    }
+
+    fn log_options(&self, fresh: Option<&KeyPair>) -> OpenOptions {
+        let writes = self.access == Access::ReadWrite;
+        let mut options = OpenOptions::new()
+            .access(if writes { LogAccess::ReadWrite } else { LogAccess::ReadOnly })
+            .create(if writes { self.create } else { Create::Never })
+            .durability(self.durability)
+            .verify_reads(self.verify_reads)
+            .compat(self.compat);
+        if let Some(key) = self.key {
+            options = options.key(key);
+        }
+        if let Some(key_pair) = self.key_pair.as_ref().or(fresh) {
+            options = options.key_pair(key_pair.clone());
+        }
+        if let Some(manifest) = &self.manifest {
+            options = options.manifest(manifest.clone());
+        }
+        options
+    }
+
+    fn open_log(&mut self, fresh: Option<&KeyPair>) -> Result<Log> {
+        let mut attempts = 0_u32;
+        loop {
+            match self.storage.open(self.access, self.create) {
+                Ok(opened) => {
+                    let fresh = fresh.filter(|_| !opened.exists);
+                    return Ok(Log::open(opened.stores, self.log_options(fresh))?);
+                }
+                Err(error)
+                    if error.is_locked()
+                        && is_some_log_settling()
+                        && attempts < SETTLE_ATTEMPTS =>
+                {
+                    attempts = attempts.saturating_add(1);
+                    pause(SETTLE_PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Opens without a lock. A writer may change files between two reads, which looks like damage
+    /// for a moment.
+    fn open_follower(&mut self) -> Result<Log> {
+        let mut attempts = 0_u32;
+        loop {
+            attempts = attempts.saturating_add(1);
+            let result = self
+                .storage
+                .open(self.access, self.create)
+                .and_then(|opened| Ok(Log::open(opened.stores, self.log_options(None))?));
+            match result {
+                Err(error)
+                    if error.kind() == ErrorKind::Corrupt
+                        && !error.is_unsupported()
+                        && attempts < FOLLOW_ATTEMPTS =>
+                {
+                    pause(FOLLOW_PAUSE);
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Opening runs on a blocking thread, so it may wait there.
+#[expect(clippy::disallowed_methods, reason = "the facade may wait on its blocking threads")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// A key pair from the system's randomness.
+///
+/// # Errors
+/// `Io` when the system gives none.
+pub fn random_key_pair() -> Result<KeyPair> {
+    let mut seed = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(&mut *seed).map_err(Error::entropy)?;
+    Ok(KeyPair::from_seed(&seed))
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("storage", &self.storage)
+            .field("access", &self.access)
+            .field("create", &self.create)
+            .field("durability", &self.durability)
+            .field("key", &self.key)
+            .field("key_pair", &self.key_pair)
+            .field("manifest", &self.manifest)
+            .field("compat", &self.compat)
+            .field("encryption_key", &self.encryption_key.as_ref().map(|_| "..."))
+            .field("verify_reads", &self.verify_reads)
+            .finish()
+    }
+}

@@ -1,0 +1,281 @@
+//! The one error of the facade: whose fault, and what now.
+//!
+//! Wraps what the layers below say without hiding it: `source()` leads down to the disk's own
+//! error. Cheap to clone, so that everyone who waits for one close hears the same answer.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hypercore_crypto::DecryptError;
+use hypercore_log::{Corruption, LogError, OpenError};
+use random_access_storage::Error as StoreError;
+
+/// What the facade says, or why not.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Whose fault it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The call asked for what can not be; nothing was changed. Ask differently.
+    Caller,
+    /// Somebody else sent what does not hold; nothing of it was stored.
+    Peer,
+    /// What is stored is damaged, or is not a log this version reads. Restore it, or fetch it again.
+    Corrupt,
+    /// The disk or the system failed. After a failed write, reopen the log: opening verifies.
+    Io,
+    /// The log was closed.
+    Closed,
+}
+
+/// Why a call on a log failed.
+///
+/// [`kind`](Self::kind) says whose fault it was; the `is_` methods tell apart what callers commonly
+/// treat apart. The text is one sentence; [`source`](std::error::Error::source) has the rest.
+#[derive(Clone)]
+pub struct Error(Arc<Repr>);
+
+#[derive(Debug, thiserror::Error)]
+enum Repr {
+    #[error(transparent)]
+    Open(OpenError),
+    #[error(transparent)]
+    Log(LogError),
+    #[error("the {file} file could not be used")]
+    File { file: &'static str, source: StoreError },
+    #[error("the log is open elsewhere: another handle or process holds its lock")]
+    Locked,
+    #[error("nothing is stored there")]
+    NotFound,
+    #[error("the directory holds {} but no oplog: it is not a log of this format, or lost its oplog", path.display())]
+    Strangers { path: PathBuf },
+    #[error("the directory {} {what}", path.display())]
+    Directory { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("the log was closed")]
+    Closed,
+    #[error("there is no tokio runtime here: open the log inside one")]
+    NoRuntime,
+    #[error("the tokio runtime shut down before the call was done")]
+    RuntimeGone,
+    #[error("the system gave no randomness for a key pair")]
+    Entropy(#[source] getrandom::Error),
+    #[error("block {index} could not be decrypted: the log is not encrypted in this way")]
+    Decrypt { index: u64, source: DecryptError },
+}
+
+impl Error {
+    fn new(repr: Repr) -> Self {
+        Self(Arc::new(repr))
+    }
+
+    pub(crate) fn storage(file: &'static str, source: StoreError) -> Self {
+        Self::new(match source {
+            StoreError::Locked => Repr::Locked,
+            source => Repr::File { file, source },
+        })
+    }
+
+    pub(crate) fn directory(what: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::new(Repr::Directory { what, path: path.to_path_buf(), source })
+    }
+
+    pub(crate) fn strangers(path: PathBuf) -> Self {
+        Self::new(Repr::Strangers { path })
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(Repr::NotFound)
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self::new(Repr::Closed)
+    }
+
+    pub(crate) fn no_runtime() -> Self {
+        Self::new(Repr::NoRuntime)
+    }
+
+    pub(crate) fn runtime_gone() -> Self {
+        Self::new(Repr::RuntimeGone)
+    }
+
+    pub(crate) fn entropy(source: getrandom::Error) -> Self {
+        Self::new(Repr::Entropy(source))
+    }
+
+    pub(crate) fn decrypt(index: u64, source: DecryptError) -> Self {
+        Self::new(Repr::Decrypt { index, source })
+    }
+
+    /// Whose fault it was.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match &*self.0 {
+            Repr::Open(error) => match error {
+                OpenError::Unsupported { .. } | OpenError::Corrupt(_) => ErrorKind::Corrupt,
+                OpenError::Storage(_) => ErrorKind::Io,
+                _ => ErrorKind::Caller,
+            },
+            Repr::Log(error) => match error {
+                LogError::Proof(_) => ErrorKind::Peer,
+                LogError::CorruptBlock { .. } | LogError::Corrupt(_) => ErrorKind::Corrupt,
+                LogError::Storage(_) | LogError::OutOfMemory(_) | LogError::Poisoned => {
+                    ErrorKind::Io
+                }
+                _ => ErrorKind::Caller,
+            },
+            Repr::File { .. } | Repr::Directory { .. } | Repr::Entropy(_) => ErrorKind::Io,
+            Repr::Locked
+            | Repr::NotFound
+            | Repr::Strangers { .. }
+            | Repr::NoRuntime
+            | Repr::Decrypt { .. } => ErrorKind::Caller,
+            Repr::Closed | Repr::RuntimeGone => ErrorKind::Closed,
+        }
+    }
+
+    /// Whether another handle, in this or another process, has the log open.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(*self.0, Repr::Locked) || matches!(self.store_error(), Some(StoreError::Locked))
+    }
+
+    /// Whether no log is stored there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(*self.0, Repr::NotFound | Repr::Strangers { .. } | Repr::Open(OpenError::NotFound))
+            || matches!(self.store_error(), Some(StoreError::NotFound))
+    }
+
+    /// Whether a new log was asked for where one is stored.
+    #[must_use]
+    pub fn is_already_exists(&self) -> bool {
+        matches!(*self.0, Repr::Open(OpenError::AlreadyExists))
+    }
+
+    /// Whether this handle may not write: it is open for reading only, has no key that may sign,
+    /// or the system refuses writes to the files.
+    #[must_use]
+    pub fn is_not_writable(&self) -> bool {
+        matches!(*self.0, Repr::Log(LogError::ReadOnly | LogError::NotWritable))
+            || matches!(self.store_error(), Some(StoreError::ReadOnly { .. }))
+            || self.is_permission_denied()
+    }
+
+    /// Whether the system refused access: permissions, or a file system mounted read-only.
+    #[must_use]
+    pub fn is_permission_denied(&self) -> bool {
+        match &*self.0 {
+            Repr::Directory { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ),
+            _ => self.store_error().is_some_and(StoreError::is_permission_denied),
+        }
+    }
+
+    /// Whether the medium (or the user's share of it) is full. What was acknowledged before stays.
+    #[must_use]
+    pub fn is_storage_full(&self) -> bool {
+        match &*self.0 {
+            Repr::Directory { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => self.store_error().is_some_and(StoreError::is_storage_full),
+        }
+    }
+
+    /// Whether the block asked for lies at or past the end of the log.
+    #[must_use]
+    pub fn is_out_of_bounds(&self) -> bool {
+        matches!(*self.0, Repr::Log(LogError::OutOfBounds { .. }))
+    }
+
+    /// Whether a block was larger than a log takes.
+    #[must_use]
+    pub fn is_block_too_large(&self) -> bool {
+        matches!(*self.0, Repr::Log(LogError::BlockTooLarge { .. }))
+    }
+
+    /// Whether an earlier write or sync failed, so that the log must be reopened.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        matches!(*self.0, Repr::Log(LogError::Poisoned))
+    }
+
+    /// Whether a newer program, or another one, wrote what is stored.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        matches!(*self.0, Repr::Open(OpenError::Unsupported { .. }))
+    }
+
+    /// The name of the file that is damaged, failed or foreign, where it is known.
+    #[must_use]
+    pub fn file(&self) -> Option<&'static str> {
+        match &*self.0 {
+            Repr::File { file, .. } => Some(file),
+            Repr::Open(OpenError::Unsupported { file, .. }) => Some(file.as_str()),
+            Repr::Open(OpenError::Storage(error)) | Repr::Log(LogError::Storage(error)) => {
+                Some(error.file.as_str())
+            }
+            _ => self.corruption().map(|found| found.file.as_str()),
+        }
+    }
+
+    /// Where the damage is, when what is stored is damaged.
+    #[must_use]
+    pub fn corruption(&self) -> Option<&Corruption> {
+        match &*self.0 {
+            Repr::Open(OpenError::Corrupt(found))
+            | Repr::Log(
+                LogError::Corrupt(found) | LogError::CorruptBlock { corruption: found, .. },
+            ) => Some(found),
+            _ => None,
+        }
+    }
+
+    /// What the storage said, when it failed.
+    #[must_use]
+    pub fn store_error(&self) -> Option<&StoreError> {
+        match &*self.0 {
+            Repr::File { source, .. } => Some(source),
+            Repr::Open(OpenError::Storage(error)) | Repr::Log(LogError::Storage(error)) => {
+                Some(&error.source)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        Self::new(Repr::Open(error))
+    }
+}
+
+impl From<LogError> for Error {
+    fn from(error: LogError) -> Self {
+        Self::new(Repr::Log(error))
+    }
+}

@@ -1,0 +1,406 @@
+//! The handle: every call of the API, and whether it runs inline or on a blocking thread.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hypercore_crypto::{CoreKey, DiscoveryKey, Hash};
+use hypercore_log::{
+    Appended as LogAppended, AuditProgress, AuditReport, BLOCK_LEN_MAX, Cleared, Log, LogError,
+    RecoveryReport,
+};
+
+use crate::batch::{Batch, total_len};
+use crate::builder::Builder;
+use crate::encryption::{Cipher, encrypt};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
+use crate::info::{Appended, Info};
+use crate::shared::Shared;
+use crate::storage::Storage;
+
+/// The largest write in bytes that runs inline under `Eventual` durability: hashing and handing it
+/// to the operating system takes less than a switch of threads.
+const INLINE_WRITE_LEN_MAX: usize = 16 * 1024;
+
+/// The most blocks that a write running inline may have.
+const INLINE_WRITE_BLOCKS_MAX: usize = 64;
+
+/// The largest block in bytes that is read inline; hashing it takes some tens of microseconds.
+const INLINE_READ_LEN_MAX: u64 = 64 * 1024;
+
+/// An open log.
+///
+/// A handle is cheap to clone; all clones see the same log, from any number of tasks and threads.
+/// Every acknowledged append is present, in order, after reopening. The log closes when
+/// [`close`](Self::close) is called or the last clone is dropped.
+///
+/// A write that has begun runs to its end, also when its future is dropped: then nobody hears
+/// whether it succeeded.
+#[derive(Clone, Debug)]
+pub struct Hypercore {
+    shared: Arc<Shared>,
+}
+
+impl Hypercore {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The options for opening a log in `storage`: a directory, memory, or stores of one's own.
+    pub fn builder(storage: impl Into<Storage>) -> Builder {
+        Builder::new(storage.into())
+    }
+
+    /// Opens the log in `storage` with the default options: for reading and writing, made with a new
+    /// key pair where nothing is stored.
+    ///
+    /// # Errors
+    /// Those of [`Builder::open`].
+    pub async fn open(storage: impl Into<Storage>) -> Result<Self> {
+        Self::builder(storage).open().await
+    }
+
+    /// Appends one block of 0 to [`BLOCK_LEN_MAX`] bytes.
+    ///
+    /// # Durability
+    /// [`Immediate`](crate::Durability::Immediate): survives a power cut on return.
+    /// [`Eventual`](crate::Durability::Eventual): survives a kill of the process on return, a power
+    /// cut once a flush that starts at most [`EVENTUAL_FLUSH_AFTER`](crate::EVENTUAL_FLUSH_AFTER)
+    /// later is done.
+    ///
+    /// # Errors
+    /// `Caller` when this handle may not write ([`Error::is_not_writable`]) or the block is too large
+    /// ([`Error::is_block_too_large`]): nothing was changed. `Io` when the disk failed or is full
+    /// ([`Error::is_storage_full`]): reopen the log; what was acknowledged before is there.
+    pub async fn append(&self, block: impl AsRef<[u8]>) -> Result<Appended> {
+        self.append_slice(std::slice::from_ref(&block)).await
+    }
+
+    /// Appends blocks, all or none, with one signature; much faster than one by one.
+    ///
+    /// Large batches are copied once, to a blocking thread; [`append_owned`](Self::append_owned)
+    /// moves them instead. No blocks: nothing is written.
+    ///
+    /// # Durability
+    /// As for [`append`](Self::append), for the batch as a whole: after a crash all of it is there, or
+    /// none.
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append).
+    pub async fn append_batch<B: AsRef<[u8]>>(
+        &self,
+        blocks: impl IntoIterator<Item = B>,
+    ) -> Result<Appended> {
+        let blocks: Vec<B> = blocks.into_iter().collect();
+        self.append_slice(&blocks).await
+    }
+
+    /// Appends blocks as [`append_batch`](Self::append_batch) does, without copying them.
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append).
+    pub async fn append_owned(&self, blocks: Vec<Bytes>) -> Result<Appended> {
+        if self.is_short(&blocks) {
+            return self.append_inline(&blocks);
+        }
+        self.append_long(Batch::Owned(blocks)).await
+    }
+
+    async fn append_slice<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {
+        if self.is_short(blocks) {
+            return self.append_inline(blocks);
+        }
+        self.append_long(Batch::copy_of(blocks)).await
+    }
+
+    fn is_short<B: AsRef<[u8]>>(&self, blocks: &[B]) -> bool {
+        self.shared.may_write_inline()
+            && blocks.len() <= INLINE_WRITE_BLOCKS_MAX
+            && total_len(blocks) <= INLINE_WRITE_LEN_MAX
+    }
+
+    fn append_inline<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {
+        let appended = self.shared.inline(|log, cipher| append(log, cipher, blocks))?;
+        self.shared.wrote();
+        Ok(appended)
+    }
+
+    async fn append_long(&self, batch: Batch) -> Result<Appended> {
+        let shared = Arc::clone(&self.shared);
+        self.shared
+            .blocking_write(move |log, cipher| {
+                let appended = batch.with_slices(|blocks| append(log, cipher, blocks))?;
+                shared.wrote();
+                Ok(appended)
+            })
+            .await
+    }
+
+    /// Reads a block; `None` when it is not stored here (never downloaded, or cleared).
+    ///
+    /// # Errors
+    /// `Caller` when the log has no such block ([`Error::is_out_of_bounds`]); `Corrupt` when what is
+    /// stored is not what was signed; `Io` when the disk failed.
+    pub async fn get(&self, index: u64) -> Result<Option<Bytes>> {
+        let short = self.shared.inline(|log, _| is_short_read(log, index))?;
+        if short {
+            self.shared.inline(|log, cipher| get(log, cipher, index))
+        } else {
+            self.shared.blocking(move |log, cipher| get(log, cipher, index)).await
+        }
+    }
+
+    /// Whether a block is stored here. A block past the end is not.
+    ///
+    /// # Errors
+    /// `Closed`, and `Io` when the disk failed.
+    pub async fn has(&self, index: u64) -> Result<bool> {
+        self.shared.inline(|log, _| Ok(log.has(index)))
+    }
+
+    /// Whether all blocks of a range are stored here. An empty range is.
+    ///
+    /// # Errors
+    /// `Closed`, and `Io` when the disk failed.
+    pub async fn has_range(&self, blocks: Range<u64>) -> Result<bool> {
+        self.shared.inline(|log, _| Ok(log.has_range(blocks)))
+    }
+
+    /// The parts of a range that are stored here, in order, at most `limit` of them.
+    ///
+    /// # Errors
+    /// `Closed`, and `Io` when the disk failed.
+    pub async fn stored_ranges(&self, blocks: Range<u64>, limit: usize) -> Result<Vec<Range<u64>>> {
+        self.shared.blocking(move |log, _| Ok(log.stored_ranges(blocks, limit))).await
+    }
+
+    /// The block that holds content byte `byte` of the log, and the byte's offset in that block. The
+    /// end of the log is `(length, 0)`; `None` past it.
+    ///
+    /// # Errors
+    /// `Caller` when the tree nodes that tell are not stored here; `Corrupt`, `Io`, `Closed`.
+    pub async fn seek(&self, byte: u64) -> Result<Option<(u64, u64)>> {
+        self.shared.inline(|log, cipher| Ok(log.seek(byte, cipher.padding())?))
+    }
+
+    /// Drops the content of blocks and gives their space back. The log keeps its length and its
+    /// hash; the blocks can be fetched again from whoever has them.
+    ///
+    /// # Durability
+    /// As for [`append`](Self::append).
+    ///
+    /// # Errors
+    /// `Caller` when the range reaches past the end or this handle may not write; `Io`, `Closed`.
+    pub async fn clear(&self, blocks: Range<u64>) -> Result<Cleared> {
+        let shared = Arc::clone(&self.shared);
+        self.shared
+            .blocking_write(move |log, _| {
+                let cleared = log.clear(blocks)?;
+                shared.wrote();
+                Ok(cleared)
+            })
+            .await
+    }
+
+    /// Shortens the log to `length` blocks. Its fork number rises by one, or to `fork`, which must be
+    /// higher than the present one: readers see that history was rewritten.
+    ///
+    /// # Durability
+    /// As for [`append`](Self::append).
+    ///
+    /// # Errors
+    /// `Caller` when the log is shorter than `length`, `fork` is not above the present fork, or this
+    /// handle may not write; `Io`, `Closed`.
+    pub async fn truncate(&self, length: u64, fork: Option<u64>) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        self.shared
+            .blocking_write(move |log, _| {
+                log.truncate(length, fork)?;
+                shared.wrote();
+                Ok(())
+            })
+            .await
+    }
+
+    /// The hash that the log had when it was `length` blocks long (in the present fork).
+    ///
+    /// # Errors
+    /// `Caller` when the log is shorter, or the tree nodes that tell are not stored here; `Corrupt`,
+    /// `Io`, `Closed`.
+    pub async fn tree_hash(&self, length: u64) -> Result<Hash> {
+        self.shared.inline(|log, _| Ok(log.tree_hash_at(length)?))
+    }
+
+    /// What the log is and what it takes in its storage, at one moment.
+    ///
+    /// # Errors
+    /// `Io` when the disk does not tell; `Closed`.
+    pub async fn info(&self) -> Result<Info> {
+        let identity = &self.shared.identity;
+        self.shared.inline(|log, cipher| {
+            let head = log.head();
+            Ok(Info {
+                key: identity.key,
+                discovery_key: identity.discovery_key,
+                writable: identity.writable,
+                length: head.length,
+                byte_length: cipher.content_len(head.byte_length, head.length),
+                contiguous_length: log.contiguous_length().min(head.length),
+                fork: head.fork,
+                tree_hash: head.tree_hash,
+                compat: log.is_compat(),
+                manifest: log.manifest(),
+                encrypted: cipher.is_on(),
+                storage: log.storage_info()?,
+            })
+        })
+    }
+
+    /// Reads everything that is stored, hashes it again and checks tree, bitfield and signature.
+    /// Changes nothing; what is wrong is in the report, not an error.
+    ///
+    /// # Errors
+    /// `Io` when the disk failed, `Closed`.
+    pub async fn verify(&self) -> Result<AuditReport> {
+        self.verify_with(|_| {}).await
+    }
+
+    /// Does what [`verify`](Self::verify) does, and tells `progress` about it on the way, from a
+    /// blocking thread.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    pub async fn verify_with(
+        &self,
+        mut progress: impl FnMut(AuditProgress) + Send + 'static,
+    ) -> Result<AuditReport> {
+        self.shared.blocking(move |log, _| Ok(log.audit(&mut progress)?)).await
+    }
+
+    /// What opening found, and mended.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn recovery(&self) -> Result<RecoveryReport> {
+        self.shared.inline(|log, _| Ok(log.recovery().clone()))
+    }
+
+    /// Makes everything written so far durable.
+    ///
+    /// # Durability
+    /// On return all of it survives a power cut.
+    ///
+    /// # Errors
+    /// `Io` when the disk failed: reopen the log; `Closed`.
+    pub async fn flush(&self) -> Result<()> {
+        self.shared.flush().await
+    }
+
+    /// Closes the log for all clones: waits for the calls that run, makes what they wrote durable
+    /// and releases the lock. Closing again does nothing and gives the same answer; other calls
+    /// say `Closed` from now on.
+    ///
+    /// Without it, the log closes when the last clone is dropped. Under `Eventual` durability the
+    /// flush that is due then runs on a blocking thread, if the runtime is still there, and nobody
+    /// hears of its failure.
+    ///
+    /// # Errors
+    /// `Io` when what was not yet durable could not be made so.
+    pub async fn close(&self) -> Result<()> {
+        self.shared.close().await
+    }
+
+    /// Whether the log was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    /// The public name of the log: what a reader needs to verify it.
+    #[must_use]
+    pub fn key(&self) -> CoreKey {
+        self.shared.identity.key
+    }
+
+    /// A hash of the key by which peers find each other without telling it.
+    #[must_use]
+    pub fn discovery_key(&self) -> DiscoveryKey {
+        self.shared.identity.discovery_key
+    }
+
+    /// Whether this handle may append.
+    #[must_use]
+    pub fn writable(&self) -> bool {
+        self.shared.identity.writable
+    }
+
+    /// Blocks in the log; after closing, those at that time.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.shared.last_seen().length
+    }
+
+    /// Whether the log has no blocks.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length() == 0
+    }
+
+    /// Content bytes in the log; after closing, those at that time.
+    #[must_use]
+    pub fn byte_length(&self) -> u64 {
+        let seen = self.shared.last_seen();
+        self.shared.identity.cipher.content_len(seen.stored_bytes, seen.length)
+    }
+
+    /// How often the log was truncated and rewritten.
+    #[must_use]
+    pub fn fork(&self) -> u64 {
+        self.shared.last_seen().fork
+    }
+
+    /// Blocks stored here without a gap, from block 0 on.
+    #[must_use]
+    pub fn contiguous_length(&self) -> u64 {
+        let seen = self.shared.last_seen();
+        seen.contiguous_length.min(seen.length)
+    }
+}
+
+fn append<B: AsRef<[u8]>>(log: &Log, cipher: &Cipher, blocks: &[B]) -> Result<Appended> {
+    let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
+    let LogAppended { length, byte_length, .. } = if let Some(scheme) = cipher.scheme() {
+        // The engine allows for padding, so the limit on content is looked at here.
+        for block in blocks {
+            if block.as_ref().len() > BLOCK_LEN_MAX {
+                let (len, max) = (block.as_ref().len() as u64, BLOCK_LEN_MAX as u64);
+                return Err(LogError::BlockTooLarge { len, max }.into());
+            }
+        }
+        log.append_with(|head| encrypt(scheme, head.length, head.fork, blocks))?
+    } else {
+        log.append(blocks)?
+    };
+    Ok(Appended {
+        first: length.saturating_sub(count),
+        length,
+        byte_length: cipher.content_len(byte_length, length),
+    })
+}
+
+fn is_short_read(log: &Log, index: u64) -> Result<bool> {
+    if log.byte_length() <= INLINE_READ_LEN_MAX || !log.has(index) {
+        return Ok(true);
+    }
+    let range = log.block_range(index)?;
+    Ok(range.end.saturating_sub(range.start) <= INLINE_READ_LEN_MAX)
+}
+
+fn get(log: &Log, cipher: &Cipher, index: u64) -> Result<Option<Bytes>> {
+    match log.get(index)? {
+        None => Ok(None),
+        Some(stored) => cipher.decrypt(index, stored).map(Some),
+    }
+}

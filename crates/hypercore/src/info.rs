@@ -1,0 +1,61 @@
+//! What a log says about itself.
+
+use compact_encoding::{Decode as _, DecodeError, Decoder};
+use hypercore_crypto::{CoreKey, DiscoveryKey, Hash, Manifest};
+use hypercore_log::StorageInfo;
+
+/// A log at one moment; see [`Hypercore::info`](crate::Hypercore::info).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Info {
+    /// The public name of the log: what a reader needs to verify it.
+    pub key: CoreKey,
+    /// A hash of the key by which peers find each other without telling it.
+    pub discovery_key: DiscoveryKey,
+    /// Whether this handle may append.
+    pub writable: bool,
+    /// Blocks in the log.
+    pub length: u64,
+    /// Content bytes in the log, without the padding of encrypted blocks.
+    pub byte_length: u64,
+    /// Blocks stored here without a gap, from block 0 on.
+    pub contiguous_length: u64,
+    /// How often the log was truncated and rewritten.
+    pub fork: u64,
+    /// The hash of the whole log: what the writer signs.
+    pub tree_hash: Hash,
+    /// Whether the key is the bare public key of the writer, as JavaScript Hypercore 10 has it.
+    pub compat: bool,
+    /// Who may sign; `None` while a reader has not learnt it.
+    pub manifest: Option<Manifest>,
+    /// Whether this handle decrypts.
+    pub encrypted: bool,
+    /// Bytes that each file takes in its storage (on disk: allocated blocks).
+    pub storage: StorageInfo,
+}
+
+/// What an append did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Appended {
+    /// Index of the first block appended; the blocks are `first..length`.
+    pub first: u64,
+    /// Blocks in the log right after it.
+    pub length: u64,
+    /// Content bytes in the log right after it.
+    pub byte_length: u64,
+}
+
+/// Decodes a manifest from the bytes that other implementations write; nothing may follow it.
+///
+/// # Errors
+/// Where in the bytes it stops being one, and why.
+///
+/// # Source
+/// formats.md section 5.1.
+pub fn decode_manifest(bytes: &[u8]) -> Result<Manifest, DecodeError> {
+    let mut input = Decoder::new(bytes);
+    let manifest = Manifest::decode(&mut input)?;
+    input.finish()?;
+    Ok(manifest)
+}

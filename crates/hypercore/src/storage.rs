@@ -1,0 +1,239 @@
+//! Where a log lives: a directory, memory, or stores of one's own.
+//!
+//! Turns a [`Storage`] into the five open stores of the engine. The order matters: the lock on the
+//! oplog is taken before anything else is looked at, so a second writer changes nothing. Knows file
+//! names and locks; knows nothing of what is in the files beyond "is there an oplog".
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hypercore_log::{Create, Stores};
+use random_access_disk::{Access as DiskAccess, Create as DiskCreate, Lock, RandomAccessDisk};
+use random_access_memory::RandomAccessMemory;
+use random_access_storage::RandomAccess;
+
+use crate::error::{Error, Result};
+use crate::options::Access;
+
+/// Bytes of the two header slots at the start of an oplog; a shorter file holds no log.
+///
+/// # Source
+/// formats.md section 8.4.
+const OPLOG_HEADERS_LEN: u64 = 8192;
+
+/// The files of a directory, in the order in which they are opened. The oplog is first: it carries
+/// the lock.
+const FILES: [&str; 5] = ["oplog", "header", "tree", "bitfield", "data"];
+
+/// Where a log is kept.
+///
+/// Made by [`Storage::directory`], [`Storage::memory`], from a [`MemoryStorage`] that several logs
+/// share one after the other, or from [`Stores`] of one's own. Anything path-like converts.
+///
+/// ```
+/// use hypercore::Storage;
+/// let on_disk: Storage = "/tmp/measurements".into();
+/// let in_memory = Storage::memory();
+/// # let _ = (on_disk, in_memory);
+/// ```
+pub struct Storage(Place);
+
+enum Place {
+    Directory(PathBuf),
+    Memory(MemoryStorage),
+    Stores(Box<Stores>),
+    /// Stores that were handed out: they can not be opened twice.
+    Gone,
+}
+
+impl Storage {
+    /// A directory in the format of Hypercore 10, made when it is missing and the options allow it.
+    #[must_use]
+    pub fn directory(path: impl Into<PathBuf>) -> Self {
+        Self(Place::Directory(path.into()))
+    }
+
+    /// Fresh memory that is gone with the log. To reopen it, keep a [`MemoryStorage`].
+    #[must_use]
+    pub fn memory() -> Self {
+        Self(Place::Memory(MemoryStorage::new()))
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
+            Place::Memory(_) => f.write_str("Memory"),
+            Place::Stores(_) | Place::Gone => f.write_str("Stores"),
+        }
+    }
+}
+
+impl From<PathBuf> for Storage {
+    fn from(path: PathBuf) -> Self {
+        Self::directory(path)
+    }
+}
+
+impl From<&Path> for Storage {
+    fn from(path: &Path) -> Self {
+        Self::directory(path)
+    }
+}
+
+impl From<&PathBuf> for Storage {
+    fn from(path: &PathBuf) -> Self {
+        Self::directory(path)
+    }
+}
+
+impl From<&str> for Storage {
+    fn from(path: &str) -> Self {
+        Self::directory(path)
+    }
+}
+
+impl From<MemoryStorage> for Storage {
+    fn from(memory: MemoryStorage) -> Self {
+        Self(Place::Memory(memory))
+    }
+}
+
+impl From<Stores> for Storage {
+    /// Stores of one's own. Whoever makes them answers for locking: two logs that write to the
+    /// same stores at once destroy each other.
+    fn from(stores: Stores) -> Self {
+        Self(Place::Stores(Box::new(stores)))
+    }
+}
+
+/// A log's five stores in memory; clones share the bytes, so a log can be closed and reopened.
+///
+/// There is no lock: two handles opened for writing on clones of one `MemoryStorage` destroy each
+/// other's log, as two writers on one's own [`Stores`] would.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStorage {
+    oplog: RandomAccessMemory,
+    header: RandomAccessMemory,
+    tree: RandomAccessMemory,
+    bitfield: RandomAccessMemory,
+    data: RandomAccessMemory,
+}
+
+impl MemoryStorage {
+    /// Empty stores.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn stores(&self) -> Stores {
+        Stores {
+            oplog: Box::new(self.oplog.clone()),
+            header: Box::new(self.header.clone()),
+            tree: Box::new(self.tree.clone()),
+            bitfield: Box::new(self.bitfield.clone()),
+            data: Box::new(self.data.clone()),
+        }
+    }
+}
+
+/// Stores that are open and, where it is a directory, locked.
+pub(crate) struct Opened {
+    pub(crate) stores: Stores,
+    /// Whether a log is stored there already (or something that was one: the engine judges).
+    pub(crate) exists: bool,
+}
+
+impl Storage {
+    /// Whether opening would make files where none are. Decides nothing: only the lock does.
+    pub(crate) fn would_create(&self) -> Result<bool> {
+        match &self.0 {
+            Place::Directory(path) => Ok(!exists(&path.join("oplog"))?),
+            _ => Ok(false),
+        }
+    }
+
+    /// Opens the stores, locking a directory. May be called again, unless they are one's own.
+    pub(crate) fn open(&mut self, access: Access, create: Create) -> Result<Opened> {
+        let stores = match &mut self.0 {
+            Place::Directory(path) => open_directory(path, access, create)?,
+            Place::Memory(memory) => memory.stores(),
+            own => match std::mem::replace(own, Place::Gone) {
+                Place::Stores(stores) => *stores,
+                _ => return Err(Error::not_found()),
+            },
+        };
+        let len = stores.oplog.len().map_err(|error| Error::storage("oplog", error))?;
+        let exists = len >= OPLOG_HEADERS_LEN && create != Create::Overwrite;
+        Ok(Opened { stores, exists })
+    }
+}
+
+fn open_directory(path: &Path, access: Access, create: Create) -> Result<Stores> {
+    if !exists(&path.join("oplog"))? {
+        if access != Access::ReadWrite || create == Create::Never {
+            return Err(Error::not_found());
+        }
+        if create != Create::Overwrite {
+            refuse_strangers(path)?;
+        }
+    }
+    open_files(path, access)
+}
+
+fn open_files(path: &Path, access: Access) -> Result<Stores> {
+    let open = |name: &'static str| -> Result<Box<dyn RandomAccess>> {
+        let oplog = name == "oplog";
+        let builder = RandomAccessDisk::builder(path.join(name))
+            .access(match access {
+                Access::ReadWrite => DiskAccess::ReadWrite,
+                _ => DiskAccess::ReadOnly,
+            })
+            .create(match (access, oplog) {
+                (Access::ReadWrite, true) => DiskCreate::Now,
+                (_, true) => DiskCreate::Never,
+                (_, false) => DiskCreate::OnFirstWrite,
+            })
+            .lock(match access {
+                Access::ReadWrite if oplog => Lock::Exclusive,
+                Access::ReadOnly if oplog => Lock::Shared,
+                _ => Lock::None,
+            })
+            .secret(oplog || name == "header");
+        let store = builder.open().map_err(|error| Error::storage(name, error))?;
+        Ok(Box::new(store))
+    };
+    let [oplog, header, tree, bitfield, data] = FILES;
+    Ok(Stores {
+        oplog: open(oplog)?,
+        header: open(header)?,
+        tree: open(tree)?,
+        bitfield: open(bitfield)?,
+        data: open(data)?,
+    })
+}
+
+/// A directory without an oplog that holds another of our files is either of an older format or
+/// has lost its oplog; writing a new log into it would destroy what is left.
+fn refuse_strangers(path: &Path) -> Result<()> {
+    for name in FILES.into_iter().filter(|name| *name != "oplog") {
+        if exists(&path.join(name))? {
+            return Err(Error::strangers(path.join(name)));
+        }
+    }
+    Ok(())
+}
+
+fn exists(path: &Path) -> Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(Error::directory("is not a directory", path.parent().unwrap_or(path), error))
+        }
+        Err(error) => Err(Error::directory("could not be looked at", path, error)),
+    }
+}
