@@ -2,6 +2,10 @@
 //!
 //! What people copy and paste. A wrong id is refused with the position of what is wrong.
 
+use std::str::FromStr;
+
+use crate::fixed::CoreKey;
+
 /// The letters of z-base-32, by value.
 const ALPHABET: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
 
@@ -108,4 +112,20 @@ fn gather(
         }
     }
     Ok(key)
+}
+
+impl CoreKey {
+    /// The key as 52 letters of z-base-32, which parse again.
+    #[must_use]
+    pub fn to_id(&self) -> String {
+        encode(self.as_bytes())
+    }
+}
+
+impl FromStr for CoreKey {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        decode(text).map(Self::from_bytes)
+    }
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{array, each, hex, text};
+use hypercore_crypto::CoreKey;
 use hypercore_crypto::id::{self, IdError};
 use proptest::prelude::*;
 
@@ -13,6 +14,10 @@ fn recorded_ids_both_ways() {
         assert_eq!(id::encode(&key), text(case, "id"));
         assert_eq!(id::decode(text(case, "id")), Ok(key));
         assert_eq!(text(case, "normalized_hex"), id::encode(&key));
+        let key = CoreKey::from_bytes(key);
+        assert_eq!(key.to_id(), text(case, "id"));
+        assert_eq!(key.to_id().parse(), Ok(key));
+        assert_eq!(key.to_string().parse(), Ok(key));
     });
 }
 

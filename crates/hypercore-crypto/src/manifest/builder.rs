@@ -7,10 +7,10 @@ use crate::manifest::{MANIFEST_VERSION_MAX, Manifest, Prologue, Signer};
 ///
 /// # Source
 /// formats.md section 2 (array).
-pub const MANIFEST_LIST_LEN_MAX: usize = 0x10_0000;
+pub const MANIFEST_LIST_LEN_MAX: usize = compact_encoding::ARRAY_LEN_MAX;
 
-/// Longest prologue: 2^53 - 1, the largest number that decodes again.
-const PROLOGUE_LENGTH_MAX: u64 = (1 << 53) - 1;
+/// Longest prologue: the largest number that decodes again, 2^53 - 1.
+const PROLOGUE_LENGTH_MAX: u64 = compact_encoding::UINT_MAX;
 
 /// Why fields do not make a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

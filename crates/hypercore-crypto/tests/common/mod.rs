@@ -55,7 +55,7 @@ pub(crate) fn hash(value: &Value, name: &str) -> Hash {
 }
 
 pub(crate) fn unhex(digits: &str) -> Vec<u8> {
-    assert!(digits.len() % 2 == 0, "odd number of digits in {digits}");
+    assert!(digits.len().is_multiple_of(2), "odd number of digits in {digits}");
     (0..digits.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits"))
