@@ -16,7 +16,8 @@ speaks the same protocol. Commands run one at a time, in order; one core is open
                               it was asked to append and "length" afterwards
   {"op":"truncate","length":N,"fork":F}
   {"op":"clear","start":A,"end":B}
-  {"op":"close"}
+  {"op":"close","checkpoint":BOOL}
+                              "checkpoint" is for the twin, which can leave entries in the oplog or not
   {"op":"hash","blocks":[[S,LEN],...]}
                               "hashes" of generated blocks; needs no open core
   {"op":"state","blocks":BOOL} "length" "byteLength" "fork" "treeHash" "contiguousLength" "key" and,

@@ -133,7 +133,8 @@ impl<'a> Script<'a> {
     }
 
     fn close(&mut self, sides: &mut Sides) -> Result<(), String> {
-        self.call(sides, &json!({ "op": "close" })).map(drop)
+        let checkpoint = self.rng.chance(30);
+        self.call(sides, &json!({ "op": "close", "checkpoint": checkpoint })).map(drop)
     }
 
     /// Closes here, opens on the other side.

@@ -1,0 +1,138 @@
+//! What each command does to the one open log.
+
+use std::path::Path;
+
+use hypercore_crypto::{KeyPair, hash};
+use hypercore_log::{Create, Durability, Log, OpenOptions, Stores};
+use random_access_disk::{Create as CreateFile, Lock, RandomAccessDisk};
+use serde_json::{Value, json};
+
+use crate::content;
+
+/// Whatever went wrong; the runner only reads its text.
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+/// Runs one command and gives its answer, without the `ok`.
+pub(crate) fn run(open: &mut Option<Log>, command: &Value) -> Result<Value, Failure> {
+    let op = text(command, "op")?;
+    match op {
+        "open" => {
+            if open.is_some() {
+                return Err("a core is open already".into());
+            }
+            let log = open_log(command)?;
+            let answer = json!({ "length": log.length(), "fork": log.fork() });
+            *open = Some(log);
+            return Ok(answer);
+        }
+        "hash" => return Ok(json!({ "hashes": hashes(&blocks(command)?) })),
+        _ => {}
+    }
+
+    let log = open.as_ref().ok_or("no core is open")?;
+    match op {
+        "append" => {
+            let blocks = blocks(command)?;
+            let appended = log.append(&blocks)?;
+            Ok(json!({ "length": appended.length, "hashes": hashes(&blocks) }))
+        }
+        "truncate" => {
+            let head = log.truncate(number(command, "length")?, Some(number(command, "fork")?))?;
+            Ok(json!({ "length": head.length, "fork": head.fork }))
+        }
+        "clear" => {
+            log.clear(number(command, "start")?..number(command, "end")?)?;
+            Ok(json!({}))
+        }
+        "state" => state(log, command["blocks"] == true),
+        "close" => {
+            let log = open.take().ok_or("no core is open")?;
+            // Otherwise what was appended stays in the oplog, as after a kill.
+            if command["checkpoint"] == true {
+                log.close()?;
+            }
+            Ok(json!({}))
+        }
+        _ => Err(format!("no such command: {op}").into()),
+    }
+}
+
+fn open_log(command: &Value) -> Result<Log, Failure> {
+    let dir = Path::new(text(command, "dir")?);
+    let store = |name: &str, lock| {
+        RandomAccessDisk::builder(dir.join(name)).create(CreateFile::OnFirstWrite).lock(lock).open()
+    };
+    let stores = Stores {
+        oplog: Box::new(RandomAccessDisk::builder(dir.join("oplog")).lock(Lock::Exclusive).open()?),
+        header: Box::new(store("header", Lock::None)?),
+        tree: Box::new(store("tree", Lock::None)?),
+        bitfield: Box::new(store("bitfield", Lock::None)?),
+        data: Box::new(store("data", Lock::None)?),
+    };
+    let durability =
+        if command["eventual"] == true { Durability::Eventual } else { Durability::Immediate };
+    let options = OpenOptions::new()
+        .create(Create::IfMissing)
+        .key_pair(KeyPair::from_seed(&seed(text(command, "seed")?)?))
+        .compat(command["compat"] == true)
+        .durability(durability);
+    Ok(Log::open(stores, options)?)
+}
+
+/// The head; with `all` every block as well, after an audit of everything.
+fn state(log: &Log, all: bool) -> Result<Value, Failure> {
+    let head = log.head();
+    let blocks = if all {
+        let report = log.audit(&mut |_| ())?;
+        if !report.is_ok() {
+            return Err(format!("the audit found {:?}", report.findings).into());
+        }
+        let read = |index| Ok(log.get(index)?.map(|block| hash(&block).to_string()));
+        Some((0..head.length).map(read).collect::<Result<Vec<_>, Failure>>()?)
+    } else {
+        None
+    };
+    Ok(json!({
+        "length": head.length,
+        "byteLength": head.byte_length,
+        "fork": head.fork,
+        "treeHash": head.tree_hash.to_string(),
+        "contiguousLength": log.contiguous_length(),
+        "key": log.key().to_string(),
+        "blocks": blocks,
+    }))
+}
+
+/// The generated blocks of `"blocks":[[seed,len],...]`.
+fn blocks(command: &Value) -> Result<Vec<Vec<u8>>, Failure> {
+    let specs = command["blocks"].as_array().ok_or("`blocks` is not an array")?;
+    let block = |spec: &Value| {
+        let seed = spec.get(0).and_then(Value::as_u64).and_then(|seed| u32::try_from(seed).ok());
+        let len = spec.get(1).and_then(Value::as_u64).and_then(|len| usize::try_from(len).ok());
+        Some(content::block(seed?, len?))
+    };
+    specs
+        .iter()
+        .map(|spec| block(spec).ok_or_else(|| "a block is not [seed, len]".into()))
+        .collect()
+}
+
+fn hashes(blocks: &[Vec<u8>]) -> Vec<String> {
+    blocks.iter().map(|block| hash(block).to_string()).collect()
+}
+
+fn seed(hex: &str) -> Result<[u8; 32], Failure> {
+    let digits =
+        |pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(digits).collect();
+    let bytes = bytes.ok_or("`seed` is not hex")?;
+    bytes.try_into().map_err(|_| "`seed` is not 32 bytes".into())
+}
+
+fn text<'a>(command: &'a Value, name: &str) -> Result<&'a str, Failure> {
+    command[name].as_str().ok_or_else(|| format!("`{name}` is not a string").into())
+}
+
+fn number(command: &Value, name: &str) -> Result<u64, Failure> {
+    command[name].as_u64().ok_or_else(|| format!("`{name}` is not a number").into())
+}
