@@ -148,9 +148,14 @@ impl Log {
     fn punch(&self, hole: &Range<u64>) -> random_access_storage::Result<u64> {
         let data = &*self.stores.data;
         let before = data.stored_len()?;
-        let end = hole.end.min(data.len()?);
+        let len = data.len()?;
+        let end = hole.end.min(len);
         if hole.start < end {
             data.discard(hole.start, end.saturating_sub(hole.start))?;
+            if end == len {
+                // A discard that reaches the end shortens the store; JavaScript keeps its length.
+                data.truncate(len)?;
+            }
         }
         Ok(before.saturating_sub(data.stored_len()?))
     }

@@ -6,6 +6,9 @@
 use compact_encoding::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Encoder, uint_len};
 use hypercore_merkle::Node;
 
+#[cfg(test)]
+mod tests;
+
 /// Largest number that the format can hold.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 

@@ -262,17 +262,19 @@ impl Log {
         Ok(tree.hash())
     }
 
-    /// A value of the user data, which is kept beside the log and neither signed nor replicated.
+    /// A value of the user data, which is kept beside the log and neither signed nor replicated. JavaScript
+    /// can leave a key with an empty value behind, which counts as absent.
     #[must_use]
     pub fn user_data(&self, key: &str) -> Option<Vec<u8>> {
-        self.read_state().user_data.get(key).map(<[u8]>::to_vec)
+        self.read_state().user_data.get(key).filter(|value| !value.is_empty()).map(<[u8]>::to_vec)
     }
 
     /// All user data, in the order it was first set.
     #[must_use]
     pub fn user_data_entries(&self) -> Vec<(String, Vec<u8>)> {
         let state = self.read_state();
-        state.user_data.iter().map(|(key, value)| (key.to_owned(), value.to_vec())).collect()
+        let there = state.user_data.iter().filter(|(_, value)| !value.is_empty());
+        there.map(|(key, value)| (key.to_owned(), value.to_vec())).collect()
     }
 
     /// Bytes that each store takes up on its medium.

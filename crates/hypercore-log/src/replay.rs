@@ -236,11 +236,27 @@ impl<'a> Replay<'a> {
             for block in run {
                 match self.block_holds(block)? {
                     Some(len) => self.data_len = self.data_len.saturating_add(len),
+                    None if self.checkpointed_data_is_gone()? => return Ok(()),
                     None => return Err(Stop::Cut(position)),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether the data store ends before the blocks of the last checkpoint do.
+    ///
+    /// Those were on stable storage, so this is damage and no power cut: a cut of the log would add to the
+    /// loss, and reading the blocks reports it.
+    fn checkpointed_data_is_gone(&self) -> Result<bool, Stop> {
+        let end = self.header.tree.length.min(self.head.length);
+        let Some(block) = self.state.bitfield.find_last_set(end) else { return Ok(false) };
+        let len = self.stores.data.len().map_err(StorageError::in_file(FileName::Data))?;
+        match self.state.tree.byte_range(&self.state.nodes, block) {
+            Ok(range) => Ok(len < range.end),
+            Err(TreeError::Lookup { source, .. }) => Err(source.into()),
+            Err(_) => Ok(false),
+        }
     }
 
     /// The length of a block that is what its leaf says.
