@@ -64,7 +64,7 @@ fn parts_that_do_not_fit_are_refused() {
     let check = |length, parts: &[PartialSignature], expected| {
         assert_eq!(assemble(&manifest_p, length, parts), Err(expected));
     };
-    check(5, &[a.clone()], AssembleError::WrongCount { found: 1, quorum: 2 });
+    check(5, std::slice::from_ref(&a), AssembleError::WrongCount { found: 1, quorum: 2 });
     check(5, &[a.clone(), a.clone()], AssembleError::RepeatedSigner { signer: 0 });
     let stranger = PartialSignature { signer: 3, ..a.clone() };
     check(5, &[a.clone(), stranger], AssembleError::UnknownSigner { signer: 3 });
