@@ -1,0 +1,112 @@
+//! Writes the seeds of the corpora anew: `cargo run --example seeds`.
+//!
+//! They come from the fixtures of the crates and from the core of `src/lib.rs`.
+
+use std::path::Path;
+
+use compact_encoding::Encode;
+use hypercore_crypto::id;
+use hypercore_fuzz::{LENGTH, block, core, framed, manifests, nodes, recorded_oplog, signatures};
+use hypercore_merkle::{BlockRequest, Data, HashRequest, Request, SeekRequest, UpgradeRequest};
+use serde_json::Value;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Seeds of one target, which get numbers in order.
+fn write(target: &str, seeds: impl IntoIterator<Item = Vec<u8>>) -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    std::fs::create_dir_all(&folder)?;
+    let mut count = 0;
+    for seed in seeds {
+        std::fs::write(folder.join(format!("seed-{count:03}")), seed)?;
+        count += 1;
+    }
+    println!("{target}: {count} seeds");
+    Ok(())
+}
+
+fn fixture(path: &str) -> Result<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates").join(path);
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
+fn unhex(digits: &str) -> Vec<u8> {
+    let pair = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("fixtures are hexadecimal");
+    (0..digits.len() / 2).map(|at| pair(2 * at)).collect()
+}
+
+fn requests() -> Vec<Request> {
+    let upgrade = Some(UpgradeRequest { start: 0, length: LENGTH });
+    let hash = |index: u64| Some(HashRequest { index: index.into(), nodes: 0 });
+    let seek = Some(SeekRequest { bytes: 77, padding: 0 });
+    let late = Some(SeekRequest { bytes: 110, padding: 0 });
+    let block = |index, nodes| Some(BlockRequest { index, nodes });
+    let part = Some(UpgradeRequest { start: 0, length: 6 });
+    let plain = Request::default();
+    vec![
+        Request { upgrade, manifest: true, ..plain },
+        Request { block: block(7, 0), upgrade, manifest: true, ..plain },
+        Request { block: block(2, 0), upgrade: part, manifest: true, ..plain },
+        Request { block: block(2, 0), ..plain },
+        Request { block: block(7, 3), ..plain },
+        Request { block: block(12, 0), ..plain },
+        Request { hash: hash(3), upgrade, manifest: true, ..plain },
+        Request { hash: hash(9), ..plain },
+        Request { hash: hash(11), seek, ..plain },
+        Request { seek, upgrade, manifest: true, ..plain },
+        Request { block: block(7, 0), seek: late, id: 300, ..plain },
+    ]
+}
+
+fn main() -> Result<()> {
+    let codecs = fixture("compact-encoding/tests/fixtures/compact_encoding.json")?;
+    let values = codecs["values"].as_array().into_iter().flatten().step_by(9);
+    let errors = codecs["errors"].as_array().into_iter().flatten();
+    let codecs = values.chain(errors).filter_map(|case| case["hex"].as_str());
+    write("compact_encoding_decode", codecs.filter(|hex| hex.len() < 400).map(unhex))?;
+
+    let numbers = [(0, 0), (7, 19), (u64::MAX, 1), (1 << 63, u64::MAX - 1), (19, 1 << 53)];
+    let numbers =
+        numbers.map(|(a, b): (u64, u64)| [&a.to_le_bytes()[..], &b.to_le_bytes(), &[9]].concat());
+    write("flat_tree_index", numbers)?;
+
+    let key = *core().key.as_bytes();
+    let text = id::encode(&key);
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let link = format!("hypercore://{text}/path");
+    write("id_decode", [text, hex, link].map(String::into_bytes))?;
+
+    let recorded = fixture("hypercore-crypto/tests/fixtures/manifest.json")?;
+    let recorded = recorded["manifests"].as_array().into_iter().flatten();
+    let recorded = recorded.filter_map(|case| case["encoded"].as_str()).map(unhex);
+    write("manifest_decode", recorded.chain(manifests().iter().map(|(m, _)| m.to_vec())))?;
+
+    write("signature_verify", signatures())?;
+
+    let recorded =
+        ["legacy-header", "manifest-v0", "prologue", "reader-partial", "unflushed-reorg"];
+    let recorded = recorded.map(|name| {
+        let path = format!("../crates/hypercore-log/tests/fixtures/storage-v10/{name}/oplog");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        Ok(framed(&std::fs::read(path)?))
+    });
+    let recorded = recorded.into_iter().collect::<Result<Vec<_>>>()?;
+    let own = recorded_oplog();
+    let raw = [&[0], own].concat();
+    write("oplog_open", [raw, framed(own)].into_iter().chain(recorded))?;
+
+    let answers = requests().into_iter().map(|request| {
+        let core = core();
+        let manifest = Some(&core.manifest);
+        let mut proof = core.tree.prove(nodes(), &request, Some(&core.signature), manifest)?;
+        if let Some(part) = &mut proof.block {
+            part.value = block(part.index);
+        }
+        Ok(Data { request_id: request.id, proof }.to_vec())
+    });
+    let answers = answers.collect::<Result<Vec<_>>>()?;
+    write("merkle_proof_verify", answers.clone())?;
+    let requests = requests().into_iter().map(|request| request.to_vec());
+    write("merkle_message_decode", requests.chain(answers))?;
+    Ok(())
+}
