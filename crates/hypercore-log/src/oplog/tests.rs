@@ -258,7 +258,7 @@ fn expected_tail(name: &str) -> Tail {
     match name {
         "slot1-corrupt" | "slot0-newest-corrupt" | "stale-entries" => Tail::OtherHeader,
         "torn-crc" | "torn-in-length" | "torn-last-entry" | "torn-middle" | "trailing-garbage"
-        | "atomic-batch-torn-middle" => Tail::Invalid,
+        | "atomic-batch-torn" | "atomic-batch-torn-middle" => Tail::Invalid,
         _ => Tail::End,
     }
 }
@@ -513,7 +513,7 @@ fn external_headers_alternate_and_stay_external() {
         assert_eq!(torn.load().header.to_vec(), before.header.to_vec());
         places.push(place.start);
     }
-    assert_eq!(places, [0, 8192, 0, 4096, 8192, 32768, 0, 12288]);
+    assert_eq!(places, [0, 8192, 0, 4096, 8192, 28672, 0, 12288]);
 }
 
 #[test]
@@ -665,9 +665,10 @@ impl RandomAccess for Endless {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> StoreResult<()> {
         self.read.fetch_add(buffer.len() as u64, Ordering::Relaxed);
         self.largest.fetch_max(buffer.len() as u64, Ordering::Relaxed);
-        for (at, byte) in (offset..).zip(buffer) {
-            *byte = self.start.get(at as usize).copied().unwrap_or(0);
-        }
+        buffer.fill(0);
+        let start = self.start.get(offset as usize..).unwrap_or_default();
+        let len = start.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&start[..len]);
         Ok(())
     }
     fn write_at(&self, _: u64, _: &[u8]) -> StoreResult<()> {
