@@ -48,6 +48,9 @@ mod checkpoint;
 mod commit;
 mod entry;
 mod error;
+#[cfg(test)]
+#[path = "../tests/support/fixture.rs"]
+mod fixture;
 mod frame;
 mod header;
 mod log;
