@@ -17,6 +17,10 @@ const KILL_EVERY: u64 = 8;
 /// of them after each opening is what a run spends its time on.
 const LENGTH_HIGH: u64 = 400;
 const BATCH_MAX: u64 = 200;
+/// Batches so large that the engine here puts their nodes into the tree file and not into the oplog:
+/// the other side must be able to open the log all the same.
+const BULK_BATCH: std::ops::Range<u64> = 257..600;
+const BULK_BLOCK_LEN: u64 = 60;
 const BLOCK_LEN_TYPICAL: u64 = 5_000;
 const BLOCK_LEN_LARGE: u64 = 3 * 1024 * 1024;
 
@@ -29,18 +33,29 @@ pub(super) struct Tally {
     hand_overs: u64,
     reopens: u64,
     kills: u64,
+    /// Batches found after a kill that nobody had acknowledged: the kill came in between.
+    unacknowledged: u64,
     blocks: u64,
     hints_off: u64,
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scripts, compat, operations, hand_overs, reopens, kills, blocks, hints_off } =
-            self;
+        let Self {
+            scripts,
+            compat,
+            operations,
+            hand_overs,
+            reopens,
+            kills,
+            unacknowledged,
+            blocks,
+            hints_off,
+        } = self;
         write!(
             f,
             "{scripts} scripts ({compat} compat), {operations} operations, {hand_overs} hand-overs, \
-             {reopens} reopens, {kills} kills, {blocks} blocks compared, \
+             {reopens} reopens, {kills} kills ({unacknowledged} batches more than acknowledged), {blocks} blocks compared, \
              {hints_off} contiguous-length hints of JavaScript off"
         )
     }
@@ -229,6 +244,7 @@ impl<'a> Script<'a> {
         if taken < acknowledged {
             return Err(format!("{acknowledged} batches were acknowledged, {taken} are there"));
         }
+        tally.unacknowledged += (taken - acknowledged) as u64;
         // A batch is there as a whole or not at all: the comparison says so by the length.
         self.check(sides, tally, true)
     }
@@ -238,8 +254,14 @@ impl<'a> Script<'a> {
         sides.of(self.side).call(command).map_err(|what| format!("{}: {what}", command["op"]))
     }
 
-    /// A batch of 1 to `count_max` blocks: mostly few and small, some empty, rarely huge.
+    /// A batch of 1 to `count_max` blocks: mostly few and small, some empty, rarely huge;
+    /// now and then a bulk batch.
     fn batch(&mut self, count_max: u64) -> Vec<Spec> {
+        if self.rng.chance(4) {
+            let count = BULK_BATCH.start + self.rng.below(BULK_BATCH.end - BULK_BATCH.start);
+            let mut spec = || (self.rng.next() as u32, self.rng.below(BULK_BLOCK_LEN) as u32);
+            return (0..count).map(|_| spec()).collect();
+        }
         let high = match self.rng.below(10) {
             0..6 => 4,
             6..9 => 40,

@@ -19,8 +19,9 @@ pub(crate) fn run_deny() -> Result<String, Miss> {
 
 /// Runs the check and counts the packages it covered.
 pub(crate) fn run() -> Outcome {
-    let text = run_deny()?;
+    // Also fetches the packages of other platforms, which cargo-deny wants to see offline.
     let metadata = tree::metadata(&["--locked"])?;
+    let text = run_deny()?;
     let packages = metadata["packages"].as_array().map_or(0, Vec::len);
     let verdict = text.lines().last().unwrap_or_default().trim().to_owned();
     Ok(Figures::new(format!("{packages} packages, {verdict}")).skip(
