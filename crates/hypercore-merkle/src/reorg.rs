@@ -48,6 +48,7 @@ impl Want {
 ///
 /// Refer to one own tree throughout: when it changes meanwhile, start again.
 #[derive(Debug, Clone)]
+#[must_use = "a reorg does nothing before it is finished and stored"]
 pub struct Reorg {
     own: Tree,
     verified: Verified,

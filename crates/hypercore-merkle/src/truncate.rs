@@ -44,7 +44,6 @@ impl Tree {
 ///
 /// # Source
 /// formats.md section 6.2.
-#[must_use]
 pub fn removed_parents(length: u64) -> RemovedParents {
     let last = length.checked_sub(1).and_then(Index::leaf);
     RemovedParents { next: last, length }

@@ -35,6 +35,7 @@ pub struct Authority<'a> {
 /// must be the same and the length too for an upgrade, or not smaller without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "what was proven is not stored yet"]
 pub struct Verified {
     /// The tree afterwards.
     pub tree: Tree,
@@ -49,8 +50,8 @@ pub struct Verified {
     /// Those of the nodes whose hash is covered and whose size only as part of a sum.
     ///
     /// A parent's hash covers the sum of its children's sizes. Where a proof *claims* both children
-    /// (the lowest two nodes of a hash or seek answer; the end of an upgrade from nothing and the
-    /// first additional node) a prover can move bytes from one to the other. Only a later proof
+    /// (the lowest two nodes of a hash or seek answer; the last node of an upgrade and the first
+    /// additional one) a prover can move bytes from one to the other. Only a later proof
     /// from below, whose sizes are hashed here, can show it: [`VerifyError::StoredSize`].
     pub unconfirmed: Vec<Index>,
     /// The block whose bytes the proof brought and which may be stored.

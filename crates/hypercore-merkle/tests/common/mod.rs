@@ -1,6 +1,6 @@
 //! What the tests share: fixtures, a writer that keeps everything, a reader that keeps what it
 //! verified, and a slow recursive twin of the tree.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -25,7 +25,7 @@ pub fn bytes(value: &Value) -> Vec<u8> {
 }
 
 pub fn from_hex(text: &str) -> Vec<u8> {
-    assert!(text.len() % 2 == 0);
+    assert!(text.len().is_multiple_of(2));
     let digits: Vec<u8> =
         text.chars().map(|digit| u8::try_from(digit.to_digit(16).unwrap()).unwrap()).collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
