@@ -4,10 +4,9 @@
 //! lock for a piece at a time; a truncation in between ends it early at the new length.
 
 use flat_tree::Index;
-use hypercore_crypto::leaf_hash;
 use hypercore_merkle::{Node, NodeLookup, Tree, TreeError};
 
-use crate::blocks::read_block;
+use crate::check::{Fault, check_piece};
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
 use crate::nodes::NODE_LEN;
@@ -17,11 +16,8 @@ use crate::stores::FileName;
 /// Findings that are kept. A log with more is damaged beyond listing; the rest is counted.
 pub const FINDINGS_MAX: usize = 1000;
 
-/// Nodes checked between two calls of the progress function.
+/// Nodes checked under one read lock.
 const NODES_PER_STEP: u64 = 64 * 1024;
-
-/// Bytes of blocks read between two calls of the progress function, roughly.
-const BYTES_PER_STEP: u64 = 16 * 1024 * 1024;
 
 /// What part of the log a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,8 +110,13 @@ impl AuditReport {
         self.find(Finding { what, index: index.get(), file, offset, message });
     }
 
-    fn find_block(&mut self, index: u64, offset: u64, message: &'static str) {
+    fn find_fault(&mut self, index: u64, fault: Fault) {
         let (what, file) = (Audited::Block, FileName::Data);
+        let (offset, message) = match fault {
+            Fault::NoPlace => (0, "its place is not known, for lack of tree nodes"),
+            Fault::Absent { offset } => (offset, "its bytes are not there"),
+            Fault::Differs { offset } => (offset, "it does not hash to its leaf in the tree"),
+        };
         self.find(Finding { what, index, file, offset, message });
     }
 }
@@ -127,10 +128,7 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::Storage`] when a store can not be read. Damage is no error: it is in the report.
-    pub fn audit(
-        &self,
-        progress: &mut dyn FnMut(AuditProgress),
-    ) -> Result<AuditReport, LogError> {
+    pub fn audit(&self, progress: &mut dyn FnMut(AuditProgress)) -> Result<AuditReport, LogError> {
         // What is on the medium counts, not what was read from it before.
         self.read_state().nodes.forget_cache();
         let mut report = AuditReport::default();
@@ -147,94 +145,32 @@ impl Log {
     ) -> Result<(), LogError> {
         let mut seen = AuditProgress::default();
         let mut next = 0;
-        let mut previous = None;
+        let mut previous: Option<u64> = None;
         loop {
             let state = self.read_state();
             let length = state.tree.length();
             report.length = length;
             seen.blocks_stored = state.bitfield.count_set(0..length);
             report.blocks_missing = length.saturating_sub(seen.blocks_stored);
-            let step_end = seen.bytes_checked.saturating_add(BYTES_PER_STEP);
-            let mut done = true;
-            'step: for run in state.bitfield.set_ranges(next..length) {
-                for block in run {
-                    if seen.bytes_checked >= step_end {
-                        done = false;
-                        break 'step;
-                    }
-                    let len = self.audit_block(&state, block, previous, report)?;
-                    seen.bytes_checked = seen.bytes_checked.saturating_add(len.max(1));
-                    seen.blocks_checked = seen.blocks_checked.saturating_add(1);
-                    previous = Some(block);
-                    next = block.saturating_add(1);
-                }
-            }
-            drop(state);
-            progress(seen);
-            if done {
+            let Some(run) = state.bitfield.set_ranges(next..length).next() else {
                 report.blocks_checked = seen.blocks_checked;
                 return Ok(());
+            };
+            let piece = check_piece(&state, &*self.stores.data, run.clone())?;
+            for block in run.start..piece.next {
+                audit_path(&state, block, previous, report)?;
+                previous = Some(block);
             }
+            for (block, fault) in piece.faults {
+                report.find_fault(block, fault);
+            }
+            let checked = piece.next.saturating_sub(run.start);
+            seen.blocks_checked = seen.blocks_checked.saturating_add(checked);
+            seen.bytes_checked = seen.bytes_checked.saturating_add(piece.len);
+            next = piece.next;
+            drop(state);
+            progress(seen);
         }
-    }
-
-    /// Checks one block, and that its leaf is tied to a root by stored nodes. Gives the bytes read.
-    fn audit_block(
-        &self,
-        state: &State,
-        block: u64,
-        previous: Option<u64>,
-        report: &mut AuditReport,
-    ) -> Result<u64, LogError> {
-        let Some(leaf) = Index::leaf(block) else { return Ok(0) };
-        self.audit_path(state, leaf, previous, report)?;
-        let range = match state.tree.byte_range(&state.nodes, block) {
-            Ok(range) => range,
-            Err(error @ TreeError::Lookup { .. }) => return Err(tree_error(error)),
-            // The missing or damaged node is a finding of the path or of its parent.
-            Err(_) => {
-                report.find_block(block, 0, "its place is not known, for lack of tree nodes");
-                return Ok(0);
-            }
-        };
-        let offset = range.start;
-        let Some(bytes) = read_block(&*self.stores.data, range)? else {
-            report.find_block(block, offset, "its bytes are not there");
-            return Ok(0);
-        };
-        let len = bytes.len() as u64;
-        match state.nodes.node(leaf)? {
-            Some(node) if node.hash != leaf_hash(&bytes) => {
-                report.find_block(block, offset, "it does not hash to its leaf in the tree");
-            }
-            _ => {}
-        }
-        Ok(len)
-    }
-
-    /// Climbs from `leaf` until a node that the previous block had as well, or a root.
-    fn audit_path(
-        &self,
-        state: &State,
-        leaf: Index,
-        previous: Option<u64>,
-        report: &mut AuditReport,
-    ) -> Result<(), LogError> {
-        let previous = previous.and_then(Index::leaf);
-        let mut node = Some(leaf);
-        while let Some(index) = node {
-            if previous.is_some_and(|previous| index.contains(previous)) {
-                break;
-            }
-            if state.nodes.node(index)?.is_none() {
-                report.find_node(index, "a node above a stored block is missing");
-            }
-            if index.is_root_of(state.tree.length()) {
-                break;
-            }
-            node = index.parent();
-        }
-        Ok(())
     }
 
     /// Compares every stored parent with its children, skipping the holes of a sparse tree.
@@ -292,6 +228,30 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// Climbs from the leaf of `block` until a node that the previous block had as well, or a root.
+fn audit_path(
+    state: &State,
+    block: u64,
+    previous: Option<u64>,
+    report: &mut AuditReport,
+) -> Result<(), LogError> {
+    let previous = previous.and_then(Index::leaf);
+    let mut node = Index::leaf(block);
+    while let Some(index) = node {
+        if previous.is_some_and(|previous| index.contains(previous)) {
+            break;
+        }
+        if state.nodes.node(index)?.is_none() {
+            report.find_node(index, "a node above a stored block is missing");
+        }
+        if index.is_root_of(state.tree.length()) {
+            break;
+        }
+        node = index.parent();
+    }
+    Ok(())
 }
 
 fn audit_parent(state: &State, index: Index, report: &mut AuditReport) -> Result<(), LogError> {

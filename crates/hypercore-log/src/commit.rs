@@ -55,8 +55,7 @@ pub(crate) struct GroupCommit {
 impl GroupCommit {
     /// Starts with `head` durable.
     pub(crate) fn new(head: Announced) -> Self {
-        let progress =
-            Progress { written_head: head, durable_head: head, ..Progress::default() };
+        let progress = Progress { written_head: head, durable_head: head, ..Progress::default() };
         Self { progress: Mutex::new(progress), round_ended: Condvar::new() }
     }
 

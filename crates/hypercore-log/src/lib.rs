@@ -44,6 +44,7 @@ mod audit;
 mod bitfield;
 mod blocks;
 mod change;
+mod check;
 mod checkpoint;
 mod commit;
 mod entry;

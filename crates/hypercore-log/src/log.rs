@@ -232,7 +232,8 @@ impl Log {
     }
 
     /// The block that holds byte `bytes`, and the offset of that byte in it. The end of the log is
-    /// `(length, 0)`; `None` past it.
+    /// `(length, 0)`; `None` past it. As in JavaScript, an empty block right before the byte may be named in
+    /// the place of the one that holds it, with offset 0.
     ///
     /// With `padding`, the first that many bytes of each stored block do not count.
     ///
@@ -282,9 +283,8 @@ impl Log {
     /// # Errors
     /// [`LogError::Storage`].
     pub fn storage_info(&self) -> Result<StorageInfo, LogError> {
-        let stored = |name| {
-            self.stores.file(name).stored_len().map_err(StorageError::in_file(name))
-        };
+        let stored =
+            |name| self.stores.file(name).stored_len().map_err(StorageError::in_file(name));
         Ok(StorageInfo {
             oplog: stored(FileName::Oplog)?.saturating_add(stored(FileName::Header)?),
             tree: stored(FileName::Tree)?,

@@ -1,5 +1,6 @@
 //! Proofs out and in: what replication needs of a log.
 
+use flat_tree::Index;
 use hypercore_merkle::{Authority, Overlay, Proof, Reorg, Request, TreeError, Verified, Want};
 
 use crate::append::STORED_BLOCK_LEN_MAX;
@@ -73,6 +74,17 @@ impl Log {
         Ok(Some(proof))
     }
 
+    /// How many levels a proof of block `index` must climb to meet a node that is stored here: what a
+    /// request for the block says. 0 for a block past the end.
+    ///
+    /// # Errors
+    /// [`LogError::Storage`].
+    pub fn missing_nodes(&self, index: u64) -> Result<u64, LogError> {
+        let state = self.read_state();
+        let Some(index) = Index::leaf(index) else { return Ok(0) };
+        state.tree.missing_nodes(&state.nodes, index).map_err(tree_error)
+    }
+
     /// Verifies a proof and stores what it brings: nodes, a longer head, a block.
     ///
     /// # Durability
@@ -102,7 +114,8 @@ impl Log {
             let place = place_of_block(&state, &verified)?;
             (verified, state.announced(), place)
         };
-        let Verified { tree, upgraded, ancestors, nodes, block, signature, manifest, .. } = verified;
+        let Verified { tree, upgraded, ancestors, nodes, block, signature, manifest, .. } =
+            verified;
         let applied = Applied { block, upgraded, length: tree.length() };
         if block.is_none() && !upgraded && nodes.is_empty() {
             return Ok(applied);

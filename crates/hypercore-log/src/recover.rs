@@ -97,8 +97,7 @@ fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
     let header = Header {
         key,
         manifest,
-        key_pair: key_pair
-            .map(|pair| StoredKeyPair { public: pair.public(), secret: Some(pair) }),
+        key_pair: key_pair.map(|pair| StoredKeyPair { public: pair.public(), secret: Some(pair) }),
         user_data: UserData::default(),
         tree: HeaderTree::default(),
         reorg_hints: Vec::new(),

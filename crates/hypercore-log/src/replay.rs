@@ -6,11 +6,10 @@
 use std::sync::Arc;
 
 use flat_tree::Index;
-use hypercore_crypto::leaf_hash;
 use hypercore_merkle::{Leaf, NodeLookup, Tree, TreeError};
 
 use crate::bitfield::{Bitfield, BitfieldError};
-use crate::blocks::read_block;
+use crate::check::check_piece;
 use crate::commit::Announced;
 use crate::entry::{BitfieldUpdate, Entry};
 use crate::error::{Corruption, LogError, OpenError, StorageError};
@@ -166,9 +165,9 @@ impl<'a> Replay<'a> {
                 && upgrade.ancestors <= upgrade.length
                 && upgrade.fork >= self.head.fork
         });
-        let blocks_exist = entry
-            .bitfield
-            .is_none_or(|update| update.drop || update.start.saturating_add(update.length) <= length);
+        let blocks_exist = entry.bitfield.is_none_or(|update| {
+            update.drop || update.start.saturating_add(update.length) <= length
+        });
         heads_agree && blocks_exist
     }
 
@@ -232,14 +231,19 @@ impl<'a> Replay<'a> {
     }
 
     fn check_blocks(&mut self, update: &BitfieldUpdate, position: usize) -> Result<(), Stop> {
-        for run in self.state.bitfield.set_ranges(update.range()) {
-            for block in run {
-                match self.block_holds(block)? {
-                    Some(len) => self.data_len = self.data_len.saturating_add(len),
-                    None if self.checkpointed_data_is_gone()? => return Ok(()),
-                    None => return Err(Stop::Cut(position)),
-                }
+        let mut rest = update.range();
+        while let Some(run) = self.state.bitfield.set_ranges(rest.clone()).next() {
+            let piece = check_piece(&self.state, &*self.stores.data, run);
+            let piece = piece.map_err(|error| match error {
+                LogError::Storage(error) => Stop::from(error),
+                _ => Stop::Cut(position),
+            })?;
+            if !piece.faults.is_empty() {
+                let damage = self.checkpointed_data_is_gone()?;
+                return if damage { Ok(()) } else { Err(Stop::Cut(position)) };
             }
+            self.data_len = self.data_len.saturating_add(piece.len);
+            rest.start = piece.next;
         }
         Ok(())
     }
@@ -258,28 +262,6 @@ impl<'a> Replay<'a> {
             Err(_) => Ok(false),
         }
     }
-
-    /// The length of a block that is what its leaf says.
-    fn block_holds(&self, block: u64) -> Result<Option<u64>, Stop> {
-        let range = match self.state.tree.byte_range(&self.state.nodes, block) {
-            Ok(range) => range,
-            Err(TreeError::Lookup { source, .. }) => return Err(source.into()),
-            Err(_) => return Ok(None),
-        };
-        let bytes = match read_block(&*self.stores.data, range) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(None),
-            Err(LogError::Storage(error)) => return Err(error.into()),
-            Err(_) => return Ok(None),
-        };
-        let leaf = match Index::leaf(block) {
-            Some(index) => self.state.nodes.node(index)?,
-            None => None,
-        };
-        let len = bytes.len() as u64;
-        let holds = leaf.is_some_and(|leaf| leaf.size == len && leaf.hash == leaf_hash(&bytes));
-        Ok(holds.then_some(len))
-    }
 }
 
 fn bitfield_error(error: BitfieldError, offset: u64) -> OpenError {
@@ -288,9 +270,7 @@ fn bitfield_error(error: BitfieldError, offset: u64) -> OpenError {
         _ if offset == 0 => {
             Corruption::new(FileName::Bitfield, 0, "it says more than a core can hold").into()
         }
-        _ => {
-            Corruption::new(FileName::Oplog, offset, "an entry names too many blocks").into()
-        }
+        _ => Corruption::new(FileName::Oplog, offset, "an entry names too many blocks").into(),
     }
 }
 

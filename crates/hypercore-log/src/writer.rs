@@ -58,7 +58,11 @@ impl Writer {
 impl Log {
     /// Why this handle can not append.
     pub(crate) fn not_writable(&self) -> LogError {
-        if self.options.access == Access::ReadOnly { LogError::ReadOnly } else { LogError::NotWritable }
+        if self.options.access == Access::ReadOnly {
+            LogError::ReadOnly
+        } else {
+            LogError::NotWritable
+        }
     }
 
     /// Signs a tree with the key pair of this log.
@@ -75,7 +79,8 @@ impl Log {
     pub(crate) fn write_entry(&self, writer: &mut Writer, entry: &Entry) -> Result<(), LogError> {
         let bytes = encode_entries(std::slice::from_ref(entry), writer.oplog.bit());
         let bytes = bytes.map_err(|_| LogError::TooLong)?;
-        let end = writer.oplog.entries_end.checked_add(bytes.len() as u64).ok_or(LogError::TooLong)?;
+        let end =
+            writer.oplog.entries_end.checked_add(bytes.len() as u64).ok_or(LogError::TooLong)?;
         let written = self.stores.oplog.write_at(writer.oplog.entries_end, &bytes);
         self.poison_on_error(written.map_err(StorageError::in_file(FileName::Oplog)))?;
         writer.oplog.entries_end = end;
@@ -147,7 +152,10 @@ impl Log {
     }
 
     /// After a failed write nobody knows what the store holds, so nothing more is written to it.
-    pub(crate) fn poison_on_error<T>(&self, result: Result<T, StorageError>) -> Result<T, LogError> {
+    pub(crate) fn poison_on_error<T>(
+        &self,
+        result: Result<T, StorageError>,
+    ) -> Result<T, LogError> {
         result.map_err(|error| {
             self.commit.fail();
             LogError::Storage(error)

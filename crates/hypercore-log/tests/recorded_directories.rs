@@ -133,8 +133,7 @@ fn opening_for_writing_cuts_the_oplog_as_javascript_does() {
         // What JavaScript leaves to the next header write is left here too, in its rhythm.
         drop(Log::open(disk.stores(), OpenOptions::new().imitate_version_10()).unwrap());
         let after = &fixture.recorded["files_after_open"];
-        let recorded =
-            if after.is_object() { after } else { &fixture.recorded["files"] };
+        let recorded = if after.is_object() { after } else { &fixture.recorded["files"] };
         for name in FILES {
             let wanted = &recorded[name.as_str()];
             let bytes = disk.bytes(name);

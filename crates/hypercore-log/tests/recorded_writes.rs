@@ -6,8 +6,8 @@
 mod support;
 
 use compact_encoding::{Decode as _, Decoder};
-use hypercore_crypto::{CoreKey, KeyPair, Manifest};
 use hypercore_crypto::{BlockEncryption as _, DefaultEncryption};
+use hypercore_crypto::{CoreKey, KeyPair, Manifest};
 use hypercore_log::{Create, Log, OpenOptions};
 use hypercore_merkle::{Data, Proof};
 use serde_json::Value;
@@ -140,7 +140,11 @@ fn give_the_same_files() {
                 let recorded = &op["files"][file.as_str()];
                 let bytes = writer.disk.bytes(file);
                 let message = format!("{name}, step {step} ({}): {file}", op["op"]);
-                assert_eq!(bytes.len() as u64, recorded["bytes"].as_u64().unwrap_or(0), "{message}");
+                assert_eq!(
+                    bytes.len() as u64,
+                    recorded["bytes"].as_u64().unwrap_or(0),
+                    "{message}"
+                );
                 if let Some(sha256) = recorded["sha256"].as_str() {
                     let digest = Sha256::digest(&bytes);
                     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

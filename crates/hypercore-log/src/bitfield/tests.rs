@@ -372,11 +372,11 @@ fn range() -> impl Strategy<Value = Range<u64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn it_is_a_set_of_indexes(
-        ops in proptest::collection::vec((range(), any::<bool>()), 1..12),
+        ops in proptest::collection::vec((range(), any::<bool>()), 1..8),
         cut in proptest::option::of(index()),
         queries in proptest::collection::vec(range(), 1..12),
     ) {

@@ -257,8 +257,13 @@ fn check_frames(fixture: &Fixture) {
 fn expected_tail(name: &str) -> Tail {
     match name {
         "slot1-corrupt" | "slot0-newest-corrupt" | "stale-entries" => Tail::OtherHeader,
-        "torn-crc" | "torn-in-length" | "torn-last-entry" | "torn-middle" | "trailing-garbage"
-        | "atomic-batch-torn" | "atomic-batch-torn-middle" => Tail::Invalid,
+        "torn-crc"
+        | "torn-in-length"
+        | "torn-last-entry"
+        | "torn-middle"
+        | "trailing-garbage"
+        | "atomic-batch-torn"
+        | "atomic-batch-torn-middle" => Tail::Invalid,
         _ => Tail::End,
     }
 }
@@ -382,7 +387,10 @@ fn with_one_slot_damaged_the_other_one_counts() {
             assert_eq!(loaded.damaged_slot, Some(u8::from(older != 0)));
             assert!(!loaded.newer_header_lost);
             // The next header goes over the damaged slot.
-            assert_eq!(usize::from(next_slot(loaded.position.bits).0 == 1), usize::from(older != 0));
+            assert_eq!(
+                usize::from(next_slot(loaded.position.bits).0 == 1),
+                usize::from(older != 0)
+            );
 
             let mut damaged = file.clone();
             damaged.oplog[newest + at] ^= 4;

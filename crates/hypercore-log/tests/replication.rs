@@ -1,0 +1,213 @@
+//! Proofs from one log applied to another: sparse copies, upgrades, reorganisations, very long logs.
+
+mod support;
+
+use std::convert::Infallible;
+
+use flat_tree::{Index, full_roots};
+use hypercore_crypto::{Hash, Manifest, leaf_hash, parent_hash};
+use hypercore_log::{Create, Log, LogError, OpenOptions};
+use hypercore_merkle::{BlockRequest, Node, NodeLookup, Proof, Request, Tree, UpgradeRequest};
+use random_access_storage::RandomAccess as _;
+use support::{Disk, FILES, assert_sound, block, create, key_pair, reopen};
+
+fn reader(disk: &Disk, writer: &Log) -> Log {
+    let options = OpenOptions::new().create(Create::New).key(writer.key());
+    Log::open(disk.stores(), options).unwrap()
+}
+
+fn upgrade(start: u64, to: u64) -> Option<UpgradeRequest> {
+    (to > start).then(|| UpgradeRequest { start, length: to - start })
+}
+
+/// What `reader` must ask for to get block `index`, upgrading where it is behind.
+fn request(reader: &Log, writer: &Log, index: Option<u64>) -> Request {
+    let head = reader.head();
+    Request {
+        fork: head.fork,
+        block: index
+            .map(|index| BlockRequest { index, nodes: reader.missing_nodes(index).unwrap() }),
+        upgrade: upgrade(head.length, writer.length()),
+        manifest: reader.manifest().is_none(),
+        ..Request::default()
+    }
+}
+
+fn fetch(reader: &Log, writer: &Log, index: Option<u64>) {
+    let request = request(reader, writer, index);
+    let proof = writer.create_proof(&request).unwrap().unwrap();
+    let applied = reader.apply_proof(&proof).unwrap();
+    assert_eq!(applied.block, index);
+}
+
+#[test]
+fn a_reader_gets_any_block_and_keeps_it() {
+    let (there, here) = (Disk::new(), Disk::new());
+    let writer = create(&there);
+    let all: Vec<Vec<u8>> = (0..23).map(|index| block(index, index as usize * 7)).collect();
+    writer.append(&all[..9]).unwrap();
+    let copy = reader(&here, &writer);
+    fetch(&copy, &writer, Some(4));
+    writer.append(&all[9..]).unwrap();
+    for index in [20, 0, 8, 9, 22] {
+        fetch(&copy, &writer, Some(index));
+    }
+    assert_eq!(copy.head(), writer.head());
+    assert!(!copy.is_writable());
+    assert!(matches!(copy.append(&[b"no"]), Err(LogError::NotWritable)));
+    drop(copy);
+    let copy = reopen(&here);
+    assert_eq!(copy.stored_count(0..23), 6);
+    for index in [4, 20, 0, 8, 9, 22] {
+        assert_eq!(copy.get(index).unwrap().unwrap(), all[index as usize]);
+    }
+    assert_eq!(copy.get(1).unwrap(), None);
+    assert_sound(&copy);
+    // What was fetched can be passed on.
+    let third = Disk::new();
+    let second_hand = reader(&third, &copy);
+    fetch(&second_hand, &copy, Some(22));
+    assert_eq!(second_hand.get(22).unwrap().unwrap(), all[22]);
+    assert!(copy.create_proof(&request(&second_hand, &copy, Some(1))).unwrap().is_none());
+}
+
+#[test]
+fn a_tampered_proof_changes_nothing() {
+    let (there, here) = (Disk::new(), Disk::new());
+    let writer = create(&there);
+    writer.append(&[b"a", b"b", b"c"]).unwrap();
+    let copy = reader(&here, &writer);
+    let mut proof = writer.create_proof(&request(&copy, &writer, Some(1))).unwrap().unwrap();
+    proof.block.as_mut().unwrap().value = b"x".to_vec();
+    let before = FILES.map(|name| here.bytes(name));
+    assert!(matches!(copy.apply_proof(&proof), Err(LogError::Proof(_))));
+    assert!(before == FILES.map(|name| here.bytes(name)));
+    assert_eq!(copy.length(), 0);
+    fetch(&copy, &writer, Some(1));
+}
+
+#[test]
+fn cleared_blocks_can_be_fetched_again() {
+    let (there, here) = (Disk::new(), Disk::new());
+    let writer = create(&there);
+    let all: Vec<Vec<u8>> = (0..40).map(|index| block(index, 900)).collect();
+    writer.append(&all).unwrap();
+    let copy = reader(&here, &writer);
+    (0..40).for_each(|index| fetch(&copy, &writer, Some(index)));
+    copy.clear(3..30).unwrap();
+    assert_eq!(copy.contiguous_length(), 3);
+    fetch(&copy, &writer, Some(17));
+    assert_eq!(copy.get(17).unwrap().unwrap(), all[17]);
+    assert_sound(&copy);
+}
+
+#[test]
+fn a_reader_follows_a_writer_to_a_new_fork() {
+    let (there, here) = (Disk::new(), Disk::new());
+    let writer = create(&there);
+    let old: Vec<Vec<u8>> = (0..20).map(|index| block(index, 50)).collect();
+    writer.append(&old).unwrap();
+    let copy = reader(&here, &writer);
+    (0..20).for_each(|index| fetch(&copy, &writer, Some(index)));
+    writer.truncate(13, None).unwrap();
+    let new: Vec<Vec<u8>> = (100..119).map(|index| block(index, 60)).collect();
+    writer.append(&new).unwrap();
+
+    let other_fork =
+        writer.create_proof(&Request { fork: 1, upgrade: upgrade(0, 32), ..Request::default() });
+    let proof = other_fork.unwrap().unwrap();
+    let LogError::Proof(error) = copy.apply_proof(&proof).unwrap_err() else { panic!("a proof") };
+    assert!(error.is_other_fork());
+
+    let mut reorg = copy.start_reorganisation(&proof).unwrap();
+    while let Some(want) = reorg.want() {
+        let request = want.request(want.blocks.start);
+        let answer = writer.create_proof(&request).unwrap().unwrap();
+        copy.feed_reorganisation(&mut reorg, &answer).unwrap();
+    }
+    assert_eq!(reorg.ancestors(), 13);
+    let head = copy.apply_reorganisation(reorg).unwrap();
+    assert_eq!(head, writer.head());
+    assert_eq!(copy.stored_ranges(0..99, 9), [0..13]);
+    (13..32).for_each(|index| fetch(&copy, &writer, Some(index)));
+    assert_sound(&copy);
+    drop(copy);
+    let copy = reopen(&here);
+    assert_eq!(copy.get(12).unwrap().unwrap(), old[12]);
+    assert_eq!(copy.get(13).unwrap().unwrap(), new[0]);
+    assert_sound(&copy);
+}
+
+/// The nodes of a log of `length` equal blocks: all subtrees of one depth have the same hash.
+struct EqualBlocks {
+    hashes: Vec<Hash>,
+    length: u64,
+}
+
+const EQUAL_BLOCK: &[u8; 8] = b"the same";
+
+impl EqualBlocks {
+    fn new(length: u64) -> Self {
+        let mut hashes = vec![leaf_hash(EQUAL_BLOCK)];
+        for depth in 1..60_u32 {
+            let below = hashes[hashes.len() - 1];
+            hashes.push(parent_hash(8 << depth, &below, &below));
+        }
+        Self { hashes, length }
+    }
+}
+
+impl NodeLookup for EqualBlocks {
+    type Error = Infallible;
+
+    fn node(&self, index: Index) -> Result<Option<Node>, Infallible> {
+        let depth = index.depth().get();
+        let there = index.end_block() <= self.length;
+        let hash = self.hashes[depth as usize];
+        Ok(there.then_some(Node { index, size: 8 << depth, hash }))
+    }
+}
+
+#[test]
+fn a_sparse_copy_of_a_very_long_log_stays_small() {
+    const LENGTH: u64 = 3_000_000_011;
+    let nodes = EqualBlocks::new(LENGTH);
+    let roots = full_roots(LENGTH).map(|index| nodes.node(index).unwrap().unwrap()).collect();
+    let tree = Tree::from_roots(0, roots, LENGTH).unwrap();
+    let manifest = Manifest::single(key_pair().public());
+    let key = manifest.key();
+    let signature =
+        manifest.sign(&key, &key_pair(), &tree.hash(), LENGTH, 0).expect("it signs alone");
+
+    let disk = Disk::new();
+    let options = OpenOptions::new().create(Create::New).key(key);
+    let log = Log::open(disk.stores(), options).unwrap();
+    for index in [0, 1_000_000_000, 2_000_000_000, LENGTH - 1] {
+        let request = Request {
+            block: Some(BlockRequest { index, nodes: log.missing_nodes(index).unwrap() }),
+            upgrade: upgrade(log.length(), LENGTH),
+            manifest: true,
+            ..Request::default()
+        };
+        let proof = tree.prove(&nodes, &request, Some(&signature), Some(&manifest)).unwrap();
+        let mut proof: Proof = proof;
+        proof.block.as_mut().unwrap().value = EQUAL_BLOCK.to_vec();
+        log.apply_proof(&proof).unwrap();
+    }
+    log.close().unwrap();
+    let stored: u64 = FILES.iter().map(|name| disk.file(*name).stored_len().unwrap()).sum();
+    assert!(stored < 512 * 1024, "{stored} bytes for four blocks");
+
+    let log = reopen(&disk);
+    assert_eq!((log.length(), log.contiguous_length()), (LENGTH, 1));
+    assert_eq!(log.stored_count(0..LENGTH), 4);
+    assert_eq!(log.get(2_000_000_000).unwrap().unwrap(), EQUAL_BLOCK);
+    assert_eq!(log.get(2_000_000_001).unwrap(), None);
+    assert_sound_sparse(&log);
+}
+
+fn assert_sound_sparse(log: &Log) {
+    let report = log.audit(&mut |_| {}).unwrap();
+    assert!(report.is_ok(), "{report:#?}");
+    assert_eq!((report.blocks_checked, report.blocks_missing), (4, log.length() - 4));
+}
