@@ -19,7 +19,10 @@ use clap::Parser as _;
 use crate::failure::{Exit, Failure, Outcome};
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let mut out = output::Output::new(&cli.common);
     match run(&cli, &mut out) {
         Ok(()) | Err(Failure::NobodyReads) => ExitCode::SUCCESS,
@@ -41,4 +44,22 @@ fn run(cli: &args::Cli, out: &mut output::Output) -> Outcome {
         .build()
         .map_err(|error| Failure::new(Exit::Failed, format!("no runtime: {error}")))?;
     runtime.block_on(commands::run(cli, out))
+}
+
+/// Help and version go to stdout; a mistake goes to stderr, as JSON if that was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    let asked_for_json =
+        std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if !error.use_stderr() || !asked_for_json {
+        // Nobody is left to tell when stdout or stderr are gone.
+        drop(error.print());
+        return if error.use_stderr() { Exit::Usage.code().into() } else { ExitCode::SUCCESS };
+    }
+    let text = error.to_string();
+    let sentence = text.lines().next().unwrap_or_default();
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(sentence);
+    if let Failure::Told(told) = Failure::new(Exit::Usage, sentence) {
+        output::print_failure(&told, true);
+    }
+    Exit::Usage.code().into()
 }

@@ -163,10 +163,7 @@ impl Source {
             blocks.push(buffer.slice_ref(line));
         }
         if self.rest.len() > BLOCK_LEN_MAX {
-            // The lines before it come first; the next call finds nothing but this one.
-            if blocks.is_empty() {
-                self.take_line(self.rest.len())?;
-            }
+            self.take_line(self.rest.len())?;
         }
         Ok(blocks)
     }

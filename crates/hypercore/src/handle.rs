@@ -245,6 +245,7 @@ impl Hypercore {
                 key: identity.key,
                 discovery_key: identity.discovery_key,
                 writable: identity.writable,
+                signer: log.signer(),
                 length: head.length,
                 byte_length: cipher.content_len(head.byte_length, head.length),
                 contiguous_length: log.contiguous_length().min(head.length),

@@ -1,7 +1,7 @@
 //! What a log says about itself.
 
 use compact_encoding::{Decode as _, DecodeError, Decoder};
-use hypercore_crypto::{CoreKey, DiscoveryKey, Hash, Manifest};
+use hypercore_crypto::{CoreKey, DiscoveryKey, Hash, Manifest, PublicKey};
 use hypercore_log::StorageInfo;
 
 /// A log at one moment; see [`Hypercore::info`](crate::Hypercore::info).
@@ -14,6 +14,9 @@ pub struct Info {
     pub discovery_key: DiscoveryKey,
     /// Whether this handle may append.
     pub writable: bool,
+    /// The public key of the key pair kept here that may sign alone; with it a handle opened for writing
+    /// may append.
+    pub signer: Option<PublicKey>,
     /// Blocks in the log.
     pub length: u64,
     /// Content bytes in the log, without the padding of encrypted blocks.

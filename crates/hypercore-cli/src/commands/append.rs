@@ -30,7 +30,7 @@ pub(super) async fn new(common: &Common, args: &NewArgs, out: &mut Output) -> Ou
         options = options.manifest(manifest);
     }
     let log = opened(options, &args.dir, out).await?;
-    describe::print(&log, &args.dir, None, out).await?;
+    describe::print(common, &log, &args.dir, None, out).await?;
     close(&log, &args.dir).await
 }
 

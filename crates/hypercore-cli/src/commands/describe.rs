@@ -13,7 +13,7 @@ use crate::parse::to_hex;
 
 pub(super) async fn info(common: &Common, args: &DirArgs, out: &mut Output) -> Outcome {
     let log = open_to_read(common, &args.dir, out).await?;
-    print(&log, &args.dir, None, out).await
+    print(common, &log, &args.dir, None, out).await
 }
 
 #[derive(Serialize)]
@@ -97,23 +97,30 @@ impl ManifestJson {
 
 /// Prints what the log is; `bytes_freed` after a command that shrank it.
 pub(super) async fn print(
+    common: &Common,
     log: &Hypercore,
     dir: &Path,
     bytes_freed: Option<u64>,
     out: &mut Output,
 ) -> Outcome {
     let info = log.info().await.map_err(|error| Failure::log(dir, &error))?;
-    if out.json { print_json(&info, bytes_freed, out) } else { print_text(&info, bytes_freed, out) }
+    // Describing opens for reading only; what counts is whether a command that writes would succeed.
+    let writable = info.signer.is_some() && !common.read_only;
+    if out.json {
+        print_json(&info, writable, bytes_freed, out)
+    } else {
+        print_text(&info, writable, bytes_freed, out)
+    }
 }
 
-fn print_json(info: &Info, bytes_freed: Option<u64>, out: &mut Output) -> Outcome {
+fn print_json(info: &Info, writable: bool, bytes_freed: Option<u64>, out: &mut Output) -> Outcome {
     let storage = &info.storage;
     out.object(&InfoJson {
         format: "hypercore-10",
         key: info.key.to_string(),
         id: id::encode(info.key.as_bytes()),
         discovery_key: info.discovery_key.to_string(),
-        writable: info.writable,
+        writable,
         length: info.length,
         byte_length: info.byte_length,
         contiguous_length: info.contiguous_length,
@@ -132,13 +139,13 @@ fn print_json(info: &Info, bytes_freed: Option<u64>, out: &mut Output) -> Outcom
     })
 }
 
-fn print_text(info: &Info, bytes_freed: Option<u64>, out: &mut Output) -> Outcome {
+fn print_text(info: &Info, writable: bool, bytes_freed: Option<u64>, out: &mut Output) -> Outcome {
     let compat = if info.compat { " (compat: the writer's public key)" } else { "" };
     out.line(format_args!("format             hypercore-10"))?;
     out.line(format_args!("key                {}{compat}", info.key))?;
     out.line(format_args!("id                 {}", id::encode(info.key.as_bytes())))?;
     out.line(format_args!("discovery key      {}", info.discovery_key))?;
-    out.line(format_args!("writable           {}", if info.writable { "yes" } else { "no" }))?;
+    out.line(format_args!("writable           {}", if writable { "yes" } else { "no" }))?;
     out.line(format_args!("length             {} blocks", info.length))?;
     out.line(format_args!("byte length        {}", info.byte_length))?;
     out.line(format_args!("contiguous length  {} blocks", info.contiguous_length))?;

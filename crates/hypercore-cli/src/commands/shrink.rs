@@ -15,7 +15,7 @@ pub(super) async fn truncate(common: &Common, args: &TruncateArgs, out: &mut Out
     let result = log.truncate(args.length, args.fork).await;
     result.map_err(|error| Failure::log(&args.dir, &error))?;
     let freed = before.saturating_sub(stored(&log, &args.dir).await?);
-    describe::print(&log, &args.dir, Some(freed), out).await?;
+    describe::print(common, &log, &args.dir, Some(freed), out).await?;
     close(&log, &args.dir).await
 }
 
@@ -30,7 +30,7 @@ pub(super) async fn clear(common: &Common, args: &ClearArgs, out: &mut Output) -
         )
     })?;
     let cleared = log.clear(blocks).await.map_err(|error| Failure::log(&args.dir, &error))?;
-    describe::print(&log, &args.dir, Some(cleared.bytes_freed), out).await?;
+    describe::print(common, &log, &args.dir, Some(cleared.bytes_freed), out).await?;
     close(&log, &args.dir).await
 }
 
