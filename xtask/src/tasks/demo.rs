@@ -10,6 +10,7 @@ use crate::tree;
 /// Builds the command, appends, and prints info, the blocks and the audit.
 pub(crate) fn run_demo(dir: &Path) -> Result<usize, crate::report::Miss> {
     let target = tree::target_dir()?;
+    println!("building the command in release: a minute or two the first time");
     capture(&mut cargo(["build", "--release", "--package", "hypercore-cli"]), Echo::OnFailure)?;
     let binary = target.join("release").join("hypercore");
     if dir.exists() {
