@@ -119,6 +119,8 @@ impl Partial {
     ) -> Result<(), VerifyError<E>> {
         self.root = start;
         self.claimed = claimed;
+        // Each sibling brings itself and the parent: as many as the message holds.
+        self.nodes.reserve(queue.nodes.len().saturating_mul(2).saturating_add(1));
         self.nodes.push(start);
         while !queue.is_empty() {
             let at = self.root.index;

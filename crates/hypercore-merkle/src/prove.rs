@@ -208,7 +208,8 @@ impl<L: NodeLookup> Lists<'_, L> {
             }
             return Ok(());
         };
-        let mut nodes = Vec::new();
+        let depth = root.depth().get().saturating_sub(target.index.depth().get());
+        let mut nodes = Vec::with_capacity(usize::try_from(depth).unwrap_or(0).saturating_add(1));
         if target.included {
             nodes.push(self.node(target.index)?);
         }

@@ -4,6 +4,7 @@
 //! is taken moves strictly down the tree, so there are at most as many as the tree is deep.
 
 use std::collections::HashMap;
+use std::mem;
 use std::ops::Range;
 
 use flat_tree::Index;
@@ -78,8 +79,8 @@ impl Reorg {
         let mut batch = Batch::new(Tree::empty(proof.fork));
         let mut partial = Partial::of(proof)?;
         if let Some(partial) = &mut partial {
-            batch.nodes.append(&mut partial.nodes);
-            batch.unconfirmed.append(&mut partial.unconfirmed);
+            batch.nodes = mem::take(&mut partial.nodes);
+            batch.unconfirmed = mem::take(&mut partial.unconfirmed);
         }
         let manifest = manifest_of(proof, authority).ok_or(VerifyError::Manifest)?;
         let extra = partial.as_ref().map(|partial| (partial.root, partial.claimed));

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::mem;
 
 use flat_tree::Index;
 use hypercore_crypto::{CoreKey, Manifest, Prologue, PublicKey};
@@ -83,8 +84,8 @@ impl Tree {
         let mut batch = Batch::new(self.clone());
         let mut unverified = Partial::of(proof)?;
         if let Some(partial) = &mut unverified {
-            batch.nodes.append(&mut partial.nodes);
-            batch.unconfirmed.append(&mut partial.unconfirmed);
+            batch.nodes = mem::take(&mut partial.nodes);
+            batch.unconfirmed = mem::take(&mut partial.unconfirmed);
         }
         let mut manifest = None;
         if let Some(upgrade) = &proof.upgrade {
