@@ -287,11 +287,6 @@ impl Bitfield {
         })
     }
 
-    /// The largest set index.
-    pub(crate) fn highest_set(&self) -> Option<u64> {
-        self.find_last_set(u64::MAX)
-    }
-
     /// How many indexes of `range` are set.
     pub(crate) fn count_set(&self, range: Range<u64>) -> u64 {
         let Some(numbers) = pages_of(&range) else { return 0 };
@@ -320,11 +315,6 @@ impl Bitfield {
     /// Pages that are present in memory.
     pub(crate) fn page_count(&self) -> u64 {
         self.pages.len() as u64
-    }
-
-    /// Whether a page differs from the file.
-    pub(crate) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
     }
 
     /// The pages that differ from the file, in order: byte offset in the file and content.

@@ -15,7 +15,7 @@ const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// Nodes in one entry, at most: the limit of arrays in the codec, above which JavaScript refuses.
 ///
 /// A longer list is written as several entries of one atomic batch.
-pub(crate) const ENTRY_NODES_MAX: usize = 0x10_0000;
+pub(crate) const NODES_PER_ENTRY_MAX: usize = 0x10_0000;
 
 /// Bytes of the shortest node: two one-byte numbers and a hash.
 const NODE_LEN_MIN: usize = 34;
@@ -98,11 +98,11 @@ impl Entry {
         let nodes = self.tree_nodes.as_deref();
         let all = nodes.unwrap_or_default();
         // The last chunk goes with the rest of the entry.
-        let early_chunks = all.len().saturating_sub(1) / ENTRY_NODES_MAX;
+        let early_chunks = all.len().saturating_sub(1) / NODES_PER_ENTRY_MAX;
         let (early, last) = all
-            .split_at_checked(early_chunks.saturating_mul(ENTRY_NODES_MAX))
+            .split_at_checked(early_chunks.saturating_mul(NODES_PER_ENTRY_MAX))
             .unwrap_or((&[], all));
-        let early = early.chunks(ENTRY_NODES_MAX).map(|chunk| EntryPiece {
+        let early = early.chunks(NODES_PER_ENTRY_MAX).map(|chunk| EntryPiece {
             user_data: None,
             tree_nodes: Some(chunk),
             tree_upgrade: None,

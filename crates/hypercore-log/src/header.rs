@@ -100,11 +100,6 @@ pub(crate) struct UserData {
 }
 
 impl UserData {
-    /// No values.
-    pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new() }
-    }
-
     /// The value of `key`.
     pub(crate) fn get(&self, key: &str) -> Option<&[u8]> {
         let found = self.entries.iter().find(|(name, _)| name == key);

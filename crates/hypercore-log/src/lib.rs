@@ -52,6 +52,8 @@ mod error;
 #[cfg(test)]
 #[path = "../tests/support/fixture.rs"]
 mod fixture;
+#[cfg(test)]
+mod format_pages;
 mod frame;
 mod header;
 mod log;

@@ -54,6 +54,7 @@ pub(crate) struct Loaded {
     /// The live header.
     pub(crate) header: Header,
     /// What each slot holds.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what was seen, for tests and Debug"))]
     pub(crate) slots: [SlotState; 2],
     /// The slot, 0 or 1, that is damaged. The other one counts.
     pub(crate) damaged_slot: Option<u8>,
@@ -70,6 +71,7 @@ pub(crate) struct Loaded {
     /// Bytes of the file. May be below [`ENTRIES_START`].
     pub(crate) file_len: u64,
     /// What stands behind the last valid frame.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what was seen, for tests and Debug"))]
     pub(crate) tail: Tail,
 }
 

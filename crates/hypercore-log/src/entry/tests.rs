@@ -120,7 +120,7 @@ fn too_many_nodes_make_several_entries_with_the_rest_in_the_last() {
             pieces.iter().flat_map(|piece| piece.tree_nodes.unwrap()).copied().collect();
         assert_eq!(Some(joined), entry.tree_nodes);
     };
-    let max = ENTRY_NODES_MAX;
+    let max = NODES_PER_ENTRY_MAX;
     check(0, &[0]);
     check(max, &[max]);
     check(max + 1, &[max, 1]);

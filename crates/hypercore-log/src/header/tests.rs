@@ -22,7 +22,7 @@ fn seeded() -> KeyPair {
 
 fn sample() -> Header {
     let pair = seeded();
-    let mut user_data = UserData::new();
+    let mut user_data = UserData::default();
     user_data.set("name", Some(b"value".to_vec()));
     Header {
         key: CoreKey::from_bytes(*pair.public().as_bytes()),
@@ -182,7 +182,7 @@ fn secrets_are_not_printed() {
 
 #[test]
 fn user_data_is_replaced_in_place_and_removed() {
-    let mut data = UserData::new();
+    let mut data = UserData::default();
     assert!(!data.set("a", None));
     assert!(data.set("a", Some(vec![1])));
     assert!(data.set("b", Some(vec![2])));

@@ -40,7 +40,7 @@ fn sample_header(length: u64) -> Header {
         key: hypercore_crypto::CoreKey::from_bytes(*pair.public().as_bytes()),
         manifest: Some(hypercore_crypto::Manifest::single(pair.public())),
         key_pair: Some(pair.into()),
-        user_data: UserData::new(),
+        user_data: UserData::default(),
         tree: HeaderTree { length, ..HeaderTree::default() },
         reorg_hints: Vec::new(),
         contiguous_length: 0,
@@ -558,7 +558,7 @@ fn a_damaged_header_file_makes_its_slot_invalid() {
 
 #[test]
 fn a_header_above_the_limit_is_not_written() {
-    let header = big_header(crate::header::HEADER_LEN_MAX);
+    let header = big_header(HEADER_LEN_MAX);
     let refused = OplogPosition::fresh().prepare_header(&header).unwrap_err();
     assert!(matches!(LogError::from(refused), LogError::UserDataTooLarge { .. }));
     assert!(matches!(OpenError::from(refused), OpenError::Unsupported { .. }));

@@ -1,0 +1,104 @@
+//! The worked examples of `docs/format/{oplog,bitfield,tree-file,data-file}.md`, read by the code they
+//! document.
+
+use compact_encoding::{Decode as _, Decoder, Encode as _};
+use flat_tree::Index;
+use hypercore_merkle::Node;
+
+use crate::bitfield::Bitfield;
+use crate::entry::{BitfieldUpdate, Entry};
+use crate::fixture::{Fixture, hex};
+use crate::frame::parse_frame;
+use crate::header::{ExternalHeader, SlotContent};
+use crate::nodes;
+use crate::oplog::encode_entries;
+
+const OPLOG: &str = include_str!("../../../docs/format/oplog.md");
+const BITFIELD: &str = include_str!("../../../docs/format/bitfield.md");
+const TREE: &str = include_str!("../../../docs/format/tree-file.md");
+const DATA: &str = include_str!("../../../docs/format/data-file.md");
+
+/// The bytes of the block marked `hex` with that name.
+fn example(page: &str, name: &str) -> Vec<u8> {
+    let opening = format!("```hex {name}\n");
+    let (_, rest) = page.split_once(&opening).unwrap_or_else(|| panic!("no example {name}"));
+    let (block, _) = rest.split_once("```").expect("it ends");
+    let bytes = block.lines().map(|line| line.split_once("  ").map_or(line, |(hex, _)| hex));
+    bytes.flat_map(|line| hex(line.trim())).collect()
+}
+
+/// The content of a frame that fills `bytes`.
+fn content(bytes: &[u8]) -> &[u8] {
+    let frame = parse_frame(bytes, 0).expect("a valid frame");
+    assert_eq!((frame.content.end, frame.bit, frame.partial), (bytes.len(), false, false));
+    &bytes[frame.content]
+}
+
+#[test]
+fn the_entry_is_read_and_written() {
+    let bytes = example(OPLOG, "entry");
+    let entry = Entry::decode(&mut Decoder::new(content(&bytes))).unwrap();
+    let update = BitfieldUpdate { drop: false, start: 22, length: 1 };
+    assert_eq!(entry.bitfield, Some(update));
+    assert_eq!(entry.tree_nodes.as_ref().unwrap()[0].index, Index::leaf(22).unwrap());
+    assert_eq!(encode_entries(&[entry], false).unwrap(), bytes);
+    assert_eq!(Fixture::load("reader-reorged").file("oplog")[8192..], bytes);
+}
+
+#[test]
+fn the_slots_are_read() {
+    let bytes = example(OPLOG, "external-slot");
+    let Ok(SlotContent::External(place)) = SlotContent::from_bytes(content(&bytes)) else {
+        panic!("an external header");
+    };
+    assert_eq!(place, ExternalHeader { start: 0, len: 5758 });
+    assert!(Fixture::load("big-header").file("oplog").starts_with(&bytes));
+
+    let bytes = example(OPLOG, "version-0-slot");
+    let Ok(SlotContent::Inline(header)) = SlotContent::from_bytes(content(&bytes)) else {
+        panic!("a header");
+    };
+    assert!(header.manifest.as_ref().is_some_and(|manifest| manifest.is_compat(&header.key)));
+    assert!(Fixture::load("legacy-reader-empty").file("oplog").starts_with(&bytes));
+    // Written back as version 1.
+    assert_eq!(header.to_vec()[0], 1);
+}
+
+#[test]
+fn the_bitfield_is_read_and_written() {
+    let bytes = example(BITFIELD, "first-bytes");
+    let mut bitfield = Bitfield::new();
+    for range in [0..4, 33..34, 40..41] {
+        bitfield.set_range(range, true).unwrap();
+    }
+    let (offset, page) = bitfield.dirty_pages().next().unwrap();
+    assert_eq!((offset, &page[..8]), (0, &bytes[..]));
+    assert!(page[8..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn the_nodes_are_those_of_the_blocks() {
+    let bytes = example(TREE, "nodes");
+    let block = example(TREE, "block-0");
+    let leaf = Node::leaf(0, &block).unwrap();
+    let first: &[u8; 40] = bytes.first_chunk().unwrap();
+    assert_eq!(nodes::decode(Index::new(0), first), Some(leaf));
+    assert_eq!(nodes::encode(Some(&leaf)), *first);
+    let fixture = Fixture::load("small");
+    assert!(fixture.file("tree").starts_with(&bytes));
+    assert!(fixture.file("data").starts_with(&block));
+    // Node 1 hashes node 0 and the leaf of block 1.
+    let sibling = Node::leaf(1, &fixture.file("data")[26..38]).unwrap();
+    let parent = Node::parent(&leaf, &sibling).unwrap();
+    assert_eq!(nodes::encode(Some(&parent)), bytes[40..]);
+}
+
+#[test]
+fn the_block_stands_where_the_sizes_say() {
+    let fixture = Fixture::load("small");
+    let block = example(DATA, "block-2");
+    assert_eq!(fixture.file("data")[38..41], block);
+    assert_eq!(fixture.file("data").len(), 26 + 12 + 3 + 18 + 37);
+    let leaf = Node::leaf(2, &block).unwrap();
+    assert_eq!(nodes::encode(Some(&leaf)), fixture.file("tree")[160..200]);
+}
