@@ -13,7 +13,7 @@ fn read(log: &Log) {
     assert!(log.contiguous_length() <= head.length);
     for index in (0..20).chain([head.length.wrapping_sub(1), head.length, u64::MAX]) {
         let _ = (log.has(index), log.get(index), log.block_range(index), log.tree_hash_at(index));
-        let _ = log.seek(index * 3 % 1000, 0);
+        let _ = log.seek(index.wrapping_mul(3) % 1000, 0);
         let request = Request {
             block: Some(BlockRequest { index, nodes: 0 }),
             upgrade: Some(UpgradeRequest { start: index / 2, length: head.length }),
