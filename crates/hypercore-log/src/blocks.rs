@@ -26,38 +26,54 @@ pub(crate) fn write_blocks(
     offset: u64,
     blocks: &[&[u8]],
 ) -> Result<(), StorageError> {
-    let in_data = StorageError::in_file(FileName::Data);
-    let mut at = offset;
-    let mut copied = Vec::new();
-    for piece in blocks.chunks(SLICES_PER_WRITE) {
-        let total: usize = piece.iter().map(|block| block.len()).sum();
-        if total == 0 {
-            continue;
+    let mut writer = BlockWriter { store, at: offset, copied: Vec::new() };
+    for group in blocks.chunks(SLICES_PER_WRITE) {
+        let total = group.iter().fold(0_usize, |total, block| total.saturating_add(block.len()));
+        if total < COPIED_BELOW.saturating_mul(group.len()) && group.len() > 1 {
+            group.iter().try_for_each(|block| writer.copy(block))?;
+        } else {
+            writer.write_vectored(group, total)?;
         }
-        if total / piece.len() < COPIED_BELOW && piece.len() > 1 {
-            for block in piece {
-                if copied.len() + block.len() > COPY_LEN && !copied.is_empty() {
-                    store.write_at(at, &copied).map_err(&in_data)?;
-                    at += copied.len() as u64;
-                    copied.clear();
-                }
-                copied.extend_from_slice(block);
-            }
-            continue;
-        }
-        if !copied.is_empty() {
-            store.write_at(at, &copied).map_err(&in_data)?;
-            at += copied.len() as u64;
-            copied.clear();
-        }
-        let slices: Vec<IoSlice<'_>> = piece.iter().map(|block| IoSlice::new(block)).collect();
-        store.write_vectored_at(at, &slices).map_err(&in_data)?;
-        at += total as u64;
     }
-    if !copied.is_empty() {
-        store.write_at(at, &copied).map_err(&in_data)?;
+    writer.flush()
+}
+
+/// Writes pieces one behind the other, small ones together.
+struct BlockWriter<'a> {
+    store: &'a dyn RandomAccess,
+    at: u64,
+    copied: Vec<u8>,
+}
+
+impl BlockWriter<'_> {
+    fn copy(&mut self, block: &[u8]) -> Result<(), StorageError> {
+        if self.copied.len().saturating_add(block.len()) > COPY_LEN {
+            self.flush()?;
+        }
+        self.copied.extend_from_slice(block);
+        Ok(())
     }
-    Ok(())
+
+    fn write_vectored(&mut self, group: &[&[u8]], total: usize) -> Result<(), StorageError> {
+        self.flush()?;
+        if total > 0 {
+            let slices: Vec<IoSlice<'_>> = group.iter().map(|block| IoSlice::new(block)).collect();
+            let written = self.store.write_vectored_at(self.at, &slices);
+            written.map_err(StorageError::in_file(FileName::Data))?;
+            self.at = self.at.saturating_add(total as u64);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), StorageError> {
+        if !self.copied.is_empty() {
+            let written = self.store.write_at(self.at, &self.copied);
+            written.map_err(StorageError::in_file(FileName::Data))?;
+            self.at = self.at.saturating_add(self.copied.len() as u64);
+            self.copied.clear();
+        }
+        Ok(())
+    }
 }
 
 /// Reads a block. `None` when the store ends before it.
@@ -68,7 +84,7 @@ pub(crate) fn read_block(
     if range.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let Ok(len) = usize::try_from(range.end - range.start) else { return Ok(None) };
+    let Ok(len) = usize::try_from(range.end.saturating_sub(range.start)) else { return Ok(None) };
     match store.read_vec_at(range.start, len) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_out_of_bounds() => Ok(None),

@@ -181,7 +181,8 @@ impl Nodes {
             Some(offset) => read_up_to(&*self.stores.tree, offset, &mut bytes)?,
             None => 0,
         };
-        bytes.truncate(len - len % NODE_BYTES);
+        // A node that is only partly there is not there.
+        bytes.truncate(len.saturating_sub(len % NODE_BYTES));
         Ok(Group { number, bytes: bytes.into_boxed_slice() })
     }
 }
@@ -254,14 +255,16 @@ impl Cache {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the remainder is below a usize constant")]
 fn upper_slot(index: Index) -> usize {
-    (index.get() / GROUP_NODES % UPPER_CACHED as u64) as usize
+    slot(index.get() / GROUP_NODES, UPPER_CACHED)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the remainder is below a usize constant")]
 fn group_slot(number: u64) -> usize {
-    (number % GROUPS_CACHED as u64) as usize
+    slot(number, GROUPS_CACHED)
+}
+
+fn slot(number: u64, slots: usize) -> usize {
+    usize::try_from(number.checked_rem(slots as u64).unwrap_or_default()).unwrap_or_default()
 }
 
 impl Group {

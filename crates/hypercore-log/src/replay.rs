@@ -84,8 +84,8 @@ pub(crate) fn replay(
 ) -> Result<Replayed, OpenError> {
     let bitfield = Bitfield::load(&*stores.bitfield).map_err(|error| bitfield_error(error, 0))?;
     let entries = loaded.entries.as_slice();
-    let upgrades = entries.iter().filter_map(|entry| entry.entry.tree_upgrade.as_ref());
-    let length_wanted = upgrades.last().map_or(header.tree.length, |upgrade| upgrade.length);
+    let mut upgrades = entries.iter().rev().filter_map(|entry| entry.entry.tree_upgrade.as_ref());
+    let length_wanted = upgrades.next().map_or(header.tree.length, |upgrade| upgrade.length);
     let mut kept = Kept::whole_batches(entries, entries.len());
     for _ in 0..REPLAYS_MAX {
         let tail = entries.get(..kept.entries).unwrap_or_default();

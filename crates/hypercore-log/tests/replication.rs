@@ -128,7 +128,7 @@ fn a_reader_follows_a_writer_to_a_new_fork() {
     assert_eq!(reorg.ancestors(), 13);
     let head = copy.apply_reorganisation(reorg).unwrap();
     assert_eq!(head, writer.head());
-    assert_eq!(copy.stored_ranges(0..99, 9), [0..13]);
+    assert!(copy.has_range(0..13) && copy.stored_count(0..99) == 13);
     (13..32).for_each(|index| fetch(&copy, &writer, Some(index)));
     assert_sound(&copy);
     drop(copy);
