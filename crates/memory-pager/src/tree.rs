@@ -186,7 +186,7 @@ impl Tree {
     }
 
     pub(crate) fn clean_all(&mut self) {
-        for leaf in self.leaves.iter_mut() {
+        for leaf in &mut self.leaves.nodes {
             leaf.dirty = 0;
         }
     }
@@ -299,10 +299,11 @@ impl Tree {
     }
 }
 
-/// Nodes by place; the places of removed nodes are used again.
+/// Nodes side by side; the places of removed nodes are used again, and given back when the tree
+/// is empty.
 #[derive(Clone)]
 struct Arena<T> {
-    nodes: Vec<Option<Box<T>>>,
+    nodes: Vec<T>,
     free: Vec<u32>,
 }
 
@@ -315,21 +316,16 @@ impl<T> Default for Arena<T> {
 impl<T> Arena<T> {
     #[inline]
     fn get(&self, place: u32) -> Option<&T> {
-        self.nodes.get(place as usize)?.as_deref()
+        self.nodes.get(place as usize)
     }
 
     #[inline]
     fn get_mut(&mut self, place: u32) -> Option<&mut T> {
-        self.nodes.get_mut(place as usize)?.as_deref_mut()
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.nodes.iter_mut().flatten().map(|node| &mut **node)
+        self.nodes.get_mut(place as usize)
     }
 
     #[expect(clippy::expect_used, reason = "2^32 nodes are terabytes")]
     fn insert(&mut self, node: T) -> u32 {
-        let node = Some(Box::new(node));
         if let Some(place) = self.free.pop()
             && let Some(free) = self.nodes.get_mut(place as usize)
         {
@@ -341,10 +337,8 @@ impl<T> Arena<T> {
         place
     }
 
+    /// Lets go of a node that is empty.
     fn remove(&mut self, place: u32) {
-        if let Some(node) = self.nodes.get_mut(place as usize) {
-            *node = None;
-            self.free.push(place);
-        }
+        self.free.push(place);
     }
 }

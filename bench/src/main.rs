@@ -1,0 +1,33 @@
+//! Prints tables of measurements: `bench [TABLE...]`, all tables without an argument.
+//!
+//! Each table is one run: contenders take turns within it, so that all see the same machine.
+//! Figures are medians. A row with a target says whether it was met.
+#![forbid(unsafe_code)]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock and opens files")]
+
+mod disk;
+mod measure;
+mod memory;
+mod memory_pager;
+
+use measure::Table;
+
+/// A table by name, and what makes it.
+const TABLES: [(&str, fn() -> Table); 3] =
+    [("memory-pager", memory_pager::table), ("memory", memory::table), ("disk", disk::table)];
+
+fn main() -> std::process::ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted.iter().find(|name| TABLES.iter().all(|(table, _)| table != name))
+    {
+        let names = TABLES.map(|(name, _)| name).join(", ");
+        eprintln!("no table {unknown}; there are: {names}");
+        return std::process::ExitCode::from(2);
+    }
+    for (name, table) in TABLES {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            println!("## {name}\n\n{}", table());
+        }
+    }
+    std::process::ExitCode::SUCCESS
+}
