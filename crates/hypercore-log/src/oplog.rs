@@ -5,7 +5,7 @@
 //! or knows what an entry does. Memory is bounded by what the file holds, never by what a length
 //! field in it says.
 
-use compact_encoding::{Decode, Decoder, Encode};
+use compact_encoding::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode};
 use random_access_storage::RandomAccess;
 use zeroize::Zeroizing;
 
@@ -128,6 +128,25 @@ struct Slot {
     state: SlotState,
     bit: bool,
     header: Option<(Box<Header>, Option<ExternalHeader>)>,
+    /// What is wrong in a frame that is valid.
+    fault: Option<Corruption>,
+}
+
+impl Slot {
+    const fn without_header(state: SlotState, bit: bool) -> Self {
+        Self { state, bit, header: None, fault: None }
+    }
+
+    /// A valid frame whose content is damaged; `start` is where the bytes that do not decode start.
+    fn damaged(bit: bool, file: FileName, start: u64, error: &DecodeError) -> Self {
+        let what = match error.kind {
+            DecodeErrorKind::Invalid(what) => what,
+            _ => "the header does not decode",
+        };
+        let offset = start.saturating_add(error.offset as u64);
+        let fault = Some(Corruption::new(file, offset, what));
+        Self { fault, ..Self::without_header(SlotState::Damaged, bit) }
+    }
 }
 
 /// Reads an oplog and the header file that it may point into.
@@ -154,8 +173,9 @@ pub(crate) fn read(
         [false, true] => [!slots[1].bit, slots[1].bit],
         [false, false] if file_len < ENTRIES_START => return Ok(OplogState::Missing),
         [false, false] => {
+            let fault = slots.into_iter().find_map(|slot| slot.fault);
             let what = "neither header slot holds a header";
-            return Err(Corruption::new(FileName::Oplog, 0, what).into());
+            return Err(fault.unwrap_or(Corruption::new(FileName::Oplog, 0, what)).into());
         }
     };
     let [first, second] = slots;
@@ -196,52 +216,54 @@ fn read_slot(
     header_file: &dyn RandomAccess,
 ) -> Result<Slot, StorageError> {
     let offset = slot.saturating_mul(SLOT_LEN);
-    let without_header = |state, bit| Slot { state, bit, header: None };
     let (bit, content) = match reader.frame_at(offset, HEADER_LEN_MAX)? {
         RawFrame::Valid { bit, content, .. } => (bit, SlotContent::from_bytes(content)),
-        RawFrame::TooLong { .. } => return Ok(without_header(SlotState::Damaged, false)),
+        RawFrame::TooLong { bit } => return Ok(Slot::without_header(SlotState::Damaged, bit)),
         RawFrame::Invalid | RawFrame::End => {
             let empty = reader.is_zero(offset, SLOT_LEN)?;
             let state = if empty { SlotState::Empty } else { SlotState::Damaged };
-            return Ok(without_header(state, false));
+            return Ok(Slot::without_header(state, false));
         }
     };
-    let content = match content {
-        Ok(SlotContent::Inline(header)) => Ok((header, None)),
-        Ok(SlotContent::External(place)) => {
-            read_external(place, header_file)?.map(|header| (header, Some(place)))
-        }
-        Err(error) => Err(error),
-    };
+    let start = offset.saturating_add(FRAME_HEADER_LEN as u64);
     Ok(match content {
-        Ok(header) => Slot { state: SlotState::Valid, bit, header: Some(header) },
-        Err(HeaderError::Version) => without_header(SlotState::Newer, bit),
-        Err(HeaderError::Invalid(_)) => without_header(SlotState::Damaged, bit),
+        Ok(SlotContent::Inline(header)) => valid_slot(bit, header, None),
+        Ok(SlotContent::External(place)) => match read_external(place, header_file)? {
+            Ok(header) => valid_slot(bit, header, Some(place)),
+            Err(error) => Slot::damaged(bit, FileName::Header, place.start, &error),
+        },
+        Err(HeaderError::Version) => Slot::without_header(SlotState::Newer, bit),
+        Err(HeaderError::Invalid(error)) => Slot::damaged(bit, FileName::Oplog, start, &error),
     })
 }
 
-/// Reads a header from the header file; a range that is not in the file is an invalid header.
+const fn valid_slot(bit: bool, header: Box<Header>, external: Option<ExternalHeader>) -> Slot {
+    Slot { state: SlotState::Valid, bit, header: Some((header, external)), fault: None }
+}
+
+/// Reads a header from the header file.
+///
+/// No checksum covers it. So everything that is not a header of the version that its slot has, also a place
+/// outside the file, is damage and nothing else.
 fn read_external(
     place: ExternalHeader,
     header_file: &dyn RandomAccess,
-) -> Result<Result<Box<Header>, HeaderError>, StorageError> {
+) -> Result<Result<Box<Header>, DecodeError>, StorageError> {
+    let damaged = |what| Ok(Err(DecodeError::new(0, DecodeErrorKind::Invalid(what))));
     let in_header = StorageError::in_file(FileName::Header);
     let file_len = header_file.len().map_err(&in_header)?;
     let end = place.start.checked_add(place.len);
+    if end.is_none_or(|end| end > file_len) {
+        return damaged("the header file ends before the header");
+    }
     let len = usize::try_from(place.len).ok().filter(|len| *len <= HEADER_LEN_MAX);
-    let (Some(len), true) = (len, end.is_some_and(|end| end <= file_len)) else {
-        // Reading no bytes says what is wrong: the input ends inside the header.
-        return Ok(external_header(&[]));
-    };
+    let Some(len) = len else { return damaged("the header is above 64 MiB") };
     let bytes = Zeroizing::new(header_file.read_vec_at(place.start, len).map_err(&in_header)?);
-    Ok(external_header(&bytes))
-}
-
-fn external_header(bytes: &[u8]) -> Result<Box<Header>, HeaderError> {
-    match SlotContent::from_bytes(bytes)? {
-        SlotContent::Inline(header) => Ok(header),
-        // A pointer to a pointer: never written.
-        SlotContent::External(_) => external_header(&[]),
+    match SlotContent::from_bytes(&bytes) {
+        Ok(SlotContent::Inline(header)) => Ok(Ok(header)),
+        Ok(SlotContent::External(_)) => damaged("the header points to another header"),
+        Err(HeaderError::Version) => damaged("the header has a newer version than its slot"),
+        Err(HeaderError::Invalid(error)) => Ok(Err(error)),
     }
 }
 

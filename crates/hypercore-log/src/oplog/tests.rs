@@ -477,6 +477,34 @@ fn a_slot_whose_content_does_not_decode_is_damaged() {
     assert_eq!(loaded.slots, [SlotState::Valid, SlotState::Damaged]);
 }
 
+/// Every header repeats the key pair, so a bad one is in both slots: the error says what and where.
+#[test]
+fn what_is_wrong_in_a_valid_frame_is_named() {
+    let mut file = File::new();
+    file.write_header(&sample_header(1), true);
+    file.write_header(&sample_header(2), true);
+    let secret = hypercore_crypto::KeyPair::from_seed(&[3; 32]).secret_bytes();
+    let mut at = 0;
+    for slot in [0, 4096] {
+        let frame = parse_frame(&file.oplog, slot).unwrap();
+        let mut content = file.oplog[frame.content].to_vec();
+        at = content.windows(64).position(|window| window == secret.as_slice()).unwrap();
+        content[at] ^= 1;
+        let mut out = Vec::new();
+        write_frame(&mut out, &content, frame.bit, false).unwrap();
+        put(&mut file.oplog, slot as u64, &out);
+    }
+    match read_files(&file.oplog, &[]) {
+        Err(OpenError::Corrupt(found)) => {
+            assert_eq!(found.file, FileName::Oplog);
+            // The length byte of the secret key in slot 0.
+            assert_eq!(found.offset, FRAME_HEADER_LEN as u64 + at as u64 - 1);
+            assert!(found.what.contains("secret key"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 // External headers.
 
 fn big_header(value_len: usize) -> Header {
@@ -537,9 +565,13 @@ fn a_damaged_header_file_makes_its_slot_invalid() {
     };
     check(&File { header: Vec::new(), ..file.clone() });
     check(&File { header: file.header[..file.header.len() - 1].to_vec(), ..file.clone() });
-    let mut zeroed = file.clone();
-    zeroed.header[40..].fill(0xff);
-    check(&zeroed);
+    let mut changed = file.clone();
+    changed.header[40..].fill(0xff);
+    check(&changed);
+    // No checksum covers its version: it is taken for damage.
+    let mut changed = file.clone();
+    changed.header[0] = 7;
+    check(&changed);
     // A pointer to a pointer, to nothing, or past everything.
     for content in [
         ExternalHeader { start: 0, len: 4 },

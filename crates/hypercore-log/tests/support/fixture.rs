@@ -1,6 +1,7 @@
 //! The recorded version 10 directories: what their files hold and what JavaScript read from them.
 //!
 //! Used by the integration tests and, by path, by the unit tests of the byte formats.
+#![allow(unreachable_pub, reason = "public in integration tests, private in unit tests")]
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
