@@ -368,6 +368,27 @@ fn entries_of_the_header_before_are_invalid_even_if_they_were_not_cut_off() {
     }
 }
 
+/// Why a writer makes every cut durable before the next header: bits come back after two headers.
+#[test]
+fn entries_that_survive_two_headers_count_again() {
+    let mut file = File::new();
+    file.write_header(&sample_header(1), true);
+    file.write_entries(&[sample_entry(7)]);
+    file.write_header(&sample_header(2), false);
+    file.write_header(&sample_header(3), false);
+    assert_eq!(starts(&file.load()), [7]);
+    // The same after a lost header: the next one has the bits that the lost one had.
+    let mut file = File::new();
+    file.write_header(&sample_header(1), true);
+    file.write_header(&sample_header(2), true);
+    file.write_entries(&[sample_entry(8)]);
+    file.oplog[SLOT_LEN as usize + 20] ^= 1;
+    file.position = file.load().position;
+    assert!(file.load().entries.is_empty());
+    file.write_header(&sample_header(2), false);
+    assert_eq!(starts(&file.load()), [8]);
+}
+
 #[test]
 fn with_one_slot_damaged_the_other_one_counts() {
     for headers in 2..7_u64 {
