@@ -174,7 +174,8 @@ pub enum VerifyError<E: Error + 'static> {
     #[error("node {0} has another hash")]
     HashMismatch(Index),
     /// The hash agrees with the stored node and the size does not, where only a claim of the
-    /// prover stands against it.
+    /// prover stands against it. Unless the stored size was itself
+    /// [`unconfirmed`](crate::Verified::unconfirmed), the prover lies.
     #[error("node {index} is claimed to hold {claimed} bytes and holds {stored}")]
     SizeMismatch {
         /// The node.
@@ -186,6 +187,11 @@ pub enum VerifyError<E: Error + 'static> {
     },
     /// The hash agrees with the stored node and was computed over another size: the *stored* size
     /// is wrong, and not the proof.
+    ///
+    /// An earlier prover lied about it and its sibling
+    /// ([`unconfirmed`](crate::Verified::unconfirmed)), or the storage is damaged. In the first
+    /// case nothing below the two was stored since, because this error is what it met; so both can
+    /// be forgotten, and the proof asked for again up to their parent.
     #[error("node {index} is stored with {stored} bytes and proven to hold {proven}")]
     StoredSize {
         /// The node.
