@@ -12,8 +12,10 @@ mod memory_pager;
 
 use measure::Table;
 
-/// A table by name, and what makes it.
-const TABLES: [(&str, fn() -> Table); 3] =
+/// A table's name, and what makes it.
+type Entry = (&'static str, fn() -> Table);
+
+const TABLES: [Entry; 3] =
     [("memory-pager", memory_pager::table), ("memory", memory::table), ("disk", disk::table)];
 
 fn main() -> std::process::ExitCode {

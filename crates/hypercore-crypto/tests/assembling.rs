@@ -141,3 +141,26 @@ fn the_length_that_a_quorum_has_reached() {
         assert_eq!(signable_length(lengths, quorum), expected, "{lengths:?} {quorum}");
     }
 }
+
+/// JavaScript collects the nodes by index, so a later one replaces an earlier one.
+#[test]
+fn of_two_nodes_with_one_index_the_later_counts() {
+    let manifest = manifest(1, 1, 1, true);
+    let signature = assemble(&manifest, 5, &[part(&manifest, 0, 5, 7)]).expect("fits");
+    let good = MultiSignature::from_slice(&signature).expect("decodes");
+    let tree = SlowTree::new(&blocks(40), 5, 0);
+    let check = |multi: &MultiSignature, expected| {
+        let found = manifest.verify(&manifest.key(), &tree, &multi.to_vec());
+        assert_eq!(found.is_ok(), expected, "{found:?}");
+    };
+    check(&good, true);
+    let mut bent = good.nodes[0];
+    bent.size += 1;
+    let mut first = good.clone();
+    first.nodes.insert(0, bent);
+    check(&first, true);
+    let mut last = good;
+    last.nodes.push(bent);
+    check(&last, false);
+    assert!(last.sorted_nodes().is_sorted_by(|a, b| a.index < b.index));
+}

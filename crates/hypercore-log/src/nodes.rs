@@ -282,13 +282,17 @@ fn read_up_to(
     buffer: &mut [u8],
 ) -> Result<usize, StorageError> {
     let in_tree = StorageError::in_file(FileName::Tree);
-    let end = store.len().map_err(&in_tree)?;
+    // Nearly always all of it is there: asking for the length first would double the system calls.
+    let end = match store.read_at(offset, buffer) {
+        Ok(()) => return Ok(buffer.len()),
+        Err(random_access_storage::Error::OutOfBounds { end, .. }) => end,
+        Err(error) => return Err(in_tree(error)),
+    };
     let there = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
     let len = buffer.len().min(there);
-    if let Some(part) = buffer.get_mut(..len)
-        && len > 0
-    {
-        store.read_at(offset, part).map_err(&in_tree)?;
+    match buffer.get_mut(..len) {
+        Some(part) if len > 0 => store.read_at(offset, part).map_err(&in_tree)?,
+        _ => {}
     }
     Ok(len)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use hypercore_crypto::{CoreKey, KeyPair, Manifest, discovery_key};
-use hypercore_log::{Access as LogAccess, Create, Durability, Log, OpenOptions};
+use hypercore_log::{Access as LogAccess, Create, Durability, Log, OpenError, OpenOptions, Stores};
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
@@ -13,7 +13,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Hypercore;
 use crate::options::Access;
 use crate::shared::{Identity, Shared, is_some_log_settling};
-use crate::storage::{MemoryStorage, Storage};
+use crate::storage::{MemoryStorage, Storage, share};
+
+/// Bytes of the two header slots at the start of an oplog; every finished log has them.
+///
+/// # Source
+/// formats.md section 8.4.
+const OPLOG_HEADERS_LEN: u64 = 8192;
 
 /// How often a follower opens again when a writer changed the files under it, before it believes
 /// that they are damaged.
@@ -212,8 +218,9 @@ impl Builder {
         loop {
             match self.storage.open(self.access, self.create) {
                 Ok(opened) => {
-                    let fresh = fresh.filter(|_| !opened.exists);
-                    return Ok(Log::open(opened.stores, self.log_options(fresh))?);
+                    let (stores, holds_none) = judge(opened)?;
+                    let fresh = fresh.filter(|_| holds_none || self.create == Create::Overwrite);
+                    return Ok(Log::open(stores, self.log_options(fresh))?);
                 }
                 Err(error)
                     if error.is_locked()
@@ -237,7 +244,7 @@ impl Builder {
             let result = self
                 .storage
                 .open(self.access, self.create)
-                .and_then(|opened| Ok(Log::open(opened.stores, self.log_options(None))?));
+                .and_then(|opened| Ok(Log::open(opened, self.log_options(None))?));
             match result {
                 Err(error)
                     if error.kind() == ErrorKind::Corrupt
@@ -250,6 +257,19 @@ impl Builder {
             }
         }
     }
+}
+
+/// Whether the stores hold no log, so that a new one needs a key pair. What is damaged is not
+/// nothing: the engine refuses it.
+fn judge(stores: Stores) -> Result<(Stores, bool)> {
+    let len = stores.oplog.len().map_err(|error| Error::storage("oplog", error))?;
+    if len == 0 || len >= OPLOG_HEADERS_LEN {
+        return Ok((stores, len == 0));
+    }
+    // Too short for both headers: one may be there all the same, if making the log was cut short.
+    let (stores, same) = share(stores);
+    let probed = Log::open(same, OpenOptions::new().access(LogAccess::ReadOnly));
+    Ok((stores, matches!(probed, Err(OpenError::NotFound))))
 }
 
 /// Opening runs on a blocking thread, so it may wait there.

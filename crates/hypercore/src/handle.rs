@@ -192,7 +192,8 @@ impl Hypercore {
     /// As for [`append`](Self::append).
     ///
     /// # Errors
-    /// `Caller` when the range reaches past the end or this handle may not write; `Io`, `Closed`.
+    /// `Caller` when this handle may not write; `Io`, `Closed`. A part of the range past the end, or
+    /// that is not stored, is no error.
     pub async fn clear(&self, blocks: Range<u64>) -> Result<Cleared> {
         let shared = Arc::clone(&self.shared);
         self.shared

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hypercore_log::{Create, Stores};
 use random_access_disk::{Access as DiskAccess, Create as DiskCreate, Lock, RandomAccessDisk};
@@ -15,12 +16,6 @@ use random_access_storage::RandomAccess;
 
 use crate::error::{Error, Result};
 use crate::options::Access;
-
-/// Bytes of the two header slots at the start of an oplog; a shorter file holds no log.
-///
-/// # Source
-/// formats.md section 8.4.
-const OPLOG_HEADERS_LEN: u64 = 8192;
 
 /// The files of a directory, in the order in which they are opened. The oplog is first: it carries
 /// the lock.
@@ -140,13 +135,6 @@ impl MemoryStorage {
     }
 }
 
-/// Stores that are open and, where it is a directory, locked.
-pub(crate) struct Opened {
-    pub(crate) stores: Stores,
-    /// Whether a log is stored there already (or something that was one: the engine judges).
-    pub(crate) exists: bool,
-}
-
 impl Storage {
     /// Whether opening would make files where none are. Decides nothing: only the lock does.
     pub(crate) fn would_create(&self) -> Result<bool> {
@@ -157,19 +145,37 @@ impl Storage {
     }
 
     /// Opens the stores, locking a directory. May be called again, unless they are one's own.
-    pub(crate) fn open(&mut self, access: Access, create: Create) -> Result<Opened> {
-        let stores = match &mut self.0 {
-            Place::Directory(path) => open_directory(path, access, create)?,
-            Place::Memory(memory) => memory.stores(),
+    pub(crate) fn open(&mut self, access: Access, create: Create) -> Result<Stores> {
+        match &mut self.0 {
+            Place::Directory(path) => open_directory(path, access, create),
+            Place::Memory(memory) => Ok(memory.stores()),
             own => match std::mem::replace(own, Place::Gone) {
-                Place::Stores(stores) => *stores,
-                _ => return Err(Error::not_found()),
+                Place::Stores(stores) => Ok(*stores),
+                _ => Err(Error::not_found()),
             },
-        };
-        let len = stores.oplog.len().map_err(|error| Error::storage("oplog", error))?;
-        let exists = len >= OPLOG_HEADERS_LEN && create != Create::Overwrite;
-        Ok(Opened { stores, exists })
+        }
     }
+}
+
+/// Two names for the same stores.
+pub(crate) fn share(stores: Stores) -> (Stores, Stores) {
+    let twins = |store: Box<dyn RandomAccess>| -> (Box<dyn RandomAccess>, Box<dyn RandomAccess>) {
+        let store: Arc<dyn RandomAccess> = store.into();
+        (Box::new(Arc::clone(&store)), Box::new(store))
+    };
+    let (oplog, same_oplog) = twins(stores.oplog);
+    let (header, same_header) = twins(stores.header);
+    let (tree, same_tree) = twins(stores.tree);
+    let (bitfield, same_bitfield) = twins(stores.bitfield);
+    let (data, same_data) = twins(stores.data);
+    let same = Stores {
+        oplog: same_oplog,
+        header: same_header,
+        tree: same_tree,
+        bitfield: same_bitfield,
+        data: same_data,
+    };
+    (Stores { oplog, header, tree, bitfield, data }, same)
 }
 
 fn open_directory(path: &Path, access: Access, create: Create) -> Result<Stores> {

@@ -26,9 +26,9 @@
 //! # After a crash
 //!
 //! What [`sync`] covered survives power loss, and with it the file's name: the first `sync` of a
-//! handle that may write also syncs the folder of the file, and each folder that the handle made
-//! together with the folder that names it. Without `sync` what was written survives the end of
-//! the process only.
+//! handle that may write also syncs the folder of the file, the folder above that, and each folder
+//! that names one the handle made. Without `sync` what was written survives the end of the process
+//! only.
 //!
 //! # Locks
 //!

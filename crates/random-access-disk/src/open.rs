@@ -43,8 +43,7 @@ pub(crate) fn existing(options: &Builder) -> Result<Option<Opened>> {
     match OpenOptions::new().read(true).write(write).open(&options.path) {
         Ok(file) => {
             lock::take(&file, options.lock)?;
-            // Whoever made the file may have ended before syncing its folder.
-            let folders = if write { vec![folder_of(&options.path)] } else { Vec::new() };
+            let folders = if write { named_by(&options.path) } else { Vec::new() };
             Ok(Some(Opened { file, folders }))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -98,14 +97,23 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// The folder of `path` and the one above it: whoever made them may have ended before syncing.
+fn named_by(path: &Path) -> Vec<PathBuf> {
+    let folder = folder_of(path);
+    let above = folder_of(&folder);
+    vec![folder, above]
+}
+
 /// Makes the missing folders above `path`; gives those to be synced for the name to be durable.
 fn make_folders(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut missing = Vec::new();
     let mut folder = folder_of(path);
-    let mut sync = vec![folder.clone()];
+    let mut sync = named_by(path);
     while !folder.exists() {
         let above = folder_of(&folder);
-        sync.push(above.clone());
+        if !sync.contains(&above) {
+            sync.push(above.clone());
+        }
         missing.push(std::mem::replace(&mut folder, above));
     }
     for folder in missing.iter().rev() {

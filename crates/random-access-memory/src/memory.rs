@@ -16,6 +16,9 @@ const PAGE_SIZE: u64 = 1024;
 /// Longest store: 2^62 bytes.
 const LEN_MAX: u64 = Pager::NUMBER_MAX * PAGE_SIZE;
 
+/// Pages looked at for one answer of `next_stored`, so that it takes bounded time.
+const RANGE_PAGES_MAX: u64 = 1024;
+
 /// A store in memory; clones share the content, which ends with the last of them.
 ///
 /// A write of one call is seen whole or not at all.
@@ -194,7 +197,9 @@ impl RandomAccess for RandomAccessMemory {
         };
         let start = page_range(first).start.max(offset);
         let mut last = first;
-        while content.next_page(page_range(last).end) == Some(last.saturating_add(1)) {
+        while last.saturating_sub(first) < RANGE_PAGES_MAX
+            && content.next_page(page_range(last).end) == Some(last.saturating_add(1))
+        {
             last = last.saturating_add(1);
         }
         let end = page_range(last).end.min(content.len);

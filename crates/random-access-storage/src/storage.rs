@@ -27,7 +27,8 @@ pub enum SyncScope {
 /// All calls take `&self` and may run from many threads at once. Reads and writes that do not
 /// overlap do not disturb each other; of two that overlap, each byte is one of theirs. A call
 /// does all it was asked for or fails; a failed write may have been done in part, and a failed
-/// read leaves the buffer in any state.
+/// read leaves the buffer in any state. Calls that shorten the store look at the length before
+/// they set it, so a write past the end that runs at the same time may be cut off or not.
 ///
 /// The crate documentation says what happens in the rarer cases.
 pub trait RandomAccess: Send + Sync + std::fmt::Debug {

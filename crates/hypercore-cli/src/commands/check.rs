@@ -49,6 +49,19 @@ impl From<&AuditReport> for VerifyJson {
 }
 
 impl VerifyJson {
+    /// The log opened from an older header: what it says holds, but it is not all.
+    fn add_lost_header(&mut self) {
+        self.ok = false;
+        self.errors.push(FindingJson {
+            what: "header",
+            index: None,
+            message: "the newest header is damaged, and what was written after it is lost"
+                .to_owned(),
+            file: Some("oplog"),
+            offset: None,
+        });
+    }
+
     /// The report of a log that is too damaged to be opened or read through.
     fn of_error(error: &Error, message: String) -> Self {
         let found = error.corruption();
@@ -77,7 +90,12 @@ pub(super) async fn verify(common: &Common, args: &DirArgs, out: &mut Output) ->
         Ok(report) => report,
         Err(error) => return refused(args, &error, out),
     };
-    let json = VerifyJson::from(&report);
+    let mut json = VerifyJson::from(&report);
+    if let Ok(recovery) = log.recovery()
+        && recovery.newer_header_lost
+    {
+        json.add_lost_header();
+    }
     if out.json {
         out.object(&json)?;
     } else {

@@ -66,6 +66,12 @@ async fn opened(builder: Builder, dir: &Path, out: &Output) -> Outcome<Hypercore
     let log = builder.open().await.map_err(|error| Failure::log(dir, &error))?;
     if let Ok(report) = log.recovery() {
         out.detail(format_args!("{}: opened: {report:?}", dir.display()));
+        if report.lost_something() {
+            out.status(format_args!(
+                "{}: a power cut or damage lost what was written last; verify tells more",
+                dir.display()
+            ));
+        }
     }
     Ok(log)
 }

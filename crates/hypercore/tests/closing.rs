@@ -1,0 +1,105 @@
+//! Closing: idempotent, for all clones, after what is running; later calls say so.
+
+use hypercore::{ErrorKind, Hypercore, MemoryStorage, Storage};
+
+#[tokio::test]
+async fn closed_says_closed() {
+    let log = Hypercore::open(Storage::memory()).await.unwrap();
+    let clone = log.clone();
+    log.append_batch(["a", "bc"]).await.unwrap();
+    log.close().await.unwrap();
+    log.close().await.unwrap();
+    assert!(clone.is_closed());
+    let errors = [
+        clone.append("x").await.unwrap_err(),
+        clone.append_batch(["x"]).await.unwrap_err(),
+        clone.get(0).await.unwrap_err(),
+        clone.has(0).await.unwrap_err(),
+        clone.seek(0).await.unwrap_err(),
+        clone.clear(0..1).await.unwrap_err(),
+        clone.truncate(0, None).await.unwrap_err(),
+        clone.tree_hash(0).await.unwrap_err(),
+        clone.info().await.unwrap_err(),
+        clone.verify().await.unwrap_err(),
+        clone.flush().await.unwrap_err(),
+        clone.recovery().unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert_eq!(error.to_string(), "the log was closed");
+    }
+    // The last numbers stay.
+    assert_eq!((clone.length(), clone.byte_length(), clone.contiguous_length()), (2, 3, 2));
+    clone.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn closing_waits_for_what_runs_and_all_closers_hear() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = Hypercore::open(scratch.path()).await.unwrap();
+    let appends: Vec<_> = (0..64)
+        .map(|index| {
+            let log = log.clone();
+            tokio::spawn(async move { log.append(format!("{index}")).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let closers: Vec<_> = (0..8)
+        .map(|_| {
+            let log = log.clone();
+            tokio::spawn(async move { log.close().await })
+        })
+        .collect();
+    for closer in closers {
+        closer.await.unwrap().unwrap();
+    }
+    let mut acknowledged = Vec::new();
+    for (index, append) in appends.into_iter().enumerate() {
+        match append.await.unwrap() {
+            Ok(appended) => acknowledged.push((appended.first, index)),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Closed),
+        }
+    }
+    let log = Hypercore::open(scratch.path()).await.unwrap();
+    assert_eq!(log.length(), acknowledged.len() as u64);
+    for (first, index) in acknowledged {
+        assert_eq!(log.get(first).await.unwrap().unwrap(), format!("{index}"));
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_close_closes_all_the_same() {
+    use std::future::Future as _;
+    use std::task::{Context, Waker};
+    let memory = MemoryStorage::new();
+    let log = Hypercore::open(memory.clone()).await.unwrap();
+    log.append("x").await.unwrap();
+    {
+        let mut close = Box::pin(log.close());
+        let _ = close.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }
+    assert!(log.is_closed());
+    log.close().await.unwrap();
+    assert_eq!(Hypercore::open(memory).await.unwrap().length(), 1);
+}
+
+#[test]
+fn without_a_runtime_opening_fails_and_says_so() {
+    use std::future::Future as _;
+    use std::task::{Context, Poll, Waker};
+    let mut open = Box::pin(Hypercore::open(Storage::memory()));
+    let Poll::Ready(result) = open.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("it waits");
+    };
+    assert!(result.unwrap_err().to_string().contains("tokio"));
+}
+
+#[test]
+fn a_runtime_that_is_gone_closes_the_log() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let log = runtime.block_on(Hypercore::open(Storage::memory())).unwrap();
+    drop(runtime);
+    let other = tokio::runtime::Runtime::new().unwrap();
+    let error = other.block_on(log.append("x")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+}

@@ -1,0 +1,153 @@
+//! `Durability::Eventual`: nobody waits for a sync, and one follows within a bounded time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hypercore::{Durability, EVENTUAL_FLUSH_AFTER, ErrorKind, Hypercore, RandomAccess, Stores};
+use random_access_memory::RandomAccessMemory;
+use random_access_storage::{Error, Operation, SyncScope};
+
+/// Memory that counts its syncs, and fails them when told.
+#[derive(Clone, Debug, Default)]
+struct Counting {
+    memory: RandomAccessMemory,
+    syncs: Arc<AtomicU64>,
+    fails: Arc<AtomicBool>,
+}
+
+impl RandomAccess for Counting {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+        self.memory.read_at(offset, buffer)
+    }
+    fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
+        self.memory.write_at(offset, data)
+    }
+    fn discard(&self, offset: u64, len: u64) -> Result<(), Error> {
+        self.memory.discard(offset, len)
+    }
+    fn truncate(&self, len: u64) -> Result<(), Error> {
+        self.memory.truncate(len)
+    }
+    fn len(&self) -> Result<u64, Error> {
+        self.memory.len()
+    }
+    fn sync(&self, _: SyncScope) -> Result<(), Error> {
+        if self.fails.load(Ordering::SeqCst) {
+            let broken = std::io::Error::from_raw_os_error(5);
+            return Err(Error::io(Operation::Sync, 0, 0, broken));
+        }
+        self.syncs.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl Counting {
+    fn stores(&self) -> Stores {
+        let same =
+            |memory: &RandomAccessMemory| Box::new(Self { memory: memory.clone(), ..self.clone() });
+        Stores {
+            oplog: Box::new(self.clone()),
+            header: same(&RandomAccessMemory::new()),
+            tree: same(&RandomAccessMemory::new()),
+            bitfield: same(&RandomAccessMemory::new()),
+            data: same(&RandomAccessMemory::new()),
+        }
+    }
+
+    fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::SeqCst)
+    }
+
+    async fn open(&self) -> Hypercore {
+        let builder = Hypercore::builder(self.stores()).durability(Durability::Eventual);
+        builder.open().await.unwrap()
+    }
+
+    async fn synced_after(&self, before: u64, limit: Duration) -> Duration {
+        let begun = Instant::now();
+        while self.syncs() == before {
+            assert!(begun.elapsed() < limit, "no flush came");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        begun.elapsed()
+    }
+}
+
+#[tokio::test]
+async fn a_flush_follows_the_first_write_and_only_a_write() {
+    let counting = Counting::default();
+    let log = counting.open().await;
+    for _ in 0..2 {
+        let before = counting.syncs();
+        for _ in 0..100 {
+            log.append("x").await.unwrap();
+        }
+        assert_eq!(counting.syncs(), before, "an append synced");
+        let waited = counting.synced_after(before, EVENTUAL_FLUSH_AFTER * 5).await;
+        assert!(waited >= EVENTUAL_FLUSH_AFTER / 2, "{waited:?}");
+        // One flush is enough until something is written again.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let settled = counting.syncs();
+        tokio::time::sleep(EVENTUAL_FLUSH_AFTER * 2).await;
+        assert_eq!(counting.syncs(), settled);
+    }
+}
+
+#[tokio::test]
+async fn flush_and_close_sync_at_once() {
+    let counting = Counting::default();
+    let log = counting.open().await;
+    log.append("x").await.unwrap();
+    let before = counting.syncs();
+    log.flush().await.unwrap();
+    let flushed = counting.syncs();
+    assert!(flushed > before);
+    log.append("y").await.unwrap();
+    assert_eq!(counting.syncs(), flushed);
+    log.close().await.unwrap();
+    assert!(counting.syncs() > flushed);
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_flushes() {
+    let counting = Counting::default();
+    let log = counting.open().await;
+    log.append("x").await.unwrap();
+    let before = counting.syncs();
+    drop(log.clone());
+    assert_eq!(counting.syncs(), before);
+    drop(log);
+    counting.synced_after(before, EVENTUAL_FLUSH_AFTER).await;
+}
+
+#[tokio::test]
+async fn a_failed_flush_in_the_background_is_told_to_the_next_writer() {
+    let counting = Counting::default();
+    let log = counting.open().await;
+    log.append("x").await.unwrap();
+    counting.fails.store(true, Ordering::SeqCst);
+    tokio::time::sleep(EVENTUAL_FLUSH_AFTER + Duration::from_millis(500)).await;
+    counting.fails.store(false, Ordering::SeqCst);
+    let error = log.append("y").await.unwrap_err();
+    assert!(error.is_poisoned(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Io);
+    // Reading goes on.
+    assert_eq!(log.get(0).await.unwrap().unwrap(), "x");
+    assert!(log.close().await.is_err());
+    assert!(log.close().await.is_err(), "every closer hears of the failure");
+}
+
+#[tokio::test]
+async fn a_failed_sync_fails_an_immediate_append() {
+    let counting = Counting::default();
+    let log = Hypercore::open(counting.stores()).await.unwrap();
+    log.append("x").await.unwrap();
+    counting.fails.store(true, Ordering::SeqCst);
+    let error = log.append("y").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(!error.is_storage_full());
+    assert!(error.store_error().is_some());
+    counting.fails.store(false, Ordering::SeqCst);
+    assert!(log.append("z").await.unwrap_err().is_poisoned());
+}
