@@ -186,7 +186,7 @@ impl Tree {
     }
 
     pub(crate) fn clean_all(&mut self) {
-        for leaf in &mut self.leaves.nodes {
+        for leaf in self.leaves.iter_mut() {
             leaf.dirty = 0;
         }
     }
@@ -299,11 +299,10 @@ impl Tree {
     }
 }
 
-/// Nodes side by side; the places of removed nodes are used again, and given back when the tree
-/// is empty.
+/// Nodes by place; the places of removed nodes are used again.
 #[derive(Clone)]
 struct Arena<T> {
-    nodes: Vec<T>,
+    nodes: Vec<Option<Box<T>>>,
     free: Vec<u32>,
 }
 
@@ -316,16 +315,21 @@ impl<T> Default for Arena<T> {
 impl<T> Arena<T> {
     #[inline]
     fn get(&self, place: u32) -> Option<&T> {
-        self.nodes.get(place as usize)
+        self.nodes.get(place as usize)?.as_deref()
     }
 
     #[inline]
     fn get_mut(&mut self, place: u32) -> Option<&mut T> {
-        self.nodes.get_mut(place as usize)
+        self.nodes.get_mut(place as usize)?.as_deref_mut()
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.nodes.iter_mut().flatten().map(|node| &mut **node)
     }
 
     #[expect(clippy::expect_used, reason = "2^32 nodes are terabytes")]
     fn insert(&mut self, node: T) -> u32 {
+        let node = Some(Box::new(node));
         if let Some(place) = self.free.pop()
             && let Some(free) = self.nodes.get_mut(place as usize)
         {
@@ -337,8 +341,10 @@ impl<T> Arena<T> {
         place
     }
 
-    /// Lets go of a node that is empty.
     fn remove(&mut self, place: u32) {
-        self.free.push(place);
+        if let Some(node) = self.nodes.get_mut(place as usize) {
+            *node = None;
+            self.free.push(place);
+        }
     }
 }
