@@ -133,11 +133,9 @@ impl Verifier<'_> {
         fork: u64,
     ) -> Result<PartialSignature, SignError> {
         let public = key_pair.public();
-        let found = self.manifest.signers().iter().zip(0_u64..);
-        let (signer, number) = found
-            .into_iter()
-            .find(|(signer, _)| signer.public_key == public)
-            .ok_or(SignError::NotASigner)?;
+        let mut signers = self.manifest.signers().iter().zip(0_u64..);
+        let (signer, number) =
+            signers.find(|(signer, _)| signer.public_key == public).ok_or(SignError::NotASigner)?;
         let signed = self.signable(signer, tree_hash, length, fork);
         let signature = key_pair.sign(signed.as_slice());
         Ok(PartialSignature { signer: number, signature, length, nodes: Vec::new() })
