@@ -38,6 +38,24 @@ fn kinds_and_offsets() {
     check(&[0], |i| i.clone().finish(), 0, Trailing);
 }
 
+/// What a count claims is compared with what is there at once, before any element is read.
+#[test]
+fn counts_are_judged_where_they_stand() {
+    let mut most = vec![0xfe, 0, 0, 0x10, 0];
+    most.resize(5 + 0x10_0000, 0);
+    assert_eq!(Decoder::new(&most).array_len(1), Ok(0x10_0000));
+    check(&most[..most.len() - 1], |i| i.array_len(1), 0, UnexpectedEnd);
+    // A minimum of 0 counts as 1.
+    check(&most[..most.len() - 1], |i| i.array_len(0), 0, UnexpectedEnd);
+    check(&[2, 0, 0, 0], |i| i.array_len(usize::MAX), 0, UnexpectedEnd);
+    // An element of a list takes a byte, one of an object two.
+    check(&[7, 3, 0, 0], |i| i.any().map(|_| ()), 1, UnexpectedEnd);
+    check(&[8, 2, 0, 0, 0], |i| i.any().map(|_| ()), 1, UnexpectedEnd);
+    most[3] = 0x11;
+    check(&[&[7], &most[..]].concat(), |i| i.any().map(|_| ()), 1, TooManyElements);
+    check(&[&[8], &most[..]].concat(), |i| i.any().map(|_| ()), 1, TooManyElements);
+}
+
 #[test]
 fn frames_count_from_the_outermost_start() {
     // A byte, a frame of four with a frame of two in it, in which a buffer claims five.
