@@ -75,7 +75,7 @@ pub enum RootsError {
     #[error("{0} blocks are more than a tree can have")]
     TooLong(u64),
     /// The roots of a tree of this length have other indexes.
-    #[error("expected the root {expected:?}, found {found:?}")]
+    #[error("expected {}, found {}", shown(*expected), shown(*found))]
     WrongRoot {
         /// The index that the length asks for.
         expected: Option<Index>,
@@ -146,7 +146,7 @@ pub enum VerifyError<E: Error + 'static> {
         proof: u64,
     },
     /// The next node is missing or not the one that must come here.
-    #[error("expected node {expected}, found {found:?}")]
+    #[error("expected node {expected}, found {}", shown(*found))]
     UnexpectedNode {
         /// The index that had to follow.
         expected: Index,
@@ -227,4 +227,9 @@ impl<E: Error + 'static> VerifyError<E> {
     pub const fn is_other_fork(&self) -> bool {
         matches!(self, Self::OtherFork { .. })
     }
+}
+
+/// A node that may be absent, in words.
+fn shown(index: Option<Index>) -> String {
+    index.map_or_else(|| "no node".to_owned(), |index| format!("node {index}"))
 }

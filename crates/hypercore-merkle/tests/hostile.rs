@@ -174,6 +174,24 @@ fn numbers_out_of_range_are_refused() {
 }
 
 #[test]
+fn additional_nodes_start_where_the_tree_ends() {
+    let writer = sixteen();
+    let mut reader = Reader::new(writer.key, 0);
+    let good = writer.prove(&upgrade(0, 3)).unwrap();
+    let nodes = &good.upgrade.as_ref().unwrap().additional_nodes;
+    let indexes: Vec<u64> = nodes.iter().map(|node| node.index.get()).collect();
+    assert_eq!(indexes, [6, 11, 23]);
+    for (position, wrong) in [(0, 11), (0, 4), (0, 5), (1, 6), (1, 23), (2, 15), (2, 24)] {
+        let mut proof = good.clone();
+        let nodes = &mut proof.upgrade.as_mut().unwrap().additional_nodes;
+        nodes[position] = writer.nodes[&Index::new(wrong)];
+        let error = refused(&mut reader, &proof);
+        assert_eq!(error, VerifyError::Misplaced(Index::new(wrong)));
+    }
+    reader.take(&good).unwrap();
+}
+
+#[test]
 fn a_shorter_tree_is_no_upgrade() {
     let writer = sixteen();
     let mut reader = reader_of(&writer);
@@ -332,6 +350,18 @@ fn two_signed_histories_are_a_conflict() {
         Reorg::start(&one.tree, &one.nodes, &other.prove(&upgrade(0, 16)).unwrap(), &authority)
             .is_err()
     );
+}
+
+#[test]
+fn refusals_say_what_was_expected() {
+    let writer = sixteen();
+    let mut proof = writer.prove(&upgrade(0, 16)).unwrap();
+    let given = proof.upgrade.as_mut().unwrap();
+    given.nodes[0].index = Index::new(3);
+    let mut fresh = Reader::new(writer.key, 0);
+    assert_eq!(refused(&mut fresh, &proof).to_string(), "expected node 15, found node 3");
+    proof.upgrade.as_mut().unwrap().nodes.clear();
+    assert_eq!(refused(&mut fresh, &proof).to_string(), "expected node 15, found no node");
 }
 
 /// 1,000 siblings on a path that is 63 levels high at most.
