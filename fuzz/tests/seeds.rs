@@ -4,7 +4,7 @@ use std::path::Path;
 
 use compact_encoding::Decode;
 use hypercore_fuzz::{
-    core, framed, manifests, nodes, open, oplog_file, reader, recorded_oplog, signatures,
+    core, framed, manifests, open, oplog_file, reader, recorded_oplog, signatures,
 };
 use hypercore_log::Access;
 use hypercore_merkle::{Authority, Data, Tree};
