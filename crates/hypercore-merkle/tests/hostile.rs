@@ -326,6 +326,72 @@ fn a_reorg_takes_no_answer_but_the_one_wanted() {
 }
 
 #[test]
+fn a_reorg_takes_no_answer_of_a_third_tree() {
+    let old = sixteen();
+    let new = Writer::new(&[1; 32], 1, (0..16_u8).map(|i| vec![i + 1; 10]).collect());
+    let third = Writer::new(&[1; 32], 1, (0..16_u8).map(|i| vec![i + 2; 10]).collect());
+    let reader = Reader { nodes: old.nodes.clone(), ..reader_of(&old) };
+    let first = new.prove(&Request { fork: 1, ..upgrade(0, 16) }).unwrap();
+    let mut reorg = reader.start_reorg(&first).unwrap();
+    let request = reorg.want().unwrap().request(9);
+    let error = reorg.feed(&reader.nodes, &third.prove(&request).unwrap()).unwrap_err();
+    assert_eq!(error, VerifyError::HashMismatch(Index::new(15)));
+    reorg.feed(&reader.nodes, &new.prove(&request).unwrap()).unwrap();
+}
+
+#[test]
+fn a_reorg_counts_nothing_beyond_the_own_tree() {
+    let new = Writer::new(&[1; 32], 1, (0..12_u8).map(|i| vec![i; 10]).collect());
+    let old = Writer::new(&[1; 32], 0, new.blocks[..8].to_vec());
+    let mut reader = reader_of(&old);
+    // Left over in storage, as after a truncation.
+    reader.nodes.insert(Index::new(19), new.nodes[&Index::new(19)]);
+    let first = new.prove(&Request { fork: 1, ..upgrade(0, 12) }).unwrap();
+    let reorg = reader.start_reorg(&first).unwrap();
+    assert_eq!(reorg.ancestors(), 8);
+    assert_eq!(reorg.want(), None);
+}
+
+#[test]
+fn a_reorg_does_not_take_shifted_sizes() {
+    let old = sixteen();
+    let mut blocks = old.blocks.clone();
+    blocks[15] = b"another".to_vec();
+    let new = Writer::new(&[1; 32], 1, blocks.clone());
+    let shift = |proof: &mut Proof| {
+        let upgrade = proof.upgrade.as_mut().unwrap();
+        upgrade.nodes[0].size += 3;
+        upgrade.additional_nodes[0].size -= 3;
+    };
+    let request = Request { fork: 1, ..upgrade(0, 8) };
+
+    // Node 7 is the same in both trees, and known here.
+    let whole = Reader { nodes: old.nodes.clone(), ..reader_of(&old) };
+    let mut first = new.prove(&request).unwrap();
+    shift(&mut first);
+    let error = whole.start_reorg(&first).unwrap_err();
+    assert_eq!(error, VerifyError::SizeMismatch { index: Index::new(7), stored: 80, claimed: 83 });
+
+    // It is not known here: the next honest answer shows that the first was none.
+    let sparse = reader_of(&old);
+    let mut reorg = sparse.start_reorg(&first).unwrap();
+    assert_eq!(reorg.want().unwrap().blocks, 0..8);
+    let request = reorg.want().unwrap().request(2);
+    let error = reorg.feed(&sparse.nodes, &new.prove(&request).unwrap()).unwrap_err();
+    assert_eq!(error, VerifyError::StoredSize { index: Index::new(7), stored: 83, proven: 80 });
+
+    // Shifted between two leaves of an answer, one of which is known.
+    let first = new.prove(&Request { fork: 1, ..upgrade(0, 16) }).unwrap();
+    let mut reorg = whole.start_reorg(&first).unwrap();
+    let mut answer = new.prove(&reorg.want().unwrap().request(14)).unwrap();
+    let nodes = &mut answer.hash.as_mut().unwrap().nodes;
+    nodes[0].size += 2;
+    nodes[1].size -= 2;
+    let error = reorg.feed(&whole.nodes, &answer).unwrap_err();
+    assert_eq!(error, VerifyError::SizeMismatch { index: Index::new(28), stored: 10, claimed: 12 });
+}
+
+#[test]
 fn two_signed_histories_are_a_conflict() {
     let one = sixteen();
     let other = Writer::new(&[1; 32], 0, (0..16_u8).map(|i| vec![i; 11]).collect());
