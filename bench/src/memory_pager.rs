@@ -102,6 +102,10 @@ pub fn table() -> Table {
     table.note(
         "0.9 keeps 32 bytes for every number below the highest page: 2^40 would take 32 TiB.",
     );
+    table.note(
+        "Nearly all of a first touch is the kernel's page fault, as the vector shows: it has no \
+         table and no pages of its own.",
+    );
     table
 }
 
