@@ -13,8 +13,10 @@ use crate::options::Rhythm;
 use crate::state::{Head, State, tree_error};
 use crate::stores::FileName;
 
-/// Bytes of one user data value and its key at most: what keeps a header readable in one piece.
-const USER_DATA_LEN_MAX: usize = 1024 * 1024;
+/// Bytes of all user data values and keys together: a header holds them all and is written at each checkpoint.
+///
+/// More is refused with [`LogError::UserDataTooLarge`].
+pub const USER_DATA_LEN_MAX: usize = 16 * 1024 * 1024;
 
 const OPLOG: Unsynced = Unsynced { data: false, tree: false, oplog: true };
 
@@ -171,15 +173,19 @@ impl Log {
     /// [`LogError::UserDataTooLarge`], [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
     pub fn set_user_data(&self, key: &str, value: Option<&[u8]>) -> Result<(), LogError> {
         let value = value.filter(|value| !value.is_empty());
-        let len = key.len().saturating_add(value.map_or(0, <[u8]>::len));
-        if len > USER_DATA_LEN_MAX {
-            return Err(LogError::UserDataTooLarge { len: len as u64 });
-        }
         let mut writer = self.lock_writer()?;
         let old = {
             let state = self.read_state();
             if state.user_data.get(key) == value {
                 return Ok(());
+            }
+            let others = state.user_data.iter().filter(|(other, _)| *other != key);
+            let len =
+                others.chain(value.map(|value| (key, value))).fold(0_usize, |len, (key, value)| {
+                    len.saturating_add(key.len()).saturating_add(value.len())
+                });
+            if len > USER_DATA_LEN_MAX {
+                return Err(LogError::UserDataTooLarge { len: len as u64 });
             }
             state.announced()
         };

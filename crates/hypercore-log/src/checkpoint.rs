@@ -88,6 +88,11 @@ impl Log {
     /// Writes a checkpoint.
     pub(crate) fn write_checkpoint(&self, writer: &mut Writer) -> Result<(), LogError> {
         self.settle(self.commit.newest())?;
+        if !writer.has_tail() {
+            // The cut after the last header may not be on the medium yet. Were it lost and the next header
+            // kept, the entries of before both would carry the right bit again.
+            self.poison_on_error(self.stores.sync(FileName::Oplog))?;
+        }
         let (truncated_to, runs, pages, header) = {
             let state = self.read_state();
             let pages: Vec<Piece> = state
@@ -143,8 +148,8 @@ impl Log {
         Ok(())
     }
 
-    /// Writes the header and forgets the entries. The cut needs no sync of its own: entries that survive
-    /// it carry the other bit.
+    /// Writes the header and forgets the entries. The cut is synced before the next header at the latest:
+    /// until then entries that survive it carry the other bit.
     fn write_slot(&self, slot: &SlotWrite) -> Result<(), StorageError> {
         let in_oplog = StorageError::in_file(FileName::Oplog);
         self.stores.oplog.write_at(slot.offset, &slot.bytes).map_err(&in_oplog)?;

@@ -160,10 +160,10 @@ pub enum LogError {
     /// The reorganisation wants to know more before it can be applied.
     #[error("the reorganisation wants to know more first")]
     Unfinished,
-    /// A user data key or value is too large for a header.
-    #[error("user data of {len} bytes is too large")]
+    /// The user data would be larger than [`USER_DATA_LEN_MAX`](crate::USER_DATA_LEN_MAX).
+    #[error("{len} bytes of user data are too many")]
     UserDataTooLarge {
-        /// Its length in bytes.
+        /// Bytes of all keys and values.
         len: u64,
     },
     /// A store failed. After a failed write or sync the log is poisoned.

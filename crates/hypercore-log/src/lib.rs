@@ -69,7 +69,7 @@ mod writer;
 
 pub use append::{Appended, BLOCK_LEN_MAX};
 pub use audit::{AuditProgress, AuditReport, Audited, FINDINGS_MAX, Finding};
-pub use change::Cleared;
+pub use change::{Cleared, USER_DATA_LEN_MAX};
 pub use error::{Corruption, LogError, OpenError, StorageError};
 pub use log::{Log, StorageInfo};
 pub use options::{Access, Create, Durability, OpenOptions};

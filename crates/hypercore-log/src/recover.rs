@@ -190,6 +190,12 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
             .and_then(|()| stores.oplog.sync(SyncScope::All))
             .map_err(StorageError::in_file(FileName::Oplog))?;
     }
+    if report.entries_replayed > 0 {
+        // A killed process may have written all this and synced none of it.
+        for name in [FileName::Data, FileName::Tree, FileName::Bitfield, FileName::Oplog] {
+            stores.sync(name)?;
+        }
+    }
     if report.entries_cut > 0 {
         let length = state.tree.length();
         state.nodes.truncate(length);
