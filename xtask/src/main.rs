@@ -34,7 +34,7 @@ usage: cargo xtask TASK
   ci                    every check below up to `interop`, in order
   fmt                   rustfmt would change nothing
   lint                  clippy, warnings denied, in two passes
-  test                  cargo-nextest (cargo test where it is missing), then doctests
+  test                  cargo-nextest (cargo test where it is missing), doctests, examples
   doc                   rustdoc, warnings denied
   layers                the walls between the crates, from cargo metadata
   tidy                  module headers, ASCII, format tables, lock files, leftovers

@@ -117,8 +117,8 @@ const ROWS: &[Row] = &[
         workspace: &["random-access-storage", "mappedpages"],
         outside: &[],
     },
-    Row { name: "paged", workspace: &["paged-derive"], outside: &[System] },
     Row { name: "paged-derive", workspace: &[], outside: &[] },
+    Row { name: "paged", workspace: &["paged-derive"], outside: &[System] },
     // 1 pure
     Row { name: "flat-tree", workspace: &[], outside: &[] },
     Row { name: "compact-encoding", workspace: &[], outside: &[] },
@@ -299,4 +299,40 @@ fn array(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn strings(value: &Value) -> impl Iterator<Item = &str> {
     array(value).filter_map(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str) -> &'static Row {
+        ROWS.iter().find(|row| row.name == name).unwrap()
+    }
+
+    #[test]
+    fn tests_may_reach_a_backend_and_the_product_may_not() {
+        assert!(may_name(row("hypercore-log"), "random-access-disk", true));
+        assert!(!may_name(row("hypercore-log"), "random-access-disk", false));
+        assert!(!may_name(row("hypercore"), "sim", false));
+        assert!(may_name(row("random-access-storage"), "random-access-storage", true));
+    }
+
+    #[test]
+    fn nothing_points_up() {
+        assert!(!may_name(row("hypercore-merkle"), "hypercore-log", true));
+        assert!(!may_name(row("flat-tree"), "compact-encoding", true));
+        // The rows are in the order of the layers, so an edge can only go to an earlier one.
+        for (at, row) in ROWS.iter().enumerate().filter(|(_, row)| row.name != "sim") {
+            let earlier = |name| ROWS[..at].iter().any(|row| row.name == name);
+            assert!(row.workspace.iter().all(|name| earlier(*name)), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn outside_crates_have_their_wall() {
+        assert_eq!(kind_of("tokio"), Some(Runtime));
+        assert_eq!(kind_of("blake2b_simd"), Some(Crypto));
+        assert_eq!(kind_of("thiserror"), None);
+        assert!(!row("hypercore-merkle").outside.contains(&Crypto));
+    }
 }

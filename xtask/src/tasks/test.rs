@@ -1,7 +1,8 @@
 //! `test`: unit and integration tests by cargo-nextest, then the doctests.
 
-use crate::process::{Echo, capture, cargo, is_present};
+use crate::process::{Echo, capture, cargo, is_present, output};
 use crate::report::{Figures, Miss, Outcome, miss};
+use crate::tree;
 
 /// Counts over every test binary that ran.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,12 +31,34 @@ pub(crate) fn run() -> Outcome {
     if tests.passed == 0 {
         return miss("no test ran");
     }
+    let examples = run_examples()?;
     Ok(Figures::new(format!(
-        "{} passed, {} failed ({runner}), {} doctests",
+        "{} passed, {} failed ({runner}), {} doctests, {examples} examples",
         tests.passed,
         tests.failed + doctests.failed,
         doctests.passed
     )))
+}
+
+/// Runs every example of the workspace; each must end well and show something.
+fn run_examples() -> Result<usize, Miss> {
+    let metadata = tree::metadata(&["--no-deps"])?;
+    let mut count = 0;
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let name = package["name"].as_str().unwrap_or_default();
+        for target in package["targets"].as_array().into_iter().flatten() {
+            if target["kind"][0] != "example" {
+                continue;
+            }
+            let example = target["name"].as_str().unwrap_or_default();
+            let run = ["run", "--quiet", "--package", name, "--example", example];
+            if output(&mut cargo(run))?.is_empty() {
+                return miss(format!("the example {example} of {name} shows nothing"));
+            }
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 /// The figures of nextest's summary: `Summary [ 1.2s] 5 tests run: 5 passed, 0 skipped`.

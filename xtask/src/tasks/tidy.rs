@@ -146,3 +146,45 @@ fn check_lock(path: &Path, text: &str, problems: &mut Vec<String>) {
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(at, line)| (at + 1, line))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(check: impl Fn(&Path, &str, &mut Vec<String>), text: &str) -> usize {
+        let mut problems = Vec::new();
+        check(Path::new("some/file"), text, &mut problems);
+        problems.len()
+    }
+
+    #[test]
+    fn only_where_a_path_begins() {
+        let [root, .., work, _] = MACHINE_PATHS;
+        assert_eq!(problems(check_machine_paths, &format!("open(\"{root}x\")")), 1);
+        assert_eq!(
+            problems(check_machine_paths, &format!("docs{work}x and example.org{root}x")),
+            0
+        );
+    }
+
+    #[test]
+    fn an_example_must_compile() {
+        let text = "//! A crate.\n//!\n//! ```text\n//! a drawing\n//! ```\n";
+        assert_eq!(problems(check_example, text), 1);
+        assert_eq!(problems(check_example, &format!("{text}//! ```\n//! f();\n//! ```\n")), 0);
+        assert_eq!(problems(check_example, "//! A crate.\n\n//! ```\n//! f();\n//! ```\n"), 1);
+    }
+
+    #[test]
+    fn lock_files_name_one_registry() {
+        assert_eq!(problems(check_lock, &format!("source = \"{CRATES_IO}\"")), 0);
+        assert_eq!(problems(check_lock, "source = \"sparse+https://example.org/\""), 1);
+        assert_eq!(problems(check_lock, "\"resolved\": \"https://example.org/a.tgz\""), 1);
+    }
+
+    #[test]
+    fn source_is_ascii_and_finished() {
+        assert_eq!(problems(check_ascii, "plain\nna\u{ef}ve\n"), 1);
+        assert_eq!(problems(check_leftovers, LEFTOVERS[0]), 1);
+    }
+}
