@@ -22,6 +22,7 @@ mod process;
 mod report;
 mod rng;
 mod tasks;
+mod tool;
 mod tree;
 
 use std::process::ExitCode;

@@ -5,9 +5,12 @@
 
 use std::process::Command;
 
-use crate::process::{Echo, capture, cargo, is_present, run_in_front};
+use crate::process::{Echo, capture, cargo, program, run_in_front};
 use crate::report::{Figures, Miss, Outcome, miss};
-use crate::tree;
+use crate::{tool, tree};
+
+/// The version that is installed where there is none.
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
 const ASAN_TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -84,13 +87,10 @@ fn fuzz_targets() -> Result<Vec<String>, Miss> {
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-/// cargo-fuzz on the stable compiler; installed when it is missing.
+/// cargo-fuzz on the stable compiler.
 fn cargo_fuzz<const N: usize>(arguments: [&str; N]) -> Result<Command, Miss> {
-    if !is_present("cargo-fuzz") {
-        println!("fuzz: cargo-fuzz is missing: installing it");
-        capture(&mut cargo(["install", "--locked", "--quiet", "cargo-fuzz"]), Echo::OnFailure)?;
-    }
-    let mut command = cargo(["fuzz"]);
-    command.args(arguments).env("RUSTC_BOOTSTRAP", "1");
+    let binary = tool::cargo_tool("cargo-fuzz", CARGO_FUZZ_VERSION)?;
+    let mut command = program(binary, arguments);
+    command.env("RUSTC_BOOTSTRAP", "1");
     Ok(command)
 }

@@ -43,6 +43,12 @@ pub(crate) fn run() -> Outcome {
 /// Runs every example of the workspace; each must end well and show something.
 fn run_examples() -> Result<usize, Miss> {
     let metadata = tree::metadata(&["--no-deps"])?;
+    // What they leave behind lies here, not in the folder of the whole machine.
+    let scratch = tree::target_dir()?.join("examples-scratch");
+    if scratch.exists() {
+        std::fs::remove_dir_all(&scratch)?;
+    }
+    std::fs::create_dir_all(&scratch)?;
     let mut count = 0;
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let name = package["name"].as_str().unwrap_or_default();
@@ -52,7 +58,7 @@ fn run_examples() -> Result<usize, Miss> {
             }
             let example = target["name"].as_str().unwrap_or_default();
             let run = ["run", "--quiet", "--package", name, "--example", example];
-            if output(&mut cargo(run))?.is_empty() {
+            if output(cargo(run).env("TMPDIR", &scratch))?.is_empty() {
                 return miss(format!("the example {example} of {name} shows nothing"));
             }
             count += 1;
