@@ -24,6 +24,9 @@ const ALL_SUBSETS_MAX: usize = 5;
 const SINGLES_MAX: usize = 16;
 const RANDOM_SUBSETS: usize = 6;
 
+/// Kills tried in one run, roughly.
+const KILLS_MAX: usize = 40;
+
 type Files = [Vec<u8>; FILES];
 
 /// A piece of a change that is on the medium whole or not at all.
@@ -108,6 +111,7 @@ fn apply<'a>(file: &mut Vec<u8>, pieces: impl Iterator<Item = &'a Piece>) {
     file.resize(len, 0);
 }
 
+/// A disk that the stores of a log and the test look at.
 #[derive(Clone, Debug, Default)]
 struct SharedDisk(Arc<Mutex<Disk>>);
 
@@ -185,7 +189,8 @@ impl State {
     fn of(log: &Log) -> Self {
         let head = log.head();
         let blocks = (0..head.length).filter_map(|index| {
-            Some((index, log.get(index).expect("a block that is stored is right")?))
+            let block = log.get(index);
+            Some((index, block.unwrap_or_else(|e| panic!("{e:?} after {:?}", log.recovery()))?))
         });
         Self { blocks: blocks.collect(), user_data: log.user_data_entries(), head }
     }
@@ -198,6 +203,8 @@ struct Run {
     log: Option<Log>,
     options: OpenOptions,
     immediate: bool,
+    /// Whether every image is also written to, and windows are searched widely.
+    thorough: bool,
     /// The states, and where each was begun.
     states: Vec<(usize, State)>,
     /// From the first position on, no power cut may lead to a state before the second, and no kill to one before the third.
@@ -207,13 +214,24 @@ struct Run {
 
 impl Run {
     fn new(name: &'static str, options: OpenOptions, durability: Durability) -> Self {
-        let (options, immediate) = (options.durability(durability), durability == Durability::Immediate);
+        let (options, immediate) =
+            (options.durability(durability), durability == Durability::Immediate);
         let disk = SharedDisk::default();
         let log = Log::open(disk.stores(), options.clone().create(Create::New)).unwrap();
         let begun = (disk.position(), State::of(&log));
         let promises = vec![(begun.0, 0, 0)];
         let images = HashMap::new();
-        Self { name, disk, log: Some(log), options, immediate, states: vec![begun], promises, images }
+        Self {
+            name,
+            disk,
+            log: Some(log),
+            options,
+            immediate,
+            thorough: true,
+            states: vec![begun],
+            promises,
+            images,
+        }
     }
 
     fn log(&self) -> &Log {
@@ -264,7 +282,7 @@ impl Run {
         let mut random = Random(from as u64 + 1);
         for position in 0..=disk.ops.len() {
             if position >= from.max(self.states[0].0) {
-                for kept in subsets(window.len(), &mut random) {
+                for kept in subsets(window.len(), self.thorough, &mut random) {
                     let mut files = durable.clone();
                     for (file, bytes) in files.iter_mut().enumerate() {
                         let all = window.iter().zip(&kept);
@@ -317,6 +335,9 @@ impl Run {
         assert_eq!(State::of(&log), state, "{at}: read-only and writable differ");
         let report = log.audit(&mut |_| {}).unwrap();
         assert!(report.is_ok(), "{at}: {:?}", report.findings);
+        if !self.thorough {
+            return;
+        }
         let recovered = disk.position();
         change(&log, "after");
         let after = State::of(&log);
@@ -341,7 +362,9 @@ impl Run {
     /// Kills the process before each operation; the next one reopens and writes, and then the power fails.
     fn kill_everywhere(&mut self) {
         let all = self.disk.0.lock().unwrap().clone();
-        for position in self.states[0].0..=all.ops.len() {
+        // Every position of a short run, about as many of a long one.
+        let stride = (all.ops.len() / KILLS_MAX).max(1);
+        for position in (self.states[0].0..=all.ops.len()).step_by(stride) {
             let disk = SharedDisk(Arc::new(Mutex::new(all.rewound(position))));
             let at = format!("{}, killed before operation {position}", self.name);
             let log = Log::open(disk.stores(), self.options.clone());
@@ -352,9 +375,19 @@ impl Run {
             let mut promises = self.promises.clone();
             promises.retain(|(from, ..)| *from <= position);
             let states = self.states[..=found].to_vec();
-            let (options, immediate, images) = (self.options.clone(), self.immediate, HashMap::new());
-            let mut next =
-                Self { name: self.name, disk, log: Some(log), options, immediate, states, promises, images };
+            let (options, immediate, images) =
+                (self.options.clone(), self.immediate, HashMap::new());
+            let mut next = Self {
+                name: self.name,
+                disk,
+                log: Some(log),
+                options,
+                immediate,
+                thorough: false,
+                states,
+                promises,
+                images,
+            };
             next.promise(false);
             next.step(next.immediate, |log| change(log, "killed"));
             next.step(true, |log| log.flush().unwrap());
@@ -385,20 +418,21 @@ impl Random {
 }
 
 /// Which of `count` pieces are kept: all subsets of a few; else none, all, some alone, all but some, random ones.
-fn subsets(count: usize, random: &mut Random) -> Vec<Vec<bool>> {
-    if count <= ALL_SUBSETS_MAX {
+fn subsets(count: usize, thorough: bool, random: &mut Random) -> Vec<Vec<bool>> {
+    let (singles, randoms) = if thorough { (SINGLES_MAX, RANDOM_SUBSETS) } else { (3, 1) };
+    if thorough && count <= ALL_SUBSETS_MAX {
         return (0..1_usize << count)
             .map(|bits| (0..count).map(|i| bits >> i & 1 == 1).collect())
             .collect();
     }
     let mut subsets = vec![vec![false; count], vec![true; count]];
-    for single in 0..count.min(SINGLES_MAX) {
-        let single = if count <= SINGLES_MAX { single } else { random.below(count) };
+    for single in 0..count.min(singles) {
+        let single = if count <= singles { single } else { random.below(count) };
         for alone in [true, false] {
             subsets.push((0..count).map(|i| (i == single) == alone).collect());
         }
     }
-    for _ in 0..RANDOM_SUBSETS {
+    for _ in 0..randoms {
         subsets.push((0..count).map(|_| random.below(2) == 0).collect());
     }
     subsets
@@ -430,7 +464,9 @@ fn kills(name: &'static str, options: &OpenOptions, work: impl Fn(&mut Run)) {
 }
 
 fn append(run: &mut Run, tag: u8, count: usize, len: usize) {
-    run.step(run.immediate, |log| drop(log.append(&blocks(tag, count, len)).unwrap()));
+    run.step(run.immediate, |log| {
+        log.append(&blocks(tag, count, len)).unwrap();
+    });
 }
 
 fn appends(run: &mut Run) {
@@ -459,12 +495,18 @@ fn user_data(run: &mut Run) {
 
 fn truncations(run: &mut Run) {
     append(run, 1, 9, 200);
-    run.step(true, |log| drop(log.truncate(5, None).unwrap()));
+    run.step(true, |log| {
+        log.truncate(5, None).unwrap();
+    });
     append(run, 2, 6, 200);
     run.reopen();
-    run.step(true, |log| drop(log.truncate(5, Some(4)).unwrap()));
+    run.step(true, |log| {
+        log.truncate(5, Some(4)).unwrap();
+    });
     append(run, 3, 1, 900);
-    run.step(true, |log| drop(log.truncate(0, None).unwrap()));
+    run.step(true, |log| {
+        log.truncate(0, None).unwrap();
+    });
     append(run, 4, 2, 100);
 }
 
@@ -479,20 +521,30 @@ fn large_batches(run: &mut Run) {
 fn large_batch_then_truncation(run: &mut Run) {
     append(run, 1, 5, 20);
     append(run, 2, 300, 3);
-    run.step(true, |log| drop(log.truncate(100, None).unwrap()));
+    run.step(true, |log| {
+        log.truncate(100, None).unwrap();
+    });
     append(run, 3, 300, 3);
 }
 
 fn clears(run: &mut Run) {
     append(run, 1, 12, 200);
-    run.step(true, |log| drop(log.clear(3..6).unwrap()));
+    run.step(true, |log| {
+        log.clear(3..6).unwrap();
+    });
     append(run, 2, 2, 200);
-    run.step(true, |log| drop(log.clear(12..14).unwrap()));
+    run.step(true, |log| {
+        log.clear(12..14).unwrap();
+    });
     append(run, 3, 2, 200);
     run.step(true, |log| log.checkpoint().unwrap());
-    run.step(true, |log| drop(log.clear(0..3).unwrap()));
+    run.step(true, |log| {
+        log.clear(0..3).unwrap();
+    });
     run.reopen();
-    run.step(true, |log| drop(log.clear(0..16).unwrap()));
+    run.step(true, |log| {
+        log.clear(0..16).unwrap();
+    });
 }
 
 fn source(fork_at: Option<u64>) -> Log {
@@ -526,17 +578,23 @@ fn reader() -> OpenOptions {
 fn replication(run: &mut Run) {
     let from = source(None);
     let durable = run.immediate;
-    run.step(durable, |log| drop(log.apply_proof(&upgrade(&from, 0, 0, 7)).unwrap()));
+    run.step(durable, |log| {
+        log.apply_proof(&upgrade(&from, 0, 0, 7)).unwrap();
+    });
     for block in [5, 0, 6] {
         fetch(run, &from, block);
     }
     run.reopen();
-    run.step(true, |log| drop(log.clear(5..6).unwrap()));
+    run.step(true, |log| {
+        log.clear(5..6).unwrap();
+    });
     fetch(run, &from, 5);
     let length = run.log().length();
     from.append(&blocks(3, 5, 10)).unwrap();
     let more = from.length() - length;
-    run.step(durable, |log| drop(log.apply_proof(&upgrade(&from, 0, length, more)).unwrap()));
+    run.step(durable, |log| {
+        log.apply_proof(&upgrade(&from, 0, length, more)).unwrap();
+    });
     fetch(run, &from, 9);
     let other = source(Some(6));
     run.step(true, |log| {
@@ -554,7 +612,9 @@ fn replication(run: &mut Run) {
 fn cleared_and_fetched(run: &mut Run) {
     let from = source(None);
     append(run, 1, 11, 150);
-    run.step(true, |log| drop(log.clear(4..5).unwrap()));
+    run.step(true, |log| {
+        log.clear(4..5).unwrap();
+    });
     fetch(run, &from, 4);
     append(run, 7, 1, 150);
 }
@@ -622,4 +682,42 @@ fn kills_in_clears() {
 #[test]
 fn kills_in_replication() {
     kills("replication", &reader(), replication);
+}
+
+/// Of a batch whose nodes were written to the tree store nothing may be left when its entry is lost.
+#[test]
+fn a_lost_batch_leaves_no_nodes() {
+    let first = blocks(1, 5, 20);
+    let disk = SharedDisk::default();
+    let log = Log::open(disk.stores(), writer().create(Create::New)).unwrap();
+    log.append(&first).unwrap();
+    let before = disk.0.lock().unwrap().shown.clone();
+    log.append(&blocks(2, 300, 3)).unwrap();
+    drop(log);
+    let mut files = disk.0.lock().unwrap().shown.clone();
+    files[0].clone_from(&before[0]);
+
+    // Another copy went on where this one lost its batch.
+    let from = Log::open(SharedDisk::default().stores(), writer().create(Create::New)).unwrap();
+    from.append(&first).unwrap();
+    from.append(&blocks(3, 300, 4)).unwrap();
+    let log = Log::open(SharedDisk::of(files).stores(), writer()).unwrap();
+    log.apply_proof(&upgrade(&from, 0, 5, 300)).unwrap();
+    log.checkpoint().unwrap();
+    let report = log.audit(&mut |_| {}).unwrap();
+    assert!(report.is_ok(), "{:?}", report.findings);
+    let block = BlockRequest { index: 200, nodes: log.missing_nodes(200).unwrap() };
+    let request = Request { block: Some(block), ..Request::default() };
+    log.apply_proof(&from.create_proof(&request).unwrap().unwrap()).unwrap();
+    assert_eq!(log.get(200).unwrap(), from.get(200).unwrap());
+}
+
+#[test]
+fn an_overwrite_that_is_refused_costs_nothing() {
+    let disk = SharedDisk::default();
+    let log = Log::open(disk.stores(), writer().create(Create::New)).unwrap();
+    log.append(&["block"]).unwrap();
+    drop(log);
+    Log::open(disk.stores(), OpenOptions::new().create(Create::Overwrite)).unwrap_err();
+    assert_eq!(Log::open(disk.stores(), writer()).unwrap().length(), 1);
 }
