@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 use crate::report::{Miss, miss};
@@ -68,6 +68,16 @@ pub(crate) enum Echo {
 
 /// Runs `command` to its end and gives what it printed, both streams together.
 pub(crate) fn capture(command: &mut Command, echo: Echo) -> Result<String, Miss> {
+    let (status, text) = try_capture(command, echo)?;
+    if status.success() {
+        Ok(text)
+    } else {
+        miss(format!("`{}` ended with {status}", show(command)))
+    }
+}
+
+/// As [`capture`], for those who want to read what a command that failed printed.
+pub(crate) fn try_capture(command: &mut Command, echo: Echo) -> Result<(ExitStatus, String), Miss> {
     let what = show(command);
     let mut child = command
         .stdout(Stdio::piped())
@@ -76,13 +86,10 @@ pub(crate) fn capture(command: &mut Command, echo: Echo) -> Result<String, Miss>
         .map_err(|error| Miss(format!("{what}: {error}")))?;
     let text = collect(&mut child, echo);
     let status = child.wait()?;
-    if status.success() {
-        return Ok(text);
-    }
-    if echo == Echo::OnFailure {
+    if !status.success() && echo == Echo::OnFailure {
         eprint!("{text}");
     }
-    miss(format!("`{what}` ended with {status}"))
+    Ok((status, text))
 }
 
 /// Runs `command` on this process' own terminal.

@@ -1,6 +1,6 @@
 //! `test`: unit and integration tests by cargo-nextest, then the doctests.
 
-use crate::process::{Echo, capture, cargo, is_present, output};
+use crate::process::{Echo, cargo, is_present, output, try_capture};
 use crate::report::{Figures, Miss, Outcome, miss};
 use crate::tree;
 
@@ -11,33 +11,34 @@ struct Counts {
     failed: u64,
 }
 
-/// Runs every test of the workspace.
-fn run_tests() -> Result<(Counts, &'static str), Miss> {
-    if is_present("cargo-nextest") {
-        let command = ["nextest", "run", "--workspace", "--profile", "ci", "--no-fail-fast"];
-        let text = capture(&mut cargo(command), Echo::Always)?;
-        return Ok((nextest_counts(&text), "cargo-nextest"));
-    }
-    let command = ["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"];
-    let text = capture(&mut cargo(command), Echo::Always)?;
-    Ok((libtest_counts(&text), "cargo test, cargo-nextest is missing"))
-}
-
-/// Runs tests and doctests; their own output is passed through.
+/// Runs tests, doctests and examples; the output of the tests is passed through.
 pub(crate) fn run() -> Outcome {
-    let (tests, runner) = run_tests()?;
-    let text = capture(&mut cargo(["test", "--workspace", "--doc"]), Echo::Always)?;
+    let has_nextest = is_present("cargo-nextest");
+    let (mut tests, runner) = if has_nextest {
+        let command = ["nextest", "run", "--workspace", "--profile", "ci", "--no-fail-fast"];
+        (cargo(command), "cargo-nextest")
+    } else {
+        let command = ["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"];
+        (cargo(command), "cargo test, cargo-nextest is missing")
+    };
+    let (tests_end, text) = try_capture(&mut tests, Echo::Always)?;
+    let tests = if has_nextest { nextest_counts(&text) } else { libtest_counts(&text) };
+
+    let mut doctests = cargo(["test", "--workspace", "--doc", "--no-fail-fast"]);
+    let (doctests_end, text) = try_capture(&mut doctests, Echo::Always)?;
     let doctests = libtest_counts(&text);
-    if tests.passed == 0 {
-        return miss("no test ran");
-    }
-    let examples = run_examples()?;
-    Ok(Figures::new(format!(
-        "{} passed, {} failed ({runner}), {} doctests, {examples} examples",
+
+    let figures = format!(
+        "{} passed, {} failed ({runner}), {} doctests",
         tests.passed,
         tests.failed + doctests.failed,
         doctests.passed
-    )))
+    );
+    // A test that does not compile has no figures, so the exit codes count as well.
+    if !tests_end.success() || !doctests_end.success() || tests.passed == 0 {
+        return miss(figures);
+    }
+    Ok(Figures::new(format!("{figures}, {} examples", run_examples()?)))
 }
 
 /// Runs every example of the workspace; each must end well and show something.
