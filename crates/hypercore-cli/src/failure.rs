@@ -106,6 +106,16 @@ impl Failure {
         }))
     }
 
+    /// The same for a command that only reads: what may not be read is not "not writable".
+    pub(crate) fn of_reading(mut self) -> Self {
+        if let Self::Told(told) = &mut self
+            && told.exit == Exit::NotWritable
+        {
+            told.exit = Exit::Failed;
+        }
+        self
+    }
+
     /// A file of the user's that could not be read.
     pub(crate) fn input(name: &str, error: &io::Error) -> Self {
         Self::new(Exit::Failed, format!("{name} could not be read: {}", reason(error)))

@@ -5,9 +5,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Stdin};
+use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::time::Duration;
 
-use hypercore::{BLOCK_LEN_MAX, Bytes};
+use hypercore::{BLOCK_LEN_MAX, Bytes, bytes::Buf as _};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::failure::{Exit, Failure, Outcome};
 
@@ -20,6 +23,9 @@ pub(crate) const BATCH_BLOCKS_MAX: usize = 16 * 1024;
 
 /// Bytes asked of the input at once.
 const READ_LEN: usize = 256 * 1024;
+
+/// How long a pipe may be empty before what it gave is appended.
+const PIPE_PATIENCE: Duration = Duration::from_millis(2);
 
 /// How an input becomes blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +44,14 @@ pub(crate) struct Source {
     input: Input,
     name: String,
     cut: Cut,
-    /// Bytes that belong to the next batch.
+    /// Complete lines or chunks, to be cut.
+    ready: Bytes,
+    /// The beginning of a line or chunk whose end was not read yet.
     rest: Vec<u8>,
     /// Length of the input, when it has one.
     len: Option<u64>,
     read: u64,
     lines: u64,
-    batches: u64,
     ended: bool,
 }
 
@@ -54,9 +61,23 @@ enum Input {
     File(File),
 }
 
+impl Input {
+    /// Whether a read would give something (or the end) within `patience`.
+    fn has_more(&self, patience: Duration) -> bool {
+        let fd = match self {
+            Self::Stdin(stdin) => stdin.as_fd(),
+            Self::File(file) => file.as_fd(),
+        };
+        let mut asked = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+        let patience = Timespec::try_from(patience).ok();
+        poll(&mut asked, patience.as_ref()).is_ok_and(|ready| ready > 0)
+    }
+}
+
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
+            // The standard library's buffer behind stdin is passed by for reads as large as ours.
             Self::Stdin(stdin) => stdin.lock().read(buffer),
             Self::File(file) => file.read(buffer),
         }
@@ -88,8 +109,8 @@ impl Source {
             let file = File::open(path).map_err(|error| Failure::input(&name, &error))?;
             (Input::File(file), name)
         };
-        let rest = Vec::new();
-        Ok(Self { input, name, cut, rest, len, read: 0, lines: 0, batches: 0, ended: false })
+        let (ready, rest) = (Bytes::new(), Vec::new());
+        Ok(Self { input, name, cut, ready, rest, len, read: 0, lines: 0, ended: false })
     }
 
     /// Bytes read so far.
@@ -102,35 +123,45 @@ impl Source {
         self.len.is_none()
     }
 
-    /// The next blocks, `None` at the end.
+    /// The next blocks, at most [`BATCH_BLOCKS_MAX`]; `None` at the end.
     pub(crate) fn next_batch(&mut self) -> Outcome<Option<Vec<Bytes>>> {
-        if self.ended {
-            return Ok(None);
+        if self.ready.is_empty() {
+            if self.ended {
+                return Ok(None);
+            }
+            match self.cut {
+                Cut::Whole => return self.next_whole(),
+                Cut::Lines => self.gather_lines()?,
+                Cut::Chunks(len) => self.gather_chunks(len)?,
+            }
         }
-        let blocks = match self.cut {
-            Cut::Whole => self.next_whole()?,
-            Cut::Lines => self.next_lines()?,
-            Cut::Chunks(len) => self.next_chunks(len)?,
-        };
-        self.batches = self.batches.saturating_add(1);
+        let mut blocks = Vec::new();
+        while !self.ready.is_empty() && blocks.len() < BATCH_BLOCKS_MAX {
+            let block = match self.cut {
+                Cut::Lines => self.take_line()?,
+                Cut::Chunks(len) => self.ready.split_to(len.min(self.ready.len())),
+                Cut::Whole => std::mem::take(&mut self.ready),
+            };
+            blocks.push(block);
+        }
         Ok(Some(blocks).filter(|blocks| !blocks.is_empty()))
     }
 
-    fn next_whole(&mut self) -> Outcome<Vec<Bytes>> {
+    /// Reads the next block of a whole input.
+    fn next_whole(&mut self) -> Outcome<Option<Vec<Bytes>>> {
         let expected = self.len.map(|len| len.saturating_sub(self.read));
         let expected = expected.and_then(|len| usize::try_from(len).ok()).unwrap_or(BLOCK_LEN_MAX);
+        let is_first = self.read == 0;
         // Room for all of it at once: growing step by step would hold it twice. What is not
-        // written to takes no memory. One byte more lets the last read say that it is the end.
-        let room = expected.saturating_add(1).min(BLOCK_LEN_MAX);
-        let mut buffer = Vec::with_capacity(room);
+        // written to takes no memory.
+        let mut buffer = Vec::with_capacity(expected.min(BLOCK_LEN_MAX));
         while buffer.len() < BLOCK_LEN_MAX && self.read_some(&mut buffer, BLOCK_LEN_MAX)? {}
-        if buffer.is_empty() && self.batches > 0 {
-            return Ok(Vec::new());
-        }
-        Ok(vec![Bytes::from(buffer)])
+        let is_block = is_first || !buffer.is_empty();
+        Ok(is_block.then(|| vec![Bytes::from(buffer)]))
     }
 
-    fn next_lines(&mut self) -> Outcome<Vec<Bytes>> {
+    /// Reads until there are complete lines.
+    fn gather_lines(&mut self) -> Outcome {
         let mut buffer = std::mem::take(&mut self.rest);
         let mut complete = 0_usize;
         let mut searched = 0_usize;
@@ -146,61 +177,55 @@ impl Source {
                 break;
             }
         }
-        if self.ended {
+        if self.ended || complete == 0 {
+            // The end, or one line that is too long, which is told when it is taken.
             complete = buffer.len();
-        } else {
-            self.rest = buffer.get(complete..).unwrap_or_default().to_vec();
         }
-        buffer.truncate(complete);
-        let mut blocks = Vec::new();
-        let buffer = Bytes::from(buffer);
-        let mut left = buffer.as_ref();
-        while !left.is_empty() {
-            let len = left.iter().position(|byte| *byte == b'\n').unwrap_or(left.len());
-            let (line, after) = left.split_at(len);
-            left = after.get(1..).unwrap_or_default();
-            self.take_line(line.len())?;
-            blocks.push(buffer.slice_ref(line));
-        }
-        if self.rest.len() > BLOCK_LEN_MAX {
-            self.take_line(self.rest.len())?;
-        }
-        Ok(blocks)
+        self.keep(buffer, complete);
+        Ok(())
     }
 
-    /// Counts a line, and refuses one that is longer than a block.
-    fn take_line(&mut self, len: usize) -> Outcome {
-        self.lines = self.lines.saturating_add(1);
-        if len <= BLOCK_LEN_MAX {
-            return Ok(());
-        }
-        let (name, line) = (&self.name, self.lines);
-        let message = format!(
-            "line {line} of {name} is longer than the block limit of {BLOCK_LEN_MAX} bytes: append it with --chunk"
-        );
-        Err(Failure::new(Exit::Failed, message))
-    }
-
-    fn next_chunks(&mut self, len: usize) -> Outcome<Vec<Bytes>> {
+    /// Reads until there are complete chunks.
+    fn gather_chunks(&mut self, len: usize) -> Outcome {
         let mut buffer = std::mem::take(&mut self.rest);
         while !(buffer.len() >= len && self.is_enough(buffer.len())) {
             if !self.read_some(&mut buffer, usize::MAX)? {
                 break;
             }
         }
-        if !self.ended {
-            let left_over = buffer.len().checked_rem(len).unwrap_or(0);
-            let complete = buffer.len().saturating_sub(left_over);
-            self.rest = buffer.get(complete..).unwrap_or_default().to_vec();
-            buffer.truncate(complete);
-        }
-        let buffer = Bytes::from(buffer);
-        Ok(buffer.chunks(len).map(|chunk| buffer.slice_ref(chunk)).collect())
+        let left_over = if self.ended { 0 } else { buffer.len().checked_rem(len).unwrap_or(0) };
+        let complete = buffer.len().saturating_sub(left_over);
+        self.keep(buffer, complete);
+        Ok(())
     }
 
-    /// Whether a batch of so many bytes is appended before more is read.
+    /// The first `complete` bytes are ready to be cut; the others wait for more.
+    fn keep(&mut self, mut buffer: Vec<u8>, complete: usize) {
+        self.rest = buffer.get(complete..).unwrap_or_default().to_vec();
+        buffer.truncate(complete);
+        self.ready = Bytes::from(buffer);
+    }
+
+    /// Cuts off a line, and refuses one that is longer than a block.
+    fn take_line(&mut self) -> Outcome<Bytes> {
+        self.lines = self.lines.saturating_add(1);
+        let len = self.ready.iter().position(|byte| *byte == b'\n').unwrap_or(self.ready.len());
+        if len > BLOCK_LEN_MAX {
+            let (name, line) = (&self.name, self.lines);
+            let message = format!(
+                "line {line} of {name} is longer than the block limit of {BLOCK_LEN_MAX} bytes: append it with --chunk"
+            );
+            return Err(Failure::new(Exit::Failed, message));
+        }
+        let line = self.ready.split_to(len);
+        self.ready.advance(usize::from(!self.ready.is_empty()));
+        Ok(line)
+    }
+
+    /// Whether a batch of so many bytes is appended before more is read. What a pipe gives is not
+    /// kept back while its writer takes its time.
     fn is_enough(&self, len: usize) -> bool {
-        self.is_pipe() || len >= BATCH_LEN
+        len >= BATCH_LEN || (self.is_pipe() && !self.input.has_more(PIPE_PATIENCE))
     }
 
     /// Reads once into `buffer`, up to `limit` bytes in it; `false` at the end of the input.

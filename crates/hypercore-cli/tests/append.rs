@@ -220,3 +220,15 @@ fn a_slow_pipe_is_appended_as_it_comes() {
     assert!(child.wait_with_output().unwrap().status.success());
     assert_eq!(shell.run(&["get", "log", "2"]).ok().text(), "three");
 }
+
+/// More blocks than bytes of memory for each: they are cut and appended some thousand at a time.
+#[test]
+fn very_many_tiny_blocks() {
+    let shell = Shell::new();
+    shell.write("newlines", &vec![b'\n'; 300_000]);
+    let ran = shell.run(&["append", "log", "--lines", "newlines", "--json"]).ok();
+    assert_eq!(ran.json()["length"], 300_000);
+    shell.write("bytes", &vec![b'x'; 100_000]);
+    let ran = shell.run(&["append", "log", "--chunk", "1", "bytes", "--json"]).ok();
+    assert_eq!(ran.json()["length"], 400_000);
+}

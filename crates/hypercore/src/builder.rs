@@ -174,8 +174,8 @@ impl Builder {
         let creates = self.access == Access::ReadWrite && self.create != Create::Never;
         let named = self.key.is_some() || self.key_pair.is_some() || self.manifest.is_some();
         let fresh = if creates && !named { Some(random_key_pair()?) } else { None };
-        if creates && self.storage.would_create()? {
-            // Options that can not make a log are refused before a file or directory is made.
+        if creates && (self.create == Create::Overwrite || self.storage.would_create()?) {
+            // Options that can not make a log are refused before anything is made or emptied.
             let trial = MemoryStorage::new().stores();
             drop(Log::open(trial, self.log_options(fresh.as_ref()))?);
         }

@@ -123,7 +123,7 @@ impl Hypercore {
 
     fn append_inline<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {
         let appended = self.shared.inline(|log, cipher| append(log, cipher, blocks))?;
-        self.shared.wrote();
+        self.shared.wrote_inline(blocks.len());
         Ok(appended)
     }
 

@@ -73,7 +73,7 @@ pub use info::{Appended, Info, decode_manifest};
 pub use options::Access;
 pub use storage::{MemoryStorage, Storage};
 
-pub use bytes::Bytes;
+pub use bytes::{self, Bytes};
 pub use compact_encoding::DecodeError;
 pub use hypercore_crypto::{
     CoreKey, DiscoveryKey, Hash, KeyPair, Manifest, ManifestBuilder, PublicKey, id,

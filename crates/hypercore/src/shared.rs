@@ -6,7 +6,7 @@
 //! during a call, never over an await. Knows nothing of formats and options.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hypercore_crypto::{CoreKey, DiscoveryKey};
 use hypercore_log::{Durability, Log};
@@ -64,7 +64,8 @@ pub(crate) struct Shared {
     durability: Durability,
     closing: AtomicBool,
     closed: watch::Sender<Option<Result<()>>>,
-    last_seen: OnceLock<LastSeen>,
+    /// Set when closing begins, and again when it is done.
+    last_seen: Mutex<LastSeen>,
     /// Writes on blocking threads right now. While there are some, a short write would wait for
     /// their turn, so it does not run inline.
     long_writes: AtomicUsize,
@@ -86,7 +87,7 @@ impl Shared {
             durability,
             closing: AtomicBool::new(false),
             closed: watch::Sender::new(None),
-            last_seen: OnceLock::new(),
+            last_seen: Mutex::default(),
             long_writes: AtomicUsize::new(0),
             background: Arc::clone(&background),
         });
@@ -102,7 +103,9 @@ impl Shared {
 
     /// Whether a write is short for sure if there is little to write: it neither syncs nor waits.
     pub(crate) fn may_write_inline(&self) -> bool {
-        self.durability == Durability::Eventual && self.long_writes.load(Ordering::Acquire) == 0
+        self.durability == Durability::Eventual
+            && self.long_writes.load(Ordering::Acquire) == 0
+            && !self.background.is_tail_long()
     }
 
     /// Runs a short call on this thread.
@@ -158,16 +161,31 @@ impl Shared {
         }
     }
 
+    /// Blocks were written by [`inline`](Self::inline).
+    pub(crate) fn wrote_inline(&self, blocks: usize) {
+        self.background.wrote_inline(blocks);
+    }
+
+    /// Makes everything written so far durable, and shortens the oplog.
+    pub(crate) async fn checkpoint(self: &Arc<Self>) -> Result<()> {
+        self.background.begin_flush();
+        self.blocking_write(|log, _| Ok(log.checkpoint()?)).await
+    }
+
     /// Makes everything written so far durable.
     pub(crate) async fn flush(self: &Arc<Self>) -> Result<()> {
         self.background.begin_flush();
         self.blocking_write(|log, _| Ok(log.flush()?)).await
     }
 
-    /// The numbers now, or those at closing.
+    /// The numbers now, or those at closing. Never waits for a call that is running.
     pub(crate) fn last_seen(&self) -> LastSeen {
-        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
-        log.as_ref().map(LastSeen::of).or_else(|| self.last_seen.get().copied()).unwrap_or_default()
+        let now = self.log.try_read().ok().and_then(|log| log.as_ref().map(LastSeen::of));
+        now.unwrap_or_else(|| *self.last_seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn remember(&self, seen: LastSeen) {
+        *self.last_seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 
     /// Closes the log once, whoever asks first; everyone who asks hears how it went.
@@ -175,10 +193,10 @@ impl Shared {
         let mut closed = self.closed.subscribe();
         if !self.closing.swap(true, Ordering::AcqRel) {
             self.background.stop();
-            let shared = Arc::clone(self);
-            // A task of its own: closing goes on when the future of the first closer is dropped.
-            let task = self.runtime.spawn_blocking(move || shared.close_now());
-            drop(task);
+            self.remember(self.last_seen());
+            let closing = Closing(Arc::clone(self));
+            // A thread of its own: closing goes on when the future of the first closer is dropped.
+            drop(self.runtime.spawn_blocking(move || drop(closing)));
         }
         let answer = closed.wait_for(Option::is_some).await;
         answer.ok().and_then(|answer| (*answer).clone()).unwrap_or_else(|| Err(Error::closed()))
@@ -189,7 +207,7 @@ impl Shared {
         let log = self.log.write().unwrap_or_else(PoisonError::into_inner).take();
         let result = match log {
             Some(log) => {
-                self.last_seen.get_or_init(|| LastSeen::of(&log));
+                self.remember(LastSeen::of(&log));
                 log.close().map_err(Error::from)
             }
             None => Ok(()),
@@ -215,6 +233,16 @@ impl Drop for Shared {
                 drop(settling);
             }));
         }
+    }
+}
+
+/// Closes when it is dropped: on a blocking thread, or at once when the runtime takes no more work.
+#[derive(Debug)]
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close_now();
     }
 }
 

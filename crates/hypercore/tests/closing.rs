@@ -96,10 +96,43 @@ fn without_a_runtime_opening_fails_and_says_so() {
 
 #[test]
 fn a_runtime_that_is_gone_closes_the_log() {
+    let scratch = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let log = runtime.block_on(Hypercore::open(Storage::memory())).unwrap();
+    let log = runtime.block_on(Hypercore::open(scratch.path())).unwrap();
     drop(runtime);
     let other = tokio::runtime::Runtime::new().unwrap();
     let error = other.block_on(log.append("x")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
+    other.block_on(log.close()).unwrap();
+    other.block_on(Hypercore::open(scratch.path())).unwrap();
+}
+
+/// The numbers of a log that is being closed are there at once, also while a long call runs.
+#[tokio::test]
+async fn nobody_waits_for_the_numbers_of_a_closing_log() {
+    use std::sync::mpsc::channel;
+    let log = Hypercore::open(Storage::memory()).await.unwrap();
+    log.append_batch(["a", "bc"]).await.unwrap();
+    let (begun, has_begun) = channel();
+    let (go_on, may_go_on) = channel::<()>();
+    let audited = log.clone();
+    let audit = tokio::spawn(async move {
+        let wait = move |_| {
+            let _ = begun.send(());
+            let _ = may_go_on.recv();
+        };
+        audited.verify_with(wait).await
+    });
+    tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+    let closing = tokio::spawn({
+        let log = log.clone();
+        async move { log.close().await }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(log.is_closed());
+    assert_eq!((log.length(), log.byte_length()), (2, 3));
+    assert_eq!(log.get(0).await.unwrap_err().kind(), ErrorKind::Closed);
+    drop(go_on);
+    closing.await.unwrap().unwrap();
+    assert!(audit.await.unwrap().unwrap().is_ok());
 }

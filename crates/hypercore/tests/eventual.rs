@@ -94,6 +94,51 @@ async fn a_flush_follows_the_first_write_and_only_a_write() {
     }
 }
 
+/// Long before the engine has to checkpoint in the middle of a call, the background does it.
+#[tokio::test]
+async fn no_inline_append_syncs_however_many_there_are() {
+    use std::thread::{ThreadId, current};
+    #[derive(Clone, Debug)]
+    struct NotHere(Counting, ThreadId);
+    impl RandomAccess for NotHere {
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+            self.0.read_at(offset, buffer)
+        }
+        fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
+            self.0.write_at(offset, data)
+        }
+        fn discard(&self, offset: u64, len: u64) -> Result<(), Error> {
+            self.0.discard(offset, len)
+        }
+        fn truncate(&self, len: u64) -> Result<(), Error> {
+            self.0.truncate(len)
+        }
+        fn len(&self) -> Result<u64, Error> {
+            self.0.len()
+        }
+        fn sync(&self, scope: SyncScope) -> Result<(), Error> {
+            assert_ne!(current().id(), self.1, "a sync on the executor's thread");
+            self.0.sync(scope)
+        }
+    }
+    let counting = Counting::default();
+    let here = current().id();
+    let store = || {
+        let own = Counting { memory: RandomAccessMemory::new(), ..counting.clone() };
+        Box::new(NotHere(own, here))
+    };
+    let stores =
+        Stores { oplog: store(), header: store(), tree: store(), bitfield: store(), data: store() };
+    let builder = Hypercore::builder(stores).durability(Durability::Eventual);
+    let log = builder.open().await.unwrap();
+    let before = counting.syncs();
+    for index in 0..20_000_u64 {
+        assert_eq!(log.append("x").await.unwrap().first, index);
+    }
+    assert!(counting.syncs() > before, "no checkpoint came");
+    log.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn flush_and_close_sync_at_once() {
     let counting = Counting::default();

@@ -71,6 +71,16 @@ async fn new_refuses_a_log_and_overwrite_drops_it() {
     log.close().await.unwrap();
     let error = Hypercore::builder(&dir).create(Create::New).open().await.unwrap_err();
     assert!(error.is_already_exists());
+    // Options that can not make a log do not empty the one that is there.
+    let manifest = Manifest::single(KeyPair::from_seed(&[1; 32]).public());
+    let contradiction = Hypercore::builder(&dir)
+        .create(Create::Overwrite)
+        .manifest(manifest)
+        .key_pair(KeyPair::from_seed(&[2; 32]));
+    assert_eq!(contradiction.open().await.unwrap_err().kind(), ErrorKind::Caller);
+    let log = Hypercore::open(&dir).await.unwrap();
+    assert_eq!((log.key(), log.length()), (key, 1));
+    log.close().await.unwrap();
     let log = Hypercore::builder(&dir).create(Create::Overwrite).open().await.unwrap();
     assert_ne!(log.key(), key);
     assert!(log.is_empty() && log.writable());

@@ -156,11 +156,9 @@ impl Work<'_> {
                 for block in blocks {
                     self.pending_len = self.pending_len.saturating_add(block.len() as u64);
                     self.pending.push(block);
-                    if self.pending.len() >= BATCH_BLOCKS_MAX {
-                        self.hand_over().await?;
-                    }
                 }
-                if source.is_pipe() || self.pending_len >= GATHER_LEN {
+                let is_full = self.pending.len() >= BATCH_BLOCKS_MAX;
+                if is_full || source.is_pipe() || self.pending_len >= GATHER_LEN {
                     self.hand_over().await?;
                 }
                 self.progress.set(self.read_before.saturating_add(source.read()));

@@ -106,7 +106,7 @@ pub(super) async fn verify(common: &Common, args: &DirArgs, out: &mut Output) ->
 
 /// A log that could not be opened or read through: if that is damage, it is a result as well.
 fn refused(args: &DirArgs, error: &Error, out: &mut Output) -> Outcome {
-    let failure = Failure::log(&args.dir, error);
+    let failure = Failure::log(&args.dir, error).of_reading();
     if error.kind() == ErrorKind::Corrupt && out.json {
         out.object(&VerifyJson::of_error(error, error.to_string()))?;
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hypercore::{Access, Bytes, Error, ErrorKind, Hypercore};
 
 use super::read::BlockJson;
-use super::{builder, open_to_read, opened};
+use super::{builder, open_to_read};
 use crate::args::{Common, TailArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -38,7 +38,7 @@ pub(super) async fn tail(common: &Common, args: &TailArgs, out: &mut Output) -> 
     let mut follower = Follower { common, dir: &args.dir, next: None, fork: 0, disturbed: 0 };
     loop {
         let seen = look(&args.dir);
-        let log = match follower.open(out).await {
+        let log = match follower.open().await {
             Ok(log) => log,
             // A writer may be replacing the files. They were there before.
             Err(failure) if follower.next.is_none() => return Err(failure),
@@ -87,8 +87,9 @@ impl From<Failure> for Disturbed {
 }
 
 impl Follower<'_> {
-    async fn open(&self, out: &Output) -> Outcome<Hypercore> {
-        opened(builder(self.common, self.dir).access(Access::Follow), self.dir, out).await
+    async fn open(&self) -> Outcome<Hypercore> {
+        let opened = builder(self.common, self.dir).access(Access::Follow).open().await;
+        opened.map_err(|error| Failure::log(self.dir, &error).of_reading())
     }
 
     /// Prints from where the last look ended.

@@ -51,7 +51,8 @@ fn builder(common: &Common, dir: &Path) -> Builder {
 
 /// Opens the log in `dir` for reading, under a shared lock.
 async fn open_to_read(common: &Common, dir: &Path, out: &Output) -> Outcome<Hypercore> {
-    opened(builder(common, dir).access(Access::ReadOnly), dir, out).await
+    let log = opened(builder(common, dir).access(Access::ReadOnly), dir, out).await;
+    log.map_err(Failure::of_reading)
 }
 
 /// Opens the log in `dir` for writing. It must be there.
