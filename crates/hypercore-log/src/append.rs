@@ -137,15 +137,17 @@ impl Log {
             }),
         };
         self.write_entry(&mut writer, &entry)?;
-        {
+        let unsynced = Unsynced { data: true, tree: direct, oplog: true };
+        let sequence = {
             let mut state = self.publish();
             self.apply(&mut state, entry, old)?;
             state.nodes.written(&file_nodes);
             state.set_tree(tree);
-        }
-        let unsynced = Unsynced { data: true, tree: direct, oplog: true };
+            // Before anybody sees the new head: who has seen it can flush it.
+            self.commit.wrote(unsynced, state.announced())
+        };
         let data_len = appended.byte_length.saturating_sub(offset);
-        self.end_operation(writer, unsynced, data_len)?;
+        self.end_operation(writer, sequence, data_len)?;
         Ok(appended)
     }
 

@@ -20,6 +20,10 @@ const COPY_LEN: usize = 256 * 1024;
 /// Blocks handed to one vectored write.
 const SLICES_PER_WRITE: usize = 512;
 
+/// Bytes that are read as one block at most. Others may have written longer ones than this log takes, but a
+/// damaged size must not decide how much memory is asked for.
+const READ_LEN_MAX: usize = 256 * 1024 * 1024;
+
 /// Writes `blocks` one after another at `offset`.
 pub(crate) fn write_blocks(
     store: &dyn RandomAccess,
@@ -76,7 +80,7 @@ impl BlockWriter<'_> {
     }
 }
 
-/// Reads a block. `None` when the store ends before it.
+/// Reads a block. `None` when the store ends before it, or it can not be one.
 pub(crate) fn read_block(
     store: &dyn RandomAccess,
     range: Range<u64>,
@@ -84,7 +88,10 @@ pub(crate) fn read_block(
     if range.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let Ok(len) = usize::try_from(range.end.saturating_sub(range.start)) else { return Ok(None) };
+    let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+    if len > READ_LEN_MAX {
+        return Ok(None);
+    }
     match store.read_vec_at(range.start, len) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_out_of_bounds() => Ok(None),

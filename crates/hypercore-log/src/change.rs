@@ -61,6 +61,7 @@ impl Log {
             (state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?, old)
         };
         let signature = if length == 0 { None } else { Some(self.sign(&writer, &tree)?) };
+        self.settle_direct_nodes(&mut writer)?;
         let entry = Entry {
             user_data: None,
             tree_nodes: Some(Vec::new()),
@@ -113,14 +114,15 @@ impl Log {
     /// [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
     pub fn clear(&self, range: Range<u64>) -> Result<Cleared, LogError> {
         let mut writer = self.lock_writer()?;
-        let (range, blocks, old) = {
+        let (range, blocks, hole, old) = {
             let state = self.read_state();
             let range = range.start..range.end.min(state.tree.length());
-            (range.clone(), state.bitfield.count_set(range), state.announced())
+            if range.is_empty() {
+                return Ok(Cleared::default());
+            }
+            let hole = hole(&state, &range)?;
+            (range.clone(), state.bitfield.count_set(range), hole, state.announced())
         };
-        if range.is_empty() {
-            return Ok(Cleared::default());
-        }
         let entry = Entry {
             bitfield: Some(BitfieldUpdate {
                 drop: true,
@@ -130,11 +132,7 @@ impl Log {
             ..Entry::default()
         };
         self.write_entry(&mut writer, &entry)?;
-        let hole = {
-            let mut state = self.publish();
-            self.apply(&mut state, entry, old)?;
-            hole(&state, &range)?
-        };
+        self.apply(&mut self.publish(), entry, old)?;
         let sequence = self.commit.wrote(OPLOG, old);
         self.settle(sequence)?;
         let mut bytes_freed = 0;
@@ -194,8 +192,12 @@ impl Log {
             ..Entry::default()
         };
         self.write_entry(&mut writer, &entry)?;
-        self.apply(&mut self.publish(), entry, old)?;
-        self.end_operation(writer, OPLOG, 0)
+        let sequence = {
+            let mut state = self.publish();
+            self.apply(&mut state, entry, old)?;
+            self.commit.wrote(OPLOG, old)
+        };
+        self.end_operation(writer, sequence, 0)
     }
 
     /// Returns once everything written so far is on stable storage.
@@ -247,7 +249,7 @@ impl Log {
 /// formats.md section 10, clear.
 fn hole(state: &State, cleared: &Range<u64>) -> Result<Range<u64>, LogError> {
     let range_of = |block| state.tree.byte_range(&state.nodes, block).map_err(tree_error);
-    let start = match state.bitfield.find_last_set(cleared.start.saturating_add(1)) {
+    let start = match state.bitfield.find_last_set(cleared.start) {
         Some(block) => range_of(block)?.end,
         None => 0,
     };

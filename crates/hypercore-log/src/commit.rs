@@ -121,7 +121,9 @@ impl GroupCommit {
         let (target, head) = (progress.written, progress.written_head);
         let unsynced = std::mem::take(&mut progress.unsynced);
         drop(progress);
+        let mut running = Running { commit: self, returned: false };
         let result = round(unsynced);
+        running.returned = true;
         let mut progress = self.lock();
         progress.round_running = false;
         match &result {
@@ -142,6 +144,24 @@ impl GroupCommit {
     /// does not spoil them.
     fn lock(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets the waiters go when a round panics: as after one that failed.
+struct Running<'a> {
+    commit: &'a GroupCommit,
+    returned: bool,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if !self.returned {
+            let mut progress = self.commit.lock();
+            progress.round_running = false;
+            progress.failed = true;
+            drop(progress);
+            self.commit.round_ended.notify_all();
+        }
     }
 }
 
@@ -203,6 +223,17 @@ mod tests {
         assert_eq!(commit.settle(first, |_| Err("lost")), Err(Some("lost")));
         assert_eq!(commit.settle(first, |_| Ok::<(), &str>(())), Err(None));
         assert_eq!(commit.durable(), head(0));
+    }
+
+    #[test]
+    fn a_round_that_panics_has_failed() {
+        let commit = GroupCommit::new(head(0));
+        let first = commit.wrote(OPLOG, head(1));
+        let panicking = std::panic::AssertUnwindSafe(|| {
+            commit.settle(first, |_| -> Result<(), ()> { panic!("a bug") })
+        });
+        std::panic::catch_unwind(panicking).unwrap_err();
+        assert_eq!(commit.settle(first, |_| Ok::<(), ()>(())), Err(None));
     }
 
     #[test]

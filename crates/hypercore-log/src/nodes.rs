@@ -105,6 +105,23 @@ impl Nodes {
         self.forget_cache();
     }
 
+    /// Takes nodes that do not lie inside the first `length` blocks out of the tree store: those past the end at
+    /// once, those above it at the next checkpoint.
+    pub(crate) fn drop_leftovers(&mut self, length: u64) -> Result<(), StorageError> {
+        let in_tree = StorageError::in_file(FileName::Tree);
+        let end = length.saturating_mul(2).saturating_sub(1).saturating_mul(NODE_LEN);
+        if self.stores.tree.len().map_err(&in_tree)? > end {
+            self.stores.tree.truncate(end).map_err(&in_tree)?;
+            self.forget_cache();
+        }
+        for index in hypercore_merkle::removed_parents(length) {
+            if self.file_node(index)?.is_some() {
+                self.pending.insert(index, None);
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the next look-ups read the store.
     pub(crate) fn forget_cache(&self) {
         *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Cache::default();
@@ -282,19 +299,20 @@ fn read_up_to(
     buffer: &mut [u8],
 ) -> Result<usize, StorageError> {
     let in_tree = StorageError::in_file(FileName::Tree);
-    // Nearly always all of it is there: asking for the length first would double the system calls.
-    let end = match store.read_at(offset, buffer) {
-        Ok(()) => return Ok(buffer.len()),
-        Err(random_access_storage::Error::OutOfBounds { end, .. }) => end,
-        Err(error) => return Err(in_tree(error)),
-    };
-    let there = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
-    let len = buffer.len().min(there);
-    match buffer.get_mut(..len) {
-        Some(part) if len > 0 => store.read_at(offset, part).map_err(&in_tree)?,
-        _ => {}
+    let mut len = buffer.len();
+    // Nearly always all of it is there: asking for the length first would double the system calls. The end
+    // can move down in between, so each try is shorter than the one before.
+    while let Some(part) = buffer.get_mut(..len).filter(|part| !part.is_empty()) {
+        match store.read_at(offset, part) {
+            Ok(()) => return Ok(len),
+            Err(random_access_storage::Error::OutOfBounds { end, .. }) => {
+                let there = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
+                len = there.min(len.saturating_sub(1));
+            }
+            Err(error) => return Err(in_tree(error)),
+        }
     }
-    Ok(len)
+    Ok(0)
 }
 
 /// A node as it is stored; 40 zero bytes stand for none.

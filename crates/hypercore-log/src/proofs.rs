@@ -1,6 +1,7 @@
 //! Proofs out and in: what replication needs of a log.
 
 use flat_tree::Index;
+use hypercore_crypto::Manifest;
 use hypercore_merkle::{Authority, Overlay, Proof, Reorg, Request, TreeError, Verified, Want};
 
 use crate::append::STORED_BLOCK_LEN_MAX;
@@ -11,6 +12,7 @@ use crate::log::Log;
 use crate::options::{Access, Rhythm};
 use crate::state::{Head, State, tree_error};
 use crate::stores::FileName;
+use crate::writer::Writer;
 
 /// What a proof brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +56,13 @@ impl Log {
     /// # Errors
     /// [`LogError::Request`] when the request has no answer; [`LogError::CorruptBlock`]; [`LogError::Storage`].
     pub fn create_proof(&self, request: &Request) -> Result<Option<Proof>, LogError> {
-        if self.is_writable() && !self.commit.is_settled() {
+        // Compared under the lock that is held to the end: an append may publish between a flush and the look.
+        let mut state = self.read_state();
+        while self.is_writable() && self.commit.durable() != state.announced() {
+            drop(state);
             self.flush()?;
+            state = self.read_state();
         }
-        let state = self.read_state();
         if let Some(block) = &request.block
             && !(block.index < state.tree.length() && state.bitfield.get(block.index))
         {
@@ -120,6 +125,7 @@ impl Log {
         if block.is_none() && !upgraded && nodes.is_empty() {
             return Ok(applied);
         }
+        self.keep_manifest(&mut writer, manifest)?;
         if let Some(offset) = place {
             let write = self.stores.data.write_at(offset, value);
             self.poison_on_error(write.map_err(StorageError::in_file(FileName::Data)))?;
@@ -136,26 +142,31 @@ impl Log {
             bitfield: block.map(|start| BitfieldUpdate { drop: false, start, length: 1 }),
         };
         self.write_entry(&mut writer, &entry)?;
-        let new_manifest = {
+        let unsynced = Unsynced { data: place.is_some(), tree: false, oplog: true };
+        let sequence = {
             let mut state = self.publish();
             self.apply(&mut state, entry, old)?;
             if upgraded {
                 state.set_tree(tree);
             }
-            let is_new = state.manifest.is_none() && manifest.is_some();
-            if is_new {
-                state.manifest = manifest;
-            }
-            is_new
+            self.commit.wrote(unsynced, state.announced())
         };
-        let unsynced = Unsynced { data: place.is_some(), tree: false, oplog: true };
-        if new_manifest && self.options.rhythm == Rhythm::Bounded {
-            // Entries have no room for a manifest, only the header has.
-            self.end_at_checkpoint(&mut writer, unsynced)?;
-        } else {
-            self.end_operation(writer, unsynced, value.len() as u64)?;
-        }
+        self.end_operation(writer, sequence, value.len() as u64)?;
         Ok(applied)
+    }
+
+    /// Keeps a manifest that was learned, before anything that only it can vouch for: entries have no room
+    /// for it, only the header has.
+    fn keep_manifest(
+        &self,
+        writer: &mut Writer,
+        manifest: Option<Manifest>,
+    ) -> Result<(), LogError> {
+        if manifest.is_none() || self.read_state().manifest.is_some() {
+            return Ok(());
+        }
+        self.publish().manifest = manifest;
+        if self.options.rhythm == Rhythm::Bounded { self.write_checkpoint(writer) } else { Ok(()) }
     }
 
     /// Begins to replace the end of the log by what a peer with a higher fork has. `proof` is its upgrade
@@ -210,8 +221,10 @@ impl Log {
         if old != reorganisation.from {
             return Err(LogError::Changed);
         }
+        self.settle_direct_nodes(&mut writer)?;
         let verified = reorganisation.reorg.finish().ok_or(LogError::Unfinished)?;
         let Verified { tree, ancestors, nodes, signature, manifest, .. } = verified;
+        self.keep_manifest(&mut writer, manifest)?;
         let entry = Entry {
             user_data: None,
             tree_nodes: Some(nodes),
@@ -232,9 +245,6 @@ impl Log {
             let mut state = self.publish();
             self.apply(&mut state, entry, old)?;
             state.set_tree(tree);
-            if state.manifest.is_none() {
-                state.manifest = manifest;
-            }
             state.head()
         };
         self.end_at_checkpoint(&mut writer, Unsynced { oplog: true, ..Unsynced::default() })?;

@@ -56,6 +56,8 @@ impl RecoveryReport {
 
 pub(crate) fn open(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
     if options.create == Create::Overwrite && options.access == Access::ReadWrite {
+        // Refused options must not cost what is stored.
+        identity(&options)?;
         empty(&stores)?;
     }
     match oplog::read(&*stores.oplog, &*stores.header)? {
@@ -103,6 +105,7 @@ fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
         reorg_hints: Vec::new(),
         contiguous_length: 0,
     };
+    let signer = choose_signer(&header, &options)?;
     let mut position = OplogPosition::fresh();
     let slot = position.prepare_header(&header).map_err(|_| OpenError::WrongManifest)?;
     let in_oplog = StorageError::in_file(FileName::Oplog);
@@ -122,7 +125,8 @@ fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
     position.header_written(&slot);
     let stores = Arc::new(stores);
     let state = State::from_header(&header, Arc::clone(&stores), Bitfield::new());
-    finish(stores, &options, header, position, state, RecoveryReport::default())
+    let report = RecoveryReport::default();
+    Ok(finish(stores, &options, header, signer, position, state, report))
 }
 
 /// The key and the manifest of a new core.
@@ -162,6 +166,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         let what = "the manifest does not belong to the key";
         return Err(Corruption::new(FileName::Oplog, loaded.position.slot_offset(), what).into());
     }
+    let signer = choose_signer(header, &options)?;
     let stores = Arc::new(stores);
     let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len } =
         replay(&stores, header, &loaded)?;
@@ -179,14 +184,17 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     };
     let header = loaded.header;
     if options.access == Access::ReadOnly {
-        return finish(stores, &options, header, position, state, report);
+        return Ok(finish(stores, &options, header, signer, position, state, report));
     }
     if report.oplog_bytes_cut > 0 {
         // Synced before anything is written behind it: otherwise a later power cut could undo the cut
         // and leave a cut entry standing behind a new one.
+        // And synced before the cut: the header that disowns the entries may be that of a killed process,
+        // which had not synced it yet.
         stores
             .oplog
-            .truncate(kept.end)
+            .sync(SyncScope::All)
+            .and_then(|()| stores.oplog.truncate(kept.end))
             .and_then(|()| stores.oplog.sync(SyncScope::All))
             .map_err(StorageError::in_file(FileName::Oplog))?;
     }
@@ -196,16 +204,22 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
             stores.sync(name)?;
         }
     }
+    let bounded = options.rhythm == Rhythm::Bounded;
+    let length = state.tree.length();
     if report.entries_cut > 0 {
-        let length = state.tree.length();
         state.nodes.truncate(length);
+    } else if bounded && !truncated && loaded.damaged_slot.is_none() {
+        // A batch whose entry was lost may have left nodes behind, which a later proof must not bring to
+        // light. Where the header still needs nodes past the end, the checkpoint below takes them away.
+        state.nodes.drop_leftovers(length)?;
     }
-    let log = finish(stores, &options, header, position, state, report)?;
-    log.lock_writer().map_err(open_error)?.tail_data_len = data_len;
-    if (truncated || log.recovery.entries_cut > 0) && log.options.rhythm == Rhythm::Bounded {
-        let mut writer = log.lock_writer().map_err(open_error)?;
+    let log = finish(stores, &options, header, signer, position, state, report);
+    let mut writer = log.lock_writer().map_err(open_error)?;
+    writer.tail_data_len = data_len;
+    if bounded && (truncated || log.recovery.entries_cut > 0) {
         log.write_checkpoint(&mut writer).map_err(open_error)?;
     }
+    drop(writer);
     Ok(log)
 }
 
@@ -230,20 +244,25 @@ fn check_head(header: &Header, state: &State, no_entries: bool) -> Result<(), Op
         .map_err(|_| damaged("the roots are not those that were signed"))
 }
 
-fn finish(
-    stores: Arc<Stores>,
-    options: &OpenOptions,
-    header: Header,
-    position: OplogPosition,
-    state: State,
-    recovery: RecoveryReport,
-) -> Result<Log, OpenError> {
-    let given = options.key_pair.as_ref().filter(|given| may_sign(&header, given));
+/// The key pair that signs: the given one, or else the stored one if it may.
+fn choose_signer(header: &Header, options: &OpenOptions) -> Result<Option<KeyPair>, OpenError> {
+    let given = options.key_pair.as_ref().filter(|given| may_sign(header, given));
     if options.key_pair.is_some() && given.is_none() && header.manifest.is_some() {
         return Err(OpenError::WrongKeyPair);
     }
     let stored = header.key_pair.as_ref().and_then(|pair| pair.secret.as_ref());
-    let signer = given.or(stored.filter(|stored| may_sign(&header, stored))).cloned();
+    Ok(given.or(stored.filter(|stored| may_sign(header, stored))).cloned())
+}
+
+fn finish(
+    stores: Arc<Stores>,
+    options: &OpenOptions,
+    header: Header,
+    signer: Option<KeyPair>,
+    position: OplogPosition,
+    state: State,
+    recovery: RecoveryReport,
+) -> Log {
     let settings = Settings {
         access: options.access,
         durability: options.durability,
@@ -259,7 +278,7 @@ fn finish(
         tail_data_len: 0,
         version_10: Version10Rhythm::opened(has_manifest),
     };
-    Ok(Log {
+    Log {
         stores,
         key: header.key,
         options: settings,
@@ -267,7 +286,7 @@ fn finish(
         state: RwLock::new(state),
         writer: Mutex::new(writer),
         recovery,
-    })
+    }
 }
 
 /// Whether this key pair alone satisfies the manifest.

@@ -3,12 +3,13 @@
 //! Only reads. Entries are applied to a state made from the header; where one turns out not to hold, the
 //! replay starts again with the entries before it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use flat_tree::Index;
 use hypercore_merkle::{Leaf, NodeLookup, Tree, TreeError};
 
-use crate::bitfield::{Bitfield, BitfieldError};
+use crate::bitfield::{Bitfield, BitfieldError, PAGE_BITS};
 use crate::check::check_piece;
 use crate::commit::Announced;
 use crate::entry::{BitfieldUpdate, Entry};
@@ -21,6 +22,11 @@ use crate::stores::{FileName, Stores};
 /// Replays at most. Each one cuts at least one entry; a crash needs two, and a tail that needs more than
 /// this was made to be slow.
 const REPLAYS_MAX: usize = 32;
+
+/// Bitfield pages that the entries of a tail may touch in all, counted again for each entry.
+///
+/// Honest entries touch a page or two each; twenty bytes can name 65,536.
+const PAGES_TOUCHED_MAX: u64 = 1 << 22;
 
 /// What the header and those entries that hold describe.
 #[derive(Debug)]
@@ -82,14 +88,15 @@ pub(crate) fn replay(
     header: &Header,
     loaded: &Loaded,
 ) -> Result<Replayed, OpenError> {
-    let bitfield = Bitfield::load(&*stores.bitfield).map_err(|error| bitfield_error(error, 0))?;
     let entries = loaded.entries.as_slice();
     let mut upgrades = entries.iter().rev().filter_map(|entry| entry.entry.tree_upgrade.as_ref());
     let length_wanted = upgrades.next().map_or(header.tree.length, |upgrade| upgrade.length);
     let mut kept = Kept::whole_batches(entries, entries.len());
     for _ in 0..REPLAYS_MAX {
         let tail = entries.get(..kept.entries).unwrap_or_default();
-        let mut replay = Replay::new(stores, header, bitfield.clone());
+        let bitfield = Bitfield::load(&*stores.bitfield);
+        let bitfield = bitfield.map_err(|error| bitfield_error(error, 0))?;
+        let mut replay = Replay::new(stores, header, bitfield);
         match replay.run(tail).and_then(|()| replay.finish(tail)) {
             Ok(()) => {
                 let Replay { state, truncated, nodes_rebuilt, data_len, .. } = replay;
@@ -119,6 +126,7 @@ struct Replay<'a> {
     truncated: bool,
     nodes_rebuilt: usize,
     data_len: u64,
+    pages_touched: u64,
 }
 
 impl<'a> Replay<'a> {
@@ -128,7 +136,16 @@ impl<'a> Replay<'a> {
         let mut state = State::from_header(header, Arc::clone(stores), bitfield);
         state.contiguous_length = state.bitfield.contiguous_from(0);
         let head = Announced { fork: header.tree.fork, length };
-        Self { stores, header, state, head, truncated: false, nodes_rebuilt: 0, data_len: 0 }
+        Self {
+            stores,
+            header,
+            state,
+            head,
+            truncated: false,
+            nodes_rebuilt: 0,
+            data_len: 0,
+            pages_touched: 0,
+        }
     }
 
     fn run(&mut self, entries: &[LoadedEntry]) -> Result<(), Stop> {
@@ -144,6 +161,14 @@ impl<'a> Replay<'a> {
             }
             let nodes_in_file = self.head.length > old.length
                 && entry.tree_nodes.as_ref().is_none_or(Vec::is_empty);
+            if let Some(update) = &entry.bitfield {
+                let pages = (update.length / PAGE_BITS).saturating_add(1);
+                self.pages_touched = self.pages_touched.saturating_add(pages);
+            }
+            if self.pages_touched > PAGES_TOUCHED_MAX {
+                let error = bitfield_error(BitfieldError::TooManyPages, loaded.start);
+                return Err(Stop::Failed(error));
+            }
             let old_tree = if nodes_in_file { self.load_tree(old)? } else { None };
             self.state
                 .apply(entry.clone(), old)
@@ -222,39 +247,70 @@ impl<'a> Replay<'a> {
         let length = self.head.length;
         self.state.bitfield.truncate(length);
         self.state.contiguous_length = self.state.bitfield.contiguous_from(0).min(length);
-        for (position, loaded) in entries.iter().enumerate() {
-            if let Some(update @ BitfieldUpdate { drop: false, .. }) = &loaded.entry.bitfield {
-                self.check_blocks(update, position)?;
-            }
-        }
-        Ok(())
+        self.check_blocks(entries)
     }
 
-    fn check_blocks(&mut self, update: &BitfieldUpdate, position: usize) -> Result<(), Stop> {
-        let mut rest = update.range();
-        while let Some(run) = self.state.bitfield.set_ranges(rest.clone()).next() {
-            let piece = check_piece(&self.state, &*self.stores.data, run);
-            let piece = piece.map_err(|error| match error {
-                LogError::Storage(error) => Stop::from(error),
-                _ => Stop::Cut(position),
-            })?;
-            if !piece.faults.is_empty() {
-                let damage = self.checkpointed_data_is_gone()?;
-                return if damage { Ok(()) } else { Err(Stop::Cut(position)) };
+    /// Hashes the blocks that the entries brought and that are still there.
+    ///
+    /// Each counts for the *last* entry that brought it: of a block that was cleared and fetched again the
+    /// first entry holds, whatever became of the second. So the entries are gone through backwards.
+    fn check_blocks(&mut self, entries: &[LoadedEntry]) -> Result<(), Stop> {
+        let mut seen = Bitfield::new();
+        let mut first_bad = None;
+        for (position, loaded) in entries.iter().enumerate().rev() {
+            let Some(update @ BitfieldUpdate { drop: false, .. }) = &loaded.entry.bitfield else {
+                continue;
+            };
+            match self.blocks_hold(update.range(), &seen)? {
+                Some(len) => self.data_len = self.data_len.saturating_add(len),
+                None => first_bad = Some(position),
             }
-            self.data_len = self.data_len.saturating_add(piece.len);
+            seen.set_range(update.range(), true)
+                .map_err(|error| Stop::Failed(bitfield_error(error, loaded.start)))?;
+        }
+        match first_bad {
+            Some(position) if !self.checkpointed_data_is_gone(&seen)? => Err(Stop::Cut(position)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Bytes of the stored blocks of a range that are not `seen`, if they all hold.
+    fn blocks_hold(&self, range: Range<u64>, seen: &Bitfield) -> Result<Option<u64>, Stop> {
+        let mut len = 0_u64;
+        let mut rest = range;
+        while let Some(run) = self.state.bitfield.set_ranges(rest.clone()).next() {
+            let Some(start) = seen.find_first(false, run.clone()) else {
+                rest.start = run.end;
+                continue;
+            };
+            let end = seen.find_first(true, start..run.end).unwrap_or(run.end);
+            let piece = check_piece(&self.state, &*self.stores.data, start..end);
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(LogError::Storage(error)) => return Err(error.into()),
+                Err(_) => return Ok(None),
+            };
+            if !piece.faults.is_empty() {
+                return Ok(None);
+            }
+            len = len.saturating_add(piece.len);
             rest.start = piece.next;
         }
-        Ok(())
+        Ok(Some(len))
     }
 
     /// Whether the data store ends before the blocks of the last checkpoint do.
     ///
     /// Those were on stable storage, so this is damage and no power cut: a cut of the log would add to the
     /// loss, and reading the blocks reports it.
-    fn checkpointed_data_is_gone(&self) -> Result<bool, Stop> {
+    fn checkpointed_data_is_gone(&self, brought: &Bitfield) -> Result<bool, Stop> {
         let end = self.header.tree.length.min(self.head.length);
-        let Some(block) = self.state.bitfield.find_last_set(end) else { return Ok(false) };
+        // What the entries brought may be below that length, in a log with gaps, and gone with the power.
+        let mut checkpointed = self.state.bitfield.clone();
+        for blocks in brought.set_ranges(0..end) {
+            checkpointed.clear(blocks);
+        }
+        let Some(block) = checkpointed.find_last_set(end) else { return Ok(false) };
         let len = self.stores.data.len().map_err(StorageError::in_file(FileName::Data))?;
         match self.state.tree.byte_range(&self.state.nodes, block) {
             Ok(range) => Ok(len < range.end),

@@ -12,7 +12,7 @@ use crate::error::{Corruption, LogError, StorageError};
 use crate::header::{Header, StoredKeyPair};
 use crate::log::Log;
 use crate::oplog::{ENTRIES_START, OplogPosition, encode_entries};
-use crate::options::{Access, Durability};
+use crate::options::{Access, Durability, Rhythm};
 use crate::state::State;
 use crate::stores::FileName;
 
@@ -105,11 +105,9 @@ impl Log {
     pub(crate) fn end_operation(
         &self,
         mut writer: MutexGuard<'_, Writer>,
-        unsynced: Unsynced,
+        sequence: Sequence,
         data_len: u64,
     ) -> Result<(), LogError> {
-        let head = self.read_state().announced();
-        let sequence = self.commit.wrote(unsynced, head);
         writer.tail_data_len = writer.tail_data_len.saturating_add(data_len);
         self.checkpoint_if_due(&mut writer)?;
         drop(writer);
@@ -117,6 +115,15 @@ impl Log {
             Durability::Immediate => self.settle(sequence),
             Durability::Eventual => Ok(()),
         }
+    }
+
+    /// Checkpoints what a truncation must not be replayed behind: entries whose nodes are only in the tree
+    /// store, which it cuts before its header is written.
+    pub(crate) fn settle_direct_nodes(&self, writer: &mut Writer) -> Result<(), LogError> {
+        if writer.has_tail() && self.options.rhythm == Rhythm::Bounded {
+            self.write_checkpoint(writer)?;
+        }
+        Ok(())
     }
 
     /// Ends an operation with a checkpoint: one that removed nodes, so that no recovery has to choose between

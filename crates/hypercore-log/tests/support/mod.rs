@@ -1,5 +1,5 @@
 //! What the behaviour tests share: logs in memory, and the recorded directories.
-#![allow(dead_code, reason = "every test file uses its own part of this")]
+#![allow(dead_code, unreachable_pub, reason = "every test file uses its own part of this")]
 
 pub mod fixture;
 
