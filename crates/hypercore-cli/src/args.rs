@@ -19,7 +19,7 @@ with \"file\", \"offset\" and \"index\" where they are known.";
 
 /// Keep, read, verify and share signed, append-only logs.
 #[derive(Debug, Parser)]
-#[command(name = "hypercore", version, propagate_version = true, after_help = AFTER_HELP)]
+#[command(name = "hypercore", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -37,7 +37,7 @@ pub(crate) struct Common {
     /// No status and no progress on stderr
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more on stderr: what opening mended, the causes of a failure
+    /// Say more on stderr: what opening found and mended
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
     /// When a write counts as done

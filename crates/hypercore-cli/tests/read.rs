@@ -125,3 +125,19 @@ fn reading_changes_nothing_on_disk() {
     }
     assert_eq!(shell.snapshot("log"), before);
 }
+
+/// A directory of the older format (or any other with such files) is not a log of this one.
+#[test]
+fn other_directories_are_told_apart() {
+    let shell = Shell::new();
+    std::fs::create_dir(shell.path("sleep")).unwrap();
+    for name in ["key", "tree", "signatures", "data", "bitfield"] {
+        shell.write(&format!("sleep/{name}"), b"\x05\x02\x57\x02");
+    }
+    let before = shell.snapshot("sleep");
+    for command in ["info", "verify", "cat", "ls", "tail"] {
+        let ran = shell.run(&[command, "sleep"]).exits(3);
+        assert!(ran.stderr.contains("not a log of this format"), "{}", ran.stderr);
+    }
+    assert_eq!(shell.snapshot("sleep"), before);
+}

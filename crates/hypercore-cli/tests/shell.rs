@@ -36,8 +36,10 @@ fn completions_for_every_shell() {
 fn the_manual_page_has_every_command() {
     let shell = Shell::new();
     let text = shell.run(&["man"]).ok().text();
+    assert_eq!(text.matches("encryption\\-key").count(), 2, "common options are told once");
+    assert!(text.contains("Exit codes"));
     assert!(text.contains(".TH hypercore 1"), "{}", &text[..300]);
     for command in COMMANDS {
-        assert!(text.contains(&format!("HYPERCORE {}", command.to_uppercase())), "{command}");
+        assert!(text.contains(&format!(".SH \"{}\"", command.to_uppercase())), "{command}");
     }
 }

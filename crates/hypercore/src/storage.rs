@@ -180,11 +180,11 @@ pub(crate) fn share(stores: Stores) -> (Stores, Stores) {
 
 fn open_directory(path: &Path, access: Access, create: Create) -> Result<Stores> {
     if !exists(&path.join("oplog"))? {
+        if access != Access::ReadWrite || create != Create::Overwrite {
+            refuse_strangers(path)?;
+        }
         if access != Access::ReadWrite || create == Create::Never {
             return Err(Error::not_found());
-        }
-        if create != Create::Overwrite {
-            refuse_strangers(path)?;
         }
     }
     open_files(path, access)
