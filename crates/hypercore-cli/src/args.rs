@@ -119,7 +119,7 @@ pub(crate) struct NewArgs {
 #[command(after_help = "\
 Without --lines and --chunk each file becomes one block; one longer than the block limit (15 MiB) \
 is cut into blocks of that size, and an empty one makes an \
-empty block. Blocks are appended in batches of about 4 MiB; a failure keeps the batches before it.")]
+empty block. Blocks are appended in batches of about 2 MiB; a failure keeps the batches before it.")]
 pub(crate) struct AppendArgs {
     /// Directory of the log; a new one is made when it is missing or empty
     pub(crate) dir: PathBuf,

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
-use hypercore::{Error, ErrorKind};
+use hypercore::{Error, ErrorKind, StoreError};
 use serde_json::{Map, Value};
 
 /// What a command gives back.
@@ -196,9 +196,13 @@ fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        let cause_text = match cause.downcast_ref::<io::Error>() {
-            Some(error) => reason(error),
-            None => cause.to_string(),
+        let cause_text = match (cause.downcast_ref::<io::Error>(), cause.downcast_ref()) {
+            (Some(error), _) => reason(error),
+            // Opening, locking and syncing concern no bytes: their numbers say nothing.
+            (_, Some(StoreError::Io { operation, offset: 0, len: 0, .. })) => {
+                format!("{operation} failed")
+            }
+            _ => cause.to_string(),
         };
         text.push_str(": ");
         text.push_str(&cause_text);

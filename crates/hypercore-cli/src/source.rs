@@ -15,11 +15,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::failure::{Exit, Failure, Outcome};
 
 /// About how many bytes are appended with one signature.
-const BATCH_LEN: usize = 4 * 1024 * 1024;
+const BATCH_LEN: usize = 2 * 1024 * 1024;
 
 /// How many blocks are appended with one signature at most: each costs some 100 bytes of memory
 /// beside its content.
-pub(crate) const BATCH_BLOCKS_MAX: usize = 16 * 1024;
+pub(crate) const BATCH_BLOCKS_MAX: usize = 8 * 1024;
 
 /// Bytes asked of the input at once.
 const READ_LEN: usize = 256 * 1024;
@@ -162,7 +162,7 @@ impl Source {
 
     /// Reads until there are complete lines.
     fn gather_lines(&mut self) -> Outcome {
-        let mut buffer = std::mem::take(&mut self.rest);
+        let mut buffer = self.begin_batch();
         let mut complete = 0_usize;
         let mut searched = 0_usize;
         loop {
@@ -187,7 +187,7 @@ impl Source {
 
     /// Reads until there are complete chunks.
     fn gather_chunks(&mut self, len: usize) -> Outcome {
-        let mut buffer = std::mem::take(&mut self.rest);
+        let mut buffer = self.begin_batch();
         while !(buffer.len() >= len && self.is_enough(buffer.len())) {
             if !self.read_some(&mut buffer, usize::MAX)? {
                 break;
@@ -197,6 +197,14 @@ impl Source {
         let complete = buffer.len().saturating_sub(left_over);
         self.keep(buffer, complete);
         Ok(())
+    }
+
+    /// What was left over, with room for a batch: growing step by step would leave holes in memory.
+    fn begin_batch(&mut self) -> Vec<u8> {
+        let room = BATCH_LEN.saturating_add(READ_LEN).max(self.rest.len());
+        let mut buffer = Vec::with_capacity(room);
+        buffer.append(&mut self.rest);
+        buffer
     }
 
     /// The first `complete` bytes are ready to be cut; the others wait for more.

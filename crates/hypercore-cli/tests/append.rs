@@ -84,7 +84,7 @@ fn a_longer_line_is_refused_with_its_batch() {
     assert!(ran.stderr.contains("line 3 of long"), "{}", ran.stderr);
     assert!(ran.stderr.contains("0 blocks were appended before"), "{}", ran.stderr);
     assert_eq!(shell.info("log")["length"], 1);
-    // Batches before it stay: this one is more than 4 MiB away.
+    // Batches before it stay: this one is more than 2 MiB away.
     let mut far = "0123456\n".repeat(1024 * 1024).into_bytes();
     far.extend_from_slice(&input);
     shell.write("far", &far);

@@ -146,7 +146,7 @@ struct Work<'a> {
 }
 
 /// Small files are gathered until they have so many bytes.
-const GATHER_LEN: u64 = 4 * 1024 * 1024;
+const GATHER_LEN: u64 = 2 * 1024 * 1024;
 
 impl Work<'_> {
     async fn files(&mut self, files: &[PathBuf], cut: Cut) -> Outcome {
