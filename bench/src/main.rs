@@ -6,6 +6,8 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock and opens files")]
 
 mod disk;
+mod hash;
+mod log;
 mod measure;
 mod memory;
 mod memory_pager;
@@ -15,8 +17,13 @@ use measure::Table;
 /// A table's name, and what makes it.
 type Entry = (&'static str, fn() -> Table);
 
-const TABLES: [Entry; 3] =
-    [("memory-pager", memory_pager::table), ("memory", memory::table), ("disk", disk::table)];
+const TABLES: [Entry; 5] = [
+    ("memory-pager", memory_pager::table),
+    ("memory", memory::table),
+    ("disk", disk::table),
+    ("hash", hash::table),
+    ("log", log::table),
+];
 
 fn main() -> std::process::ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
