@@ -22,7 +22,7 @@ pub(crate) fn run() -> Outcome {
         (cargo(command), "cargo test, cargo-nextest is missing")
     };
     let (tests_end, text) = try_capture(&mut tests, Echo::Always)?;
-    let tests = if has_nextest { nextest_counts(&text) } else { libtest_counts(&text) };
+    let (passed, failed) = counts(&text);
 
     let mut doctests = cargo(["test", "--workspace", "--doc", "--no-fail-fast"]);
     let (doctests_end, text) = try_capture(&mut doctests, Echo::Always)?;
@@ -30,12 +30,12 @@ pub(crate) fn run() -> Outcome {
 
     let figures = format!(
         "{} passed, {} failed ({runner}), {} doctests",
-        tests.passed,
-        tests.failed + doctests.failed,
+        passed,
+        failed + doctests.failed,
         doctests.passed
     );
     // A test that does not compile has no figures, so the exit codes count as well.
-    if !tests_end.success() || !doctests_end.success() || tests.passed == 0 {
+    if !tests_end.success() || !doctests_end.success() || passed == 0 {
         return miss(figures);
     }
     Ok(Figures::new(format!("{figures}, {} examples", run_examples()?)))
@@ -66,6 +66,12 @@ fn run_examples() -> Result<usize, Miss> {
         }
     }
     Ok(count)
+}
+
+/// Tests that passed and that failed, by the summary of either runner.
+pub(crate) fn counts(text: &str) -> (u64, u64) {
+    let (nextest, libtest) = (nextest_counts(text), libtest_counts(text));
+    (nextest.passed.max(libtest.passed), nextest.failed.max(libtest.failed))
 }
 
 /// The figures of nextest's summary: `Summary [ 1.2s] 5 tests run: 5 passed, 0 skipped`.
