@@ -33,6 +33,8 @@ pub struct Cleared {
 impl Log {
     /// Cuts the log to `length` blocks and signs that, under fork `fork` (by default the next one).
     ///
+    /// The length may be the present one: that begins a new fork with the same blocks.
+    ///
     /// # Durability
     /// On stable storage on return, in either mode, and the oplog is empty then.
     ///
@@ -43,7 +45,7 @@ impl Log {
         if !self.is_writable() {
             return Err(self.not_writable());
         }
-        let mut writer = self.lock_writer()?;
+        let mut writer = self.lock_to_truncate()?;
         let (tree, old) = {
             let state = self.read_state();
             let old = state.announced();
@@ -85,6 +87,7 @@ impl Log {
             state.head()
         };
         self.end_at_checkpoint(&mut writer, OPLOG)?;
+        writer.header_lost = false;
         if self.options.rhythm == Rhythm::Bounded {
             self.give_back_data_end(head.byte_length)?;
         }
@@ -234,10 +237,10 @@ impl Log {
     /// Checkpoints and ends. A log that is dropped instead loses nothing; its next open replays the oplog.
     ///
     /// # Errors
-    /// As [`checkpoint`](Self::checkpoint); a log open for reading only just ends.
+    /// As [`checkpoint`](Self::checkpoint); a log that takes no writes just ends.
     pub fn close(self) -> Result<(), LogError> {
         match self.checkpoint() {
-            Err(LogError::ReadOnly) => Ok(()),
+            Err(LogError::ReadOnly | LogError::HeaderLost) => Ok(()),
             result => result,
         }
     }

@@ -305,6 +305,13 @@ impl Log {
 
     /// The right to write, if the log may be written at all.
     pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>, LogError> {
+        let writer = self.lock_to_truncate()?;
+        if writer.header_lost { Err(LogError::HeaderLost) } else { Ok(writer) }
+    }
+
+    /// The right to write where the newest header was lost: for the recovery, and for a truncation, which
+    /// begins a new fork.
+    pub(crate) fn lock_to_truncate(&self) -> Result<MutexGuard<'_, Writer>, LogError> {
         if self.options.access == Access::ReadOnly {
             return Err(LogError::ReadOnly);
         }

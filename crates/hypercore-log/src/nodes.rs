@@ -105,21 +105,44 @@ impl Nodes {
         self.forget_cache();
     }
 
-    /// Takes nodes that do not lie inside the first `length` blocks out of the tree store: those past the end at
-    /// once, those above it at the next checkpoint.
-    pub(crate) fn drop_leftovers(&mut self, length: u64) -> Result<(), StorageError> {
-        let in_tree = StorageError::in_file(FileName::Tree);
-        let end = length.saturating_mul(2).saturating_sub(1).saturating_mul(NODE_LEN);
-        if self.stores.tree.len().map_err(&in_tree)? > end {
-            self.stores.tree.truncate(end).map_err(&in_tree)?;
+    /// Whether the tree store has nodes that do not lie inside the visible length: of a batch or of a header
+    /// that was lost.
+    pub(crate) fn has_leftovers(&self) -> Result<bool, StorageError> {
+        if self.stored_len()? > self.visible_len() {
+            return Ok(true);
+        }
+        for index in hypercore_merkle::removed_parents(self.visible_length) {
+            if self.file_node(index)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes such nodes out of the tree store: those past the end at once, those above it at the next
+    /// checkpoint.
+    pub(crate) fn drop_leftovers(&mut self) -> Result<(), StorageError> {
+        let len = self.visible_len();
+        if self.stored_len()? > len {
+            let cut = self.stores.tree.truncate(len);
+            cut.map_err(StorageError::in_file(FileName::Tree))?;
             self.forget_cache();
         }
-        for index in hypercore_merkle::removed_parents(length) {
+        for index in hypercore_merkle::removed_parents(self.visible_length) {
             if self.file_node(index)?.is_some() {
                 self.pending.insert(index, None);
             }
         }
         Ok(())
+    }
+
+    fn stored_len(&self) -> Result<u64, StorageError> {
+        self.stores.tree.len().map_err(StorageError::in_file(FileName::Tree))
+    }
+
+    /// Where the nodes inside the visible length end in the tree store.
+    fn visible_len(&self) -> u64 {
+        self.visible_length.saturating_mul(2).saturating_sub(1).saturating_mul(NODE_LEN)
     }
 
     /// Makes the next look-ups read the store.

@@ -40,7 +40,9 @@ pub struct RecoveryReport {
     pub oplog_bytes_cut: u64,
     /// The header slot (0 or 1) that is damaged. The other one counts.
     pub damaged_slot: Option<u8>,
-    /// The damaged slot was the newer one and entries were written after it: what they said is lost.
+    /// The damaged slot was the newer one: there are entries of a later header, or tree nodes past the length.
+    /// What was written last is lost, and the log takes no writes: see
+    /// [`LogError::HeaderLost`](crate::LogError::HeaderLost).
     pub newer_header_lost: bool,
     /// Tree nodes that were missing or torn and were computed again from the blocks' hashes.
     pub nodes_rebuilt: usize,
@@ -171,6 +173,8 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len } =
         replay(&stores, header, &loaded)?;
     check_head(header, &state, kept.entries == 0)?;
+    let leftovers = state.nodes.has_leftovers()?;
+    let slot_gone = loaded.damaged_slot.is_some() || loaded.file_len < ENTRIES_START;
     let mut position = loaded.position;
     position.entries_end = kept.end;
     let report = RecoveryReport {
@@ -179,11 +183,23 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         blocks_cut: length_wanted.saturating_sub(state.tree.length()),
         oplog_bytes_cut: loaded.file_len.saturating_sub(kept.end),
         damaged_slot: loaded.damaged_slot,
-        newer_header_lost: loaded.newer_header_lost,
+        newer_header_lost: loaded.newer_header_lost
+            || (slot_gone && leftovers && !truncated && kept.entries == loaded.entries.len()),
         nodes_rebuilt,
     };
     let header = loaded.header;
     if options.access == Access::ReadOnly {
+        return Ok(finish(stores, &options, header, signer, position, state, report));
+    }
+    if report.entries_replayed > 0 {
+        // A killed process may have written all this and synced none of it.
+        for name in [FileName::Data, FileName::Tree, FileName::Bitfield, FileName::Oplog] {
+            stores.sync(name)?;
+        }
+    }
+    let bounded = options.rhythm == Rhythm::Bounded;
+    if report.newer_header_lost && bounded {
+        // Nothing is cut: what is left of the later state may still help whoever mends this.
         return Ok(finish(stores, &options, header, signer, position, state, report));
     }
     if report.oplog_bytes_cut > 0 {
@@ -198,23 +214,16 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
             .and_then(|()| stores.oplog.sync(SyncScope::All))
             .map_err(StorageError::in_file(FileName::Oplog))?;
     }
-    if report.entries_replayed > 0 {
-        // A killed process may have written all this and synced none of it.
-        for name in [FileName::Data, FileName::Tree, FileName::Bitfield, FileName::Oplog] {
-            stores.sync(name)?;
-        }
-    }
-    let bounded = options.rhythm == Rhythm::Bounded;
-    let length = state.tree.length();
     if report.entries_cut > 0 {
+        let length = state.tree.length();
         state.nodes.truncate(length);
-    } else if bounded && !truncated && loaded.damaged_slot.is_none() {
+    } else if bounded && !truncated && leftovers {
         // A batch whose entry was lost may have left nodes behind, which a later proof must not bring to
         // light. Where the header still needs nodes past the end, the checkpoint below takes them away.
-        state.nodes.drop_leftovers(length)?;
+        state.nodes.drop_leftovers()?;
     }
     let log = finish(stores, &options, header, signer, position, state, report);
-    let mut writer = log.lock_writer().map_err(open_error)?;
+    let mut writer = log.lock_to_truncate().map_err(open_error)?;
     writer.tail_data_len = data_len;
     if bounded && (truncated || log.recovery.entries_cut > 0) {
         log.write_checkpoint(&mut writer).map_err(open_error)?;
@@ -276,6 +285,7 @@ fn finish(
         stored_key_pair: header.key_pair,
         signer,
         tail_data_len: 0,
+        header_lost: recovery.newer_header_lost,
         version_10: Version10Rhythm::opened(has_manifest),
     };
     Log {

@@ -27,6 +27,8 @@ pub(crate) struct Writer {
     pub(crate) signer: Option<KeyPair>,
     /// Bytes of blocks that entries since the last checkpoint speak of.
     pub(crate) tail_data_len: u64,
+    /// The newest header is lost, and no new fork has been begun yet.
+    pub(crate) header_lost: bool,
     pub(crate) version_10: Version10Rhythm,
 }
 

@@ -3,7 +3,7 @@
 
 mod support;
 
-use hypercore_log::{Access, Durability, FileName, Log, OpenOptions};
+use hypercore_log::{Access, Durability, FileName, Log, LogError, OpenOptions};
 use random_access_storage::RandomAccess as _;
 use support::{Disk, assert_sound, block, blocks, create, reopen};
 
@@ -180,4 +180,42 @@ fn a_missing_oplog_beside_other_files_is_not_overwritten() {
     let error = Log::open(disk.stores(), options.key_pair(support::key_pair())).unwrap_err();
     assert!(error.to_string().starts_with("oplog is damaged"), "{error}");
     assert_eq!(disk.bytes(FileName::Data), before);
+}
+
+/// A log whose newest header is lost steps back to the one before. It must not sign other blocks in the place
+/// of those that others may have seen.
+#[test]
+fn a_log_that_lost_its_newest_header_is_not_written_before_a_new_fork() {
+    let lose_slot =
+        |disk: &Disk, slot: u64| lose(disk, FileName::Oplog, slot * 4096..slot * 4096 + 90);
+    let cut_oplog = |disk: &Disk, _| disk.file(FileName::Oplog).truncate(4096).unwrap();
+    for damage in [&lose_slot as &dyn Fn(&Disk, u64), &cut_oplog] {
+        let disk = Disk::new();
+        let log = create(&disk);
+        log.append(&many(0, 7)).unwrap();
+        // The second header, in slot 1; the first one knows of no block.
+        log.close().unwrap();
+        damage(&disk, 1);
+        if disk.file(FileName::Oplog).len().unwrap() > 8000 {
+            disk.file(FileName::Oplog).write_at(4100, b"rot").unwrap();
+        }
+        let tree = disk.bytes(FileName::Tree);
+
+        let log = reopen(&disk);
+        assert_eq!(log.length(), 0);
+        assert!(log.recovery().newer_header_lost && log.recovery().lost_something());
+        assert!(matches!(log.append(&[b"other"]), Err(LogError::HeaderLost)));
+        assert!(matches!(log.set_user_data("a", Some(b"b")), Err(LogError::HeaderLost)));
+        log.close().unwrap();
+        assert_eq!(disk.bytes(FileName::Tree), tree, "the lost blocks' nodes are left alone");
+
+        let log = reopen(&disk);
+        log.truncate(0, Some(5)).unwrap();
+        log.append(&[b"other"]).unwrap();
+        drop(log);
+        let log = reopen(&disk);
+        assert_eq!((log.fork(), log.length()), (5, 1));
+        assert!(!log.recovery().lost_something());
+        assert_sound(&log);
+    }
 }

@@ -121,7 +121,9 @@ impl Error {
             },
             Repr::Log(error) => match error {
                 LogError::Proof(_) => ErrorKind::Peer,
-                LogError::CorruptBlock { .. } | LogError::Corrupt(_) => ErrorKind::Corrupt,
+                LogError::CorruptBlock { .. } | LogError::Corrupt(_) | LogError::HeaderLost => {
+                    ErrorKind::Corrupt
+                }
                 LogError::Storage(_) | LogError::OutOfMemory(_) | LogError::Poisoned => {
                     ErrorKind::Io
                 }
