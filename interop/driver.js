@@ -10,10 +10,15 @@ speaks the same protocol. Commands run one at a time, in order; one core is open
 
   {"op":"open","dir":D,"seed":HEX,"compat":BOOL,"eventual":BOOL}
                               open or create; the key pair is the ed25519 one of the 32 byte seed.
-                              "eventual" is for the twin: this engine has one durability only
+                              "eventual" is for the twin: this engine has one durability only.
+                              Here alone: without "seed" the key pair is the stored one or random,
+                              "create":false opens only what is there, "manifest":HEX is an encoded
+                              manifest, "encryptionKey":HEX encrypts and decrypts the blocks
   {"op":"append","blocks":[[S,LEN],...]}
                               append one batch of generated blocks (below); answers "hashes" of what
                               it was asked to append and "length" afterwards
+  {"op":"append","files":[PATH,...]}
+                              here alone: one batch, a block a file
   {"op":"truncate","length":N,"fork":F}
   {"op":"clear","start":A,"end":B}
   {"op":"close","checkpoint":BOOL}
@@ -22,17 +27,26 @@ speaks the same protocol. Commands run one at a time, in order; one core is open
                               "hashes" of generated blocks; needs no open core
   {"op":"state","blocks":BOOL} "length" "byteLength" "fork" "treeHash" "contiguousLength" "key" and,
                               with "blocks":true, "blocks": one BLAKE2b-256 hash for each block, null
-                              where it is missing
+                              where it is missing. Here alone: "digest":"sha256" chooses another hash
+  {"op":"manifest","seed":HEX,"namespace":HEX}
+                              here alone: "manifest", encoded, of one signer; needs no open core
+  {"op":"key","seed":HEX,"compat":BOOL} or {"op":"key","manifest":HEX}
+                              here alone: the "key" a core of these must have; needs no open core
 
 Block content from (S, LEN): x = S, or 1 if S is 0; for every 4 bytes x = next(x), written little
 endian, cut at LEN. next(x), on unsigned 32 bit: x ^= x << 13; x ^= x >> 17; x ^= x << 5
 */
 
+const { createHash } = require('crypto')
+const fs = require('fs')
 const readline = require('readline')
 
 const b4a = require('b4a')
+const c = require('compact-encoding')
 const crypto = require('hypercore-crypto')
 const Hypercore = require('hypercore')
+const messages = require('hypercore/lib/messages')
+const Verifier = require('hypercore/lib/verifier')
 
 // Reads in flight while the state is taken.
 const READS_MAX = 256
@@ -41,6 +55,18 @@ let core = null
 
 function hex (bytes) {
   return b4a.toString(bytes, 'hex')
+}
+
+function bytes (digits) {
+  return b4a.from(digits, 'hex')
+}
+
+function keyPair (seed) {
+  return crypto.keyPair(bytes(seed))
+}
+
+function decodeManifest (digits) {
+  return c.decode(messages.manifest, bytes(digits))
 }
 
 function content ([seed, length]) {
@@ -57,17 +83,22 @@ function content ([seed, length]) {
 }
 
 const commands = {
-  async open ({ dir, seed, compat }) {
+  async open ({ dir, seed, compat, create, manifest, encryptionKey }) {
     if (core !== null) throw new Error('a core is open already')
-    const keyPair = crypto.keyPair(b4a.from(seed, 'hex'))
-    const opened = new Hypercore(dir, { keyPair, compat })
+    const opened = new Hypercore(dir, {
+      keyPair: seed ? keyPair(seed) : undefined,
+      compat,
+      createIfMissing: create,
+      manifest: manifest ? decodeManifest(manifest) : undefined,
+      encryptionKey: encryptionKey ? bytes(encryptionKey) : undefined
+    })
     await opened.ready()
     core = opened
     return { length: core.length, fork: core.fork }
   },
 
-  async append ({ blocks }) {
-    const batch = blocks.map(content)
+  async append ({ blocks, files }) {
+    const batch = files ? files.map(path => fs.readFileSync(path)) : blocks.map(content)
     const hashes = batch.map(block => hex(crypto.hash(block)))
     await core.append(batch)
     return { length: core.length, hashes }
@@ -93,11 +124,22 @@ const commands = {
     return {}
   },
 
-  async state ({ blocks: all }) {
+  async manifest ({ seed, namespace }) {
+    const signer = { publicKey: keyPair(seed).publicKey, namespace: bytes(namespace) }
+    const manifest = Verifier.createManifest({ signers: [signer] })
+    return { manifest: hex(c.encode(messages.manifest, manifest)) }
+  },
+
+  async key ({ seed, compat, manifest }) {
+    const of = manifest ? decodeManifest(manifest) : keyPair(seed).publicKey
+    return { key: hex(Hypercore.key(of, { compat })) }
+  },
+
+  async state ({ blocks: all, digest }) {
     const blocks = []
     for (let start = 0; all && start < core.length; start += READS_MAX) {
       const reads = []
-      for (let i = start; i < Math.min(core.length, start + READS_MAX); i++) reads.push(read(i))
+      for (let i = start; i < Math.min(core.length, start + READS_MAX); i++) reads.push(read(i, digest))
       blocks.push(...await Promise.all(reads))
     }
     return {
@@ -112,9 +154,10 @@ const commands = {
   }
 }
 
-async function read (index) {
+async function read (index, digest) {
   if (!(await core.has(index))) return null
-  return hex(crypto.hash(await core.get(index, { wait: false })))
+  const block = await core.get(index, { wait: false })
+  return digest ? createHash(digest).update(block).digest('hex') : hex(crypto.hash(block))
 }
 
 async function run (line) {

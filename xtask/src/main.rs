@@ -40,8 +40,9 @@ usage: cargo xtask TASK
   layers                the walls between the crates, from cargo metadata
   tidy                  module headers, ASCII, format tables, lock files, leftovers
   deny                  bans, licences, sources (cargo-deny)
-  interop [--scripts N] [--seed S] [--only I]
-                        random scripts on one directory, in turn with JavaScript
+  interop [--scripts N] [--seed S] [--only I] [--dir NAME]
+                        random scripts on one directory, in turn with JavaScript; then
+                        directories of the hypercore command, likewise
   demo                  append this repository's own files to a log and show it
   bench [TABLE...]      the tables of bench/
   fuzz-smoke [SECONDS]  every fuzz target for a short while (default 15 s each)
