@@ -28,7 +28,8 @@
 //! [`UINT_MAX`]) are refused. Bytes left over after a value are for the caller to judge, with
 //! [`Decoder::finish`] or [`Decoder::rest`].
 //!
-//! No I/O. `no_std`, with `alloc`. The byte layouts are in `docs/format/compact-encoding.md`.
+//! No I/O. `no_std`, with `alloc`. No features. The byte layouts are in
+//! `docs/format/compact-encoding.md`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -56,10 +57,20 @@ pub use traits::{Decode, Encode};
 /// formats.md, conventions and section 2.
 pub const UINT_MAX: u64 = (1 << 53) - 1;
 
-/// The least signed integer a decoder accepts, -2^52.
+/// The least signed integer a decoder accepts, -2^52: below it zigzag passes [`UINT_MAX`].
+///
+/// One below is answered with [`DecodeErrorKind::IntegerTooLarge`].
+///
+/// # Source
+/// formats.md section 2, "int".
 pub const INT_MIN: i64 = -(1 << 52);
 
-/// The greatest signed integer a decoder accepts, 2^52 - 1.
+/// The greatest signed integer a decoder accepts, 2^52 - 1: above it zigzag passes [`UINT_MAX`].
+///
+/// One above is answered with [`DecodeErrorKind::IntegerTooLarge`].
+///
+/// # Source
+/// formats.md section 2, "int".
 pub const INT_MAX: i64 = (1 << 52) - 1;
 
 /// The elements one array may claim to have; a decoder answers more with

@@ -5,7 +5,7 @@
 
 use crate::index::Index;
 
-/// A position in the tree and the moves of formats.md 1.1.
+/// A position in the tree, and the moves of the algorithms that this crate was ported from.
 ///
 /// Each move returns whether it moved. One without a destination (the parent of the highest node,
 /// the child of a leaf, the node before the first) leaves the cursor where it is.
@@ -147,6 +147,9 @@ impl Cursor {
     ///
     /// From leaf 0, with [`next_tree`](Self::next_tree) after each hit, this walks the full roots.
     /// An odd `head` counts as the even number below it.
+    ///
+    /// # Source
+    /// formats.md section 1.1, `fullRoot`.
     pub fn full_root(&mut self, head: u64) -> bool {
         let end = head >> 1;
         if self.index.block().is_none_or(|block| block >= end) {

@@ -253,7 +253,8 @@ impl Index {
         depth >= Depth::MAX.0 || self.0.abs_diff(other.0) < bit(depth)
     }
 
-    /// Whether this node is one of the [`full_roots`](crate::full_roots) of `length` blocks.
+    /// Whether this node is one of the [`full_roots`](crate::full_roots) of `length` blocks; false
+    /// above [`LENGTH_MAX`](crate::LENGTH_MAX).
     #[must_use]
     pub const fn is_root_of(self, length: u64) -> bool {
         match self.parent() {

@@ -29,9 +29,11 @@
 //! No allocation, no I/O, and no panic or overflow for any `u64`: an index that has no answer (the
 //! right sibling of the highest node) is `None`, and the few results that saturate say so.
 //!
+//! `no_std`. No features.
+//!
 //! # Source
 //! formats.md section 1. The package `flat-tree` 1.13.0 numbers nodes the same way; it takes
-//! doubled lengths where this crate takes block counts.
+//! doubled lengths where this crate takes block counts, and so does [`Cursor::full_root`].
 #![no_std]
 #![forbid(unsafe_code)]
 

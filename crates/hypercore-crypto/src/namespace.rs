@@ -8,6 +8,9 @@ use crate::hash::{hash, hash_parts, keyed_hash};
 macro_rules! namespace {
     ($(#[$doc:meta])* $name:ident = $bytes:expr) => {
         $(#[$doc])*
+        ///
+        /// # Source
+        /// formats.md section 3.3.
         pub const $name: Namespace = Namespace::from_bytes($bytes);
     };
 }

@@ -36,9 +36,9 @@ pub enum AssembleError {
     /// Not as many parts as must sign.
     #[error("{found} signers signed of a quorum of {quorum}")]
     WrongCount {
-        /// Who signed.
+        /// How many parts were given.
         found: usize,
-        /// Who must.
+        /// How many signers must sign; when it is 0 nothing can be signed.
         quorum: u64,
     },
     /// There is no such signer.

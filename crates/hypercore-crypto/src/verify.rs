@@ -52,9 +52,9 @@ pub enum VerifyError {
     /// Fewer signed than must.
     #[error("{found} signers signed of a quorum of {quorum}")]
     TooFew {
-        /// Who signed.
+        /// How many signatures there are.
         found: usize,
-        /// Who must.
+        /// How many signers must sign.
         quorum: u64,
     },
     /// There is no such signer.

@@ -43,7 +43,11 @@ impl Corruption {
     }
 }
 
-/// Why a log did not open. Nothing on disk was changed, unless a store failed while it was created.
+/// Why a log did not open.
+///
+/// What is stored was not changed, with two exceptions: a [`Storage`](Self::Storage) failure can come while a core
+/// is made, emptied ([`Create::Overwrite`](crate::Create::Overwrite)) or mended; what it leaves opens again, or
+/// as no core where one was being made or emptied.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -98,7 +102,8 @@ pub enum LogError {
         /// Blocks in the log.
         length: u64,
     },
-    /// The block is larger than [`BLOCK_LEN_MAX`](crate::BLOCK_LEN_MAX).
+    /// The block is larger than [`BLOCK_LEN_MAX`](crate::BLOCK_LEN_MAX), or, where room for the padding of an
+    /// encryption is given, by more than that.
     #[error("a block of {len} bytes is too large: at most {max} bytes fit")]
     BlockTooLarge {
         /// Its length in bytes.
@@ -106,8 +111,9 @@ pub enum LogError {
         /// The limit in bytes.
         max: u64,
     },
-    /// The log would get longer, or hold more bytes, than the format can count.
-    #[error("the log can not grow beyond 2^53 - 1 blocks and bytes")]
+    /// The log would get longer ([`LENGTH_MAX`](hypercore_merkle::LENGTH_MAX) blocks) or hold more bytes
+    /// ([`SIZE_MAX`](hypercore_merkle::SIZE_MAX)) than the format can count.
+    #[error("the log can not grow beyond 2^52 blocks or 2^53 - 1 bytes")]
     TooLong,
     /// The log was opened for reading only.
     #[error("the log is open for reading only")]
@@ -174,7 +180,7 @@ pub enum LogError {
     /// A store failed. After a failed write or sync the log is poisoned.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// Memory for the answer could not be had.
+    /// Memory for the answer could not be had. Nothing was changed.
     #[error("not enough memory for the answer")]
     OutOfMemory(#[source] TryReserveError),
     /// An earlier write or sync failed, so what is on disk is not known. Reopen the log: opening

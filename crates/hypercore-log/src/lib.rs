@@ -32,11 +32,16 @@
 //! The log is a valid prefix of the operations that were started, and holds every one that had returned:
 //! after a kill of the process always, after a power cut in the mode [`Durability::Immediate`] (or after
 //! [`Log::flush`]). What is on disk is verified when it is opened, not trusted. After a failed write or sync the
-//! log is poisoned: it refuses to write and says so, and reopening verifies what there is.
+//! log is poisoned: it refuses to write and says so, and reopening verifies what there is. Where damage took the
+//! newest header itself, the log opens at what is left and signs nothing before a new fork
+//! ([`LogError::HeaderLost`]).
 //!
 //! # Bounds
 //! In memory are the roots, the bitfield pages in use, a node cache of some 2 MiB and the tail of the oplog, which
 //! checkpoints keep short. Nothing else grows with the number of blocks.
+//!
+//! # Features
+//! None.
 #![forbid(unsafe_code)]
 
 mod append;

@@ -74,8 +74,10 @@ impl Log {
     /// first that does not match; [`recovery`](Self::recovery) tells what was found.
     ///
     /// # Durability
-    /// A new core is on stable storage on return. Opening for writing cuts what is invalid off the oplog and
-    /// syncs that; opening for reading writes nothing.
+    /// A new core is on stable storage on return. Opening for writing syncs what it replayed (a killed process
+    /// may have written and not synced it), cuts what is invalid off the oplog, takes nodes of lost batches out of
+    /// the tree store, and writes a checkpoint when a truncation was replayed or an entry cut. It cuts nothing
+    /// when the newest header is lost ([`LogError::HeaderLost`]). Opening for reading writes nothing.
     ///
     /// # Errors
     /// See [`OpenError`]; a stored core that is refused is left as it was.
@@ -101,7 +103,8 @@ impl Log {
         self.read_state().manifest.as_ref().is_some_and(|manifest| manifest.is_compat(&self.key))
     }
 
-    /// Whether this handle can append.
+    /// Whether this handle is open for writing and has a key pair that may sign. It says nothing of
+    /// [`LogError::HeaderLost`] or [`LogError::Poisoned`].
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.options.access == Access::ReadWrite && self.options.signer.is_some()
@@ -157,7 +160,7 @@ impl Log {
 
     /// The blocks that a power cut can not take back: what may be announced to others.
     ///
-    /// A writer that announced more could, after a power cut, sign another block in the place of one that
+    /// 0 while a new fork is not durable yet. A writer that announced more could, after a power cut, sign another block in the place of one that
     /// others have seen, which forks the log for everyone.
     #[must_use]
     pub fn durable_length(&self) -> u64 {
@@ -199,7 +202,8 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::OutOfBounds`] at or past the end; [`LogError::CorruptBlock`] when its bytes are not those
-    /// that were signed (unless verification was turned off); [`LogError::Storage`].
+    /// that were signed (unless verification was turned off); [`LogError::NodeMissing`] when the tree does not
+    /// tell where it is; [`LogError::Storage`].
     pub fn get(&self, index: u64) -> Result<Option<Vec<u8>>, LogError> {
         let state = self.read_state();
         state.check_bounds(index)?;
@@ -224,7 +228,8 @@ impl Log {
     /// The byte range of a block in the log.
     ///
     /// # Errors
-    /// [`LogError::OutOfBounds`]; [`LogError::NodeMissing`] when a sparse log does not know it.
+    /// [`LogError::OutOfBounds`]; [`LogError::NodeMissing`] when a sparse log does not know it;
+    /// [`LogError::Storage`].
     pub fn block_range(&self, index: u64) -> Result<Range<u64>, LogError> {
         let state = self.read_state();
         state.check_bounds(index)?;
@@ -238,7 +243,7 @@ impl Log {
     /// With `padding`, the first that many bytes of each stored block do not count.
     ///
     /// # Errors
-    /// [`LogError::NodeMissing`] when a sparse log does not know it.
+    /// [`LogError::NodeMissing`] when a sparse log does not know it; [`LogError::Storage`].
     pub fn seek(&self, bytes: u64, padding: u64) -> Result<Option<(u64, u64)>, LogError> {
         let state = self.read_state();
         match state.tree.seek(&state.nodes, bytes, padding).map_err(tree_error)? {
@@ -253,7 +258,7 @@ impl Log {
     /// The tree hash that the log had at an earlier length.
     ///
     /// # Errors
-    /// [`LogError::OutOfBounds`] past the end; [`LogError::NodeMissing`] in a sparse log.
+    /// [`LogError::OutOfBounds`] past the end; [`LogError::NodeMissing`] in a sparse log; [`LogError::Storage`].
     pub fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
         let state = self.read_state();
         if length > state.tree.length() {

@@ -18,7 +18,8 @@ use crate::tree::{Tree, look_up, stored};
 #[non_exhaustive]
 pub enum Seek {
     /// In this block, `offset` bytes (without padding) into it. The end of the core is block
-    /// `length`, offset 0.
+    /// `length`, offset 0. With offset 0 the block can be an empty one right before the block that
+    /// holds the byte.
     Found {
         /// The block.
         block: u64,
@@ -38,6 +39,8 @@ pub enum Seek {
 impl Tree {
     /// Finds the block that holds byte `bytes`, with `padding` bytes of each block not counted (8
     /// for encrypted cores, else 0).
+    ///
+    /// Where the byte follows empty blocks, one of those may be named instead, as in JavaScript.
     ///
     /// # Errors
     /// [`TreeError::Lookup`] and [`TreeError::DamagedNode`].

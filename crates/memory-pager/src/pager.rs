@@ -80,13 +80,14 @@ impl Pager {
         self.page_size.get()
     }
 
-    /// The highest page number ever written, plus one; absent pages below it count.
+    /// The highest page number written since the last [`truncate`](Self::truncate) below it, plus one; absent
+    /// pages below count.
     #[must_use]
     pub fn len(&self) -> usize {
         usize::try_from(self.len).unwrap_or(usize::MAX)
     }
 
-    /// Whether no page was ever written.
+    /// Whether [`len`](Self::len) is 0: no page was written, or all were truncated.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
