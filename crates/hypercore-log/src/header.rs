@@ -18,8 +18,8 @@ pub(crate) const HEADER_VERSION: u64 = 1;
 
 /// Bytes an encoded header may have: 64 MiB.
 ///
-/// The user data that an application stores reaches it; a damaged slot can name any length. Longer
-/// ones are neither written nor read.
+/// User data of another program can reach it (this one takes 16 MiB), as can a manifest of a million
+/// signers; a damaged slot can name any length. Longer ones are neither written nor read.
 pub(crate) const HEADER_LEN_MAX: usize = 64 * 1024 * 1024;
 
 const EXTERNAL: u64 = 1;

@@ -160,8 +160,8 @@ impl Log {
 
     /// The blocks that a power cut can not take back: what may be announced to others.
     ///
-    /// 0 while a new fork is not durable yet. A writer that announced more could, after a power cut, sign another block in the place of one that
-    /// others have seen, which forks the log for everyone.
+    /// 0 while a new fork is not durable yet. A writer that announced more could, after a power cut, sign
+    /// another block in the place of one that others have seen, which forks the log for everyone.
     #[must_use]
     pub fn durable_length(&self) -> u64 {
         let durable = self.commit.durable();

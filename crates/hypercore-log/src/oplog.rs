@@ -31,8 +31,9 @@ pub(crate) const ENTRIES_START: u64 = 8192;
 
 /// Bytes the content of one entry may have: 128 MiB.
 ///
-/// An entry of as many nodes as an array can hold has at most 51 MiB; only user data makes one larger.
-/// A damaged or hostile length field can name more: such an entry ends the oplog, as an invalid one.
+/// An entry of as many nodes as an array can hold has at most 51 MiB; only user data of another program
+/// makes one larger. A damaged or hostile length field can name more: such an entry ends the oplog, as an
+/// invalid one.
 pub(crate) const ENTRY_CONTENT_LEN_MAX: usize = 128 * 1024 * 1024;
 
 /// The bits of a file without a header: the first goes to slot 0 with bit 0.
