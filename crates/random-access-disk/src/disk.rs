@@ -49,6 +49,9 @@ impl RandomAccessDisk {
     /// Opens the file at `path` for reading and writing, without a lock, and makes it when it is
     /// missing.
     ///
+    /// # Durability
+    /// As [`Builder::open`]: a file made here survives power loss after the first sync.
+    ///
     /// # Errors
     /// As [`Builder::open`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {

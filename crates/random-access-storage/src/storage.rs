@@ -145,7 +145,7 @@ pub trait RandomAccess: Send + Sync + std::fmt::Debug {
     /// # Durability
     /// On return, all writes, discards and truncations that had returned before the call survive
     /// power loss, and so does the store's name if it was created through this handle. In a
-    /// memory store this does nothing.
+    /// memory store, and through a handle open for reading only, this does nothing.
     ///
     /// # Errors
     /// [`Error::Io`]; what was written since the last sync may or may not be there then, and
