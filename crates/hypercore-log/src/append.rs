@@ -49,8 +49,9 @@ impl Log {
     /// return, a power cut after [`flush`](Self::flush). Either way a crash leaves a prefix of the batches.
     ///
     /// # Errors
-    /// [`LogError::NotWritable`], [`LogError::ReadOnly`], [`LogError::BlockTooLarge`], [`LogError::TooLong`]: nothing
-    /// was changed. [`LogError::Storage`]: the disk failed, and the log is poisoned.
+    /// [`LogError::NotWritable`], [`LogError::ReadOnly`], [`LogError::BlockTooLarge`], [`LogError::TooLong`],
+    /// [`LogError::BelowPrologue`], [`LogError::HeaderLost`], [`LogError::Poisoned`]: nothing was changed.
+    /// [`LogError::Storage`]: the disk failed, and the log is poisoned.
     pub fn append<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended, LogError> {
         let blocks: Vec<&[u8]> = blocks.iter().map(AsRef::as_ref).collect();
         check_lens(&blocks, BLOCK_LEN_MAX)?;

@@ -5,18 +5,24 @@
 
 use std::ops::Range;
 
-use crate::commit::Unsynced;
+use hypercore_merkle::{Node, Tree};
+
+use crate::commit::{Announced, Unsynced};
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
 use crate::options::Rhythm;
 use crate::state::{Head, State, tree_error};
 use crate::stores::FileName;
+use crate::writer::Writer;
 
 /// Bytes of all user data values and keys together: a header holds them all and is written at each checkpoint.
 ///
 /// More is refused with [`LogError::UserDataTooLarge`].
 pub const USER_DATA_LEN_MAX: usize = 16 * 1024 * 1024;
+
+/// The largest fork number the format can hold.
+const FORK_MAX: u64 = (1 << 53) - 1;
 
 const OPLOG: Unsynced = Unsynced { data: false, tree: false, oplog: true };
 
@@ -39,8 +45,10 @@ impl Log {
     /// On stable storage on return, in either mode, and the oplog is empty then.
     ///
     /// # Errors
-    /// [`LogError::OutOfBounds`] when the log is shorter; [`LogError::ForkTooLow`]; [`LogError::BelowPrologue`];
-    /// [`LogError::NotWritable`], [`LogError::ReadOnly`]: nothing was changed. [`LogError::Storage`]: the log is poisoned.
+    /// [`LogError::OutOfBounds`] when the log is shorter; [`LogError::ForkTooLow`], [`LogError::ForkTooHigh`];
+    /// [`LogError::BelowPrologue`]; [`LogError::NodeMissing`] in a sparse log; [`LogError::NotWritable`],
+    /// [`LogError::ReadOnly`], [`LogError::Poisoned`]: nothing was changed. [`LogError::Storage`]: the log is
+    /// poisoned.
     pub fn truncate(&self, length: u64, fork: Option<u64>) -> Result<Head, LogError> {
         if !self.is_writable() {
             return Err(self.not_writable());
@@ -53,6 +61,9 @@ impl Log {
                 return Err(LogError::OutOfBounds { index: length, length: old.length });
             }
             let fork = fork.unwrap_or_else(|| old.fork.saturating_add(1));
+            if fork > FORK_MAX {
+                return Err(LogError::ForkTooHigh { fork, max: FORK_MAX });
+            }
             if fork <= old.fork {
                 return Err(LogError::ForkTooLow { fork, present: old.fork });
             }
@@ -64,43 +75,58 @@ impl Log {
         };
         let signature = if length == 0 { None } else { Some(self.sign(&writer, &tree)?) };
         self.settle_direct_nodes(&mut writer)?;
+        let end = NewEnd { tree, ancestors: length, nodes: Vec::new(), signature };
+        let head = self.replace_end(&mut writer, end, old)?;
+        writer.header_lost = false;
+        Ok(head)
+    }
+
+    /// Replaces what follows the ancestors of `end`, and gives back the space of the blocks that were there.
+    ///
+    /// Everything written before must be checkpointed: see [`settle_direct_nodes`](Self::settle_direct_nodes).
+    pub(crate) fn replace_end(
+        &self,
+        writer: &mut Writer,
+        end: NewEnd,
+        old: Announced,
+    ) -> Result<Head, LogError> {
+        let NewEnd { tree, ancestors, nodes, signature } = end;
         let entry = Entry {
             user_data: None,
-            tree_nodes: Some(Vec::new()),
+            tree_nodes: Some(nodes),
             tree_upgrade: Some(TreeUpgrade {
                 fork: tree.fork(),
-                ancestors: length,
-                length,
+                ancestors,
+                length: tree.length(),
                 signature,
             }),
             bitfield: Some(BitfieldUpdate {
                 drop: true,
-                start: length,
-                length: old.length.saturating_sub(length),
+                start: ancestors,
+                length: old.length.saturating_sub(ancestors),
             }),
         };
-        self.write_entry(&mut writer, &entry)?;
-        let head = {
+        self.write_entry(writer, &entry)?;
+        let (head, data_len) = {
             let mut state = self.publish();
             self.apply(&mut state, entry, old)?;
             state.set_tree(tree);
-            state.head()
+            (state.head(), end_of_stored(&state))
         };
-        self.end_at_checkpoint(&mut writer, OPLOG)?;
-        writer.header_lost = false;
-        if self.options.rhythm == Rhythm::Bounded {
-            self.give_back_data_end(head.byte_length)?;
+        self.end_at_checkpoint(writer, OPLOG)?;
+        if let (Rhythm::Bounded, Some(data_len)) = (self.options.rhythm, data_len) {
+            self.give_back_data_end(data_len)?;
         }
         Ok(head)
     }
 
-    /// Gives back what the data store has past the end of the log.
+    /// Gives back what the data store has past `data_len`.
     ///
     /// The header on stable storage has forgotten those blocks, so a crash can not miss them.
-    fn give_back_data_end(&self, byte_length: u64) -> Result<(), LogError> {
+    fn give_back_data_end(&self, data_len: u64) -> Result<(), LogError> {
         let data = &*self.stores.data;
         let cut = || match data.len()? {
-            len if len > byte_length => data.truncate(byte_length),
+            len if len > data_len => data.truncate(data_len),
             _ => Ok(()),
         };
         self.poison_on_error(cut().map_err(StorageError::in_file(FileName::Data)))
@@ -114,7 +140,8 @@ impl Log {
     /// On stable storage on return, in either mode: the space is only given back then.
     ///
     /// # Errors
-    /// [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
+    /// [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]; [`LogError::NodeMissing`] when the
+    /// place of a neighbour is not known: nothing was changed. [`LogError::Storage`]: the log is poisoned.
     pub fn clear(&self, range: Range<u64>) -> Result<Cleared, LogError> {
         let mut writer = self.lock_writer()?;
         let (range, blocks, hole, old) = {
@@ -171,7 +198,8 @@ impl Log {
     /// As [`append`](Self::append).
     ///
     /// # Errors
-    /// [`LogError::UserDataTooLarge`], [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
+    /// [`LogError::UserDataTooLarge`], [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]:
+    /// nothing was changed. [`LogError::Storage`]: the log is poisoned.
     pub fn set_user_data(&self, key: &str, value: Option<&[u8]>) -> Result<(), LogError> {
         let value = value.filter(|value| !value.is_empty());
         let mut writer = self.lock_writer()?;
@@ -206,7 +234,7 @@ impl Log {
     /// Returns once everything written so far is on stable storage.
     ///
     /// # Errors
-    /// [`LogError::Storage`]: a sync failed, and the log is poisoned.
+    /// [`LogError::Storage`]: a sync failed, and the log is poisoned. [`LogError::Poisoned`]: one had failed before.
     pub fn flush(&self) -> Result<(), LogError> {
         self.settle(self.commit.newest())
     }
@@ -225,7 +253,8 @@ impl Log {
     /// Everything written so far is on stable storage on return.
     ///
     /// # Errors
-    /// [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
+    /// [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]; [`LogError::Storage`]: the log is
+    /// poisoned.
     pub fn checkpoint(&self) -> Result<(), LogError> {
         let mut writer = self.lock_writer()?;
         if writer.has_tail() || self.options.rhythm == Rhythm::Version10 {
@@ -243,6 +272,24 @@ impl Log {
             Err(LogError::ReadOnly | LogError::HeaderLost) => Ok(()),
             result => result,
         }
+    }
+}
+
+/// The end of a log that replaces what another tree had there.
+pub(crate) struct NewEnd {
+    pub(crate) tree: Tree,
+    /// Blocks that stay.
+    pub(crate) ancestors: u64,
+    /// Nodes that are not stored yet.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) signature: Option<Vec<u8>>,
+}
+
+/// Where the last stored block ends in the data store, if its place is known.
+fn end_of_stored(state: &State) -> Option<u64> {
+    match state.bitfield.find_last_set(state.tree.length()) {
+        Some(block) => state.tree.byte_range(&state.nodes, block).ok().map(|range| range.end),
+        None => Some(0),
     }
 }
 

@@ -1,7 +1,5 @@
 //! What can go wrong, by whose fault it was and what to do now.
 
-use std::collections::TryReserveError;
-
 use hypercore_crypto::CoreKey;
 
 use crate::stores::FileName;
@@ -129,6 +127,14 @@ pub enum LogError {
         /// The fork of the log.
         present: u64,
     },
+    /// The fork number is larger than the format can hold.
+    #[error("fork {fork} is above {max}, the largest there can be")]
+    ForkTooHigh {
+        /// The fork asked for.
+        fork: u64,
+        /// The largest there can be: 2^53 - 1.
+        max: u64,
+    },
     /// The prologue of the manifest fixes the first blocks.
     #[error("the first {prologue} blocks are fixed by the prologue")]
     BelowPrologue {
@@ -180,9 +186,6 @@ pub enum LogError {
     /// A store failed. After a failed write or sync the log is poisoned.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// Memory for the answer could not be had. Nothing was changed.
-    #[error("not enough memory for the answer")]
-    OutOfMemory(#[source] TryReserveError),
     /// An earlier write or sync failed, so what is on disk is not known. Reopen the log: opening
     /// verifies what is there.
     #[error("an earlier write failed, reopen the log")]

@@ -5,6 +5,7 @@ use hypercore_crypto::Manifest;
 use hypercore_merkle::{Authority, Overlay, Proof, Reorg, Request, TreeError, Verified, Want};
 
 use crate::append::STORED_BLOCK_LEN_MAX;
+use crate::change::NewEnd;
 use crate::commit::{Announced, Unsynced};
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{LogError, StorageError};
@@ -98,8 +99,10 @@ impl Log {
     /// # Errors
     /// [`LogError::Proof`]: it does not hold, and nothing was changed. Its
     /// [`is_other_fork`](hypercore_merkle::VerifyError::is_other_fork) tells a proof of another fork, which
-    /// accuses nobody. [`LogError::BlockTooLarge`], [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is
-    /// poisoned.
+    /// accuses nobody. [`LogError::BlockTooLarge`]; [`LogError::NodeMissing`] when the place of the block is not
+    /// known; [`LogError::UserDataTooLarge`] when the manifest leaves no room for the header;
+    /// [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]: nothing was changed either.
+    /// [`LogError::Storage`]: the log is poisoned.
     pub fn apply_proof(&self, proof: &Proof) -> Result<Applied, LogError> {
         let mut writer = self.lock_writer()?;
         let value = proof.block.as_ref().map_or(&[][..], |block| &block.value);
@@ -162,10 +165,13 @@ impl Log {
         writer: &mut Writer,
         manifest: Option<Manifest>,
     ) -> Result<(), LogError> {
-        if manifest.is_none() || self.read_state().manifest.is_some() {
+        let Some(manifest) = manifest.filter(|_| self.read_state().manifest.is_none()) else {
             return Ok(());
-        }
-        self.publish().manifest = manifest;
+        };
+        let mut header = writer.header(self.key, &self.read_state());
+        header.manifest = Some(manifest.clone());
+        header.check_len()?;
+        self.publish().manifest = Some(manifest);
         if self.options.rhythm == Rhythm::Bounded { self.write_checkpoint(writer) } else { Ok(()) }
     }
 
@@ -214,41 +220,19 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::Changed`] when the log is not the one it began with; [`LogError::Unfinished`] when it wants to
-    /// know more; [`LogError::ReadOnly`]; [`LogError::Storage`]: the log is poisoned.
+    /// know more; [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`];
+    /// [`LogError::Storage`]: the log is poisoned.
     pub fn apply_reorganisation(&self, reorganisation: Reorganisation) -> Result<Head, LogError> {
         let mut writer = self.lock_writer()?;
         let old = self.read_state().announced();
         if old != reorganisation.from {
             return Err(LogError::Changed);
         }
-        self.settle_direct_nodes(&mut writer)?;
         let verified = reorganisation.reorg.finish().ok_or(LogError::Unfinished)?;
         let Verified { tree, ancestors, nodes, signature, manifest, .. } = verified;
+        self.settle_direct_nodes(&mut writer)?;
         self.keep_manifest(&mut writer, manifest)?;
-        let entry = Entry {
-            user_data: None,
-            tree_nodes: Some(nodes),
-            tree_upgrade: Some(TreeUpgrade {
-                fork: tree.fork(),
-                ancestors,
-                length: tree.length(),
-                signature,
-            }),
-            bitfield: Some(BitfieldUpdate {
-                drop: true,
-                start: ancestors,
-                length: old.length.saturating_sub(ancestors),
-            }),
-        };
-        self.write_entry(&mut writer, &entry)?;
-        let head = {
-            let mut state = self.publish();
-            self.apply(&mut state, entry, old)?;
-            state.set_tree(tree);
-            state.head()
-        };
-        self.end_at_checkpoint(&mut writer, Unsynced { oplog: true, ..Unsynced::default() })?;
-        Ok(head)
+        self.replace_end(&mut writer, NewEnd { tree, ancestors, nodes, signature }, old)
     }
 }
 

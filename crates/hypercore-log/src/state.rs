@@ -164,6 +164,10 @@ pub(crate) fn tree_error(error: TreeError<StorageError>) -> LogError {
     match error {
         TreeError::Lookup { source, .. } => LogError::Storage(source),
         TreeError::MissingNode(index) => LogError::NodeMissing { index: index.get() },
+        TreeError::DamagedNode(index) | TreeError::SizeOverflow(index) => {
+            let offset = node_offset(index.get());
+            Corruption::new(FileName::Tree, offset, "no tree can have this node").into()
+        }
         _ => LogError::TooLong,
     }
 }

@@ -219,3 +219,29 @@ fn a_log_that_lost_its_newest_header_is_not_written_before_a_new_fork() {
         assert_sound(&log);
     }
 }
+
+#[test]
+fn a_node_that_can_not_be_is_damage_and_says_where() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&many(0, 4)).unwrap();
+    log.close().unwrap();
+    // The size of the leaf of block 1, its two highest bytes.
+    disk.file(FileName::Tree).write_at(2 * 40 + 6, &[0xff; 2]).unwrap();
+    let error = reopen(&disk).get(1).unwrap_err();
+    assert!(matches!(error, LogError::Corrupt(_)), "{error:?}");
+    assert!(error.to_string().starts_with("tree is damaged at byte 80"), "{error}");
+}
+
+#[test]
+fn a_truncation_gives_the_space_back() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&many(0, 40)).unwrap();
+    log.clear(3..10).unwrap();
+    log.truncate(8, None).unwrap();
+    assert_eq!(disk.file(FileName::Data).len().unwrap(), 90, "blocks 0 to 2 are left");
+    assert!(matches!(log.truncate(8, Some(1 << 53)), Err(LogError::ForkTooHigh { .. })));
+    drop(log);
+    assert_sound(&reopen(&disk));
+}
