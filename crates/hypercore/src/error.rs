@@ -52,8 +52,10 @@ enum Repr {
     NotFound,
     #[error("the directory holds {} but no oplog: it is not a log of this format, or lost its oplog", path.display())]
     Strangers { path: PathBuf },
-    #[error("the directory {} {what}", path.display())]
+    #[error("{} {what}", path.display())]
     Directory { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("{} is not a directory", path.display())]
+    NotADirectory { path: PathBuf, source: io::Error },
     #[error("the log was closed")]
     Closed,
     #[error("there is no tokio runtime here: open the log inside one")]
@@ -80,6 +82,10 @@ impl Error {
 
     pub(crate) fn directory(what: &'static str, path: &Path, source: io::Error) -> Self {
         Self::new(Repr::Directory { what, path: path.to_path_buf(), source })
+    }
+
+    pub(crate) fn not_a_directory(path: &Path, source: io::Error) -> Self {
+        Self::new(Repr::NotADirectory { path: path.to_path_buf(), source })
     }
 
     pub(crate) fn strangers(path: PathBuf) -> Self {
@@ -124,12 +130,13 @@ impl Error {
                 LogError::CorruptBlock { .. } | LogError::Corrupt(_) | LogError::HeaderLost => {
                     ErrorKind::Corrupt
                 }
-                LogError::Storage(_) | LogError::OutOfMemory(_) | LogError::Poisoned => {
-                    ErrorKind::Io
-                }
+                LogError::Storage(_) | LogError::Poisoned => ErrorKind::Io,
                 _ => ErrorKind::Caller,
             },
-            Repr::File { .. } | Repr::Directory { .. } | Repr::Entropy(_) => ErrorKind::Io,
+            Repr::File { .. }
+            | Repr::Directory { .. }
+            | Repr::NotADirectory { .. }
+            | Repr::Entropy(_) => ErrorKind::Io,
             Repr::Locked
             | Repr::NotFound
             | Repr::Strangers { .. }
