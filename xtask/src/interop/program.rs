@@ -1,8 +1,8 @@
 //! The `hypercore` binary: run as a user would, its answers read as a script would.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -20,7 +20,11 @@ pub(super) struct Program {
 
 /// A run that waits for its stdin.
 #[derive(Debug)]
-pub(super) struct Waiting(Child);
+pub(super) struct Waiting {
+    child: Child,
+    /// Kept open until the end: a command must not fail because nobody reads its status.
+    stderr: BufReader<ChildStderr>,
+}
 
 impl Program {
     pub(super) fn new(binary: &Path, common: Vec<String>) -> Self {
@@ -82,12 +86,14 @@ impl Program {
         command.arg("--verbose").stdin(Stdio::piped());
         let mut child = command.spawn().map_err(|error| error.to_string())?;
         let stderr = child.stderr.take().ok_or("no pipe")?;
-        let waiting = Waiting(child);
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        let mut waiting = Waiting { child, stderr: BufReader::new(stderr) };
+        let mut line = String::new();
+        while waiting.stderr.read_line(&mut line).is_ok_and(|len| len > 0) {
             if line.contains(": opened: ") {
                 return Ok(waiting);
             }
-            self.log.push_str(&format!("  {line}\n"));
+            self.log.push_str(&format!("  {line}"));
+            line.clear();
         }
         Err("the command ended before it had the log open".into())
     }
@@ -132,22 +138,24 @@ impl Program {
 impl Waiting {
     /// Writes its stdin, closes it, and waits for a good end.
     pub(super) fn finish(mut self, stdin: &[u8]) -> Result<(), String> {
-        let mut pipe = self.0.stdin.take().ok_or("no pipe")?;
+        let mut pipe = self.child.stdin.take().ok_or("no pipe")?;
         pipe.write_all(stdin).map_err(|error| error.to_string())?;
         drop(pipe);
-        let status = self.0.wait().map_err(|error| error.to_string())?;
+        let status = self.child.wait().map_err(|error| error.to_string())?;
         if status.success() {
             return Ok(());
         }
-        Err(format!("`hypercore append` with a pipe ended with {status}"))
+        let mut error = String::new();
+        let _ = self.stderr.read_to_string(&mut error);
+        Err(format!("`hypercore append` with a pipe ended with {status}: {error}"))
     }
 }
 
 impl Drop for Waiting {
     /// Ends the process by its own id when a step before went wrong.
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
