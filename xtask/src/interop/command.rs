@@ -103,11 +103,10 @@ fn course(
     log.clear(sides, Side::Rust, 2, 40)?;
     log.clear(sides, Side::JavaScript, length - 4, length - 2)?;
     log.compare(sides, tally)?;
-    log.truncate(sides, Side::JavaScript, length - 3, 1)?;
-    log.compare(sides, tally)?;
+    log.truncate(sides, Side::Rust, length - 3, 3)?;
     log.append(Cut::Lines, &["LICENSE-MIT"], None)?;
-    log.truncate(sides, Side::Rust, length / 2, 3)?;
     log.append_in_javascript(sides, &["README.md"])?;
+    log.truncate(sides, Side::JavaScript, length / 2, 1)?;
     log.compare(sides, tally)?;
 
     log.lock(sides, tally)?;
