@@ -19,7 +19,7 @@ use crate::log::{Log, Settings};
 use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState};
 use crate::options::{Access, Create, OpenOptions, Rhythm};
 use crate::replay::{Replayed, replay};
-use crate::state::State;
+use crate::state::{State, node_offset};
 use crate::stores::{FileName, Stores};
 use crate::writer::Writer;
 
@@ -172,7 +172,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     let stores = Arc::new(stores);
     let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len } =
         replay(&stores, header, &loaded)?;
-    check_head(header, &state, kept.entries == 0)?;
+    check_head(header, &state, kept.entries == 0, loaded.position.slot_offset())?;
     let leftovers = state.nodes.has_leftovers()?;
     let slot_gone = loaded.damaged_slot.is_some() || loaded.file_len < ENTRIES_START;
     let mut position = loaded.position;
@@ -233,24 +233,27 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
 }
 
 /// What the head says must be what was signed.
-fn check_head(header: &Header, state: &State, no_entries: bool) -> Result<(), OpenError> {
-    let hash = state.tree.hash();
-    let damaged = |what| {
-        let root = state.tree.roots().last().map_or(0, |root| root.index.get());
-        OpenError::from(Corruption::new(FileName::Tree, crate::state::node_offset(root), what))
-    };
-    let expected: Option<Hash> = if no_entries { header.tree.root_hash } else { None };
-    if state.tree.length() > 0 && expected.is_some_and(|expected| expected != hash) {
-        return Err(damaged("the roots do not hash to the header's tree hash"));
-    }
+fn check_head(
+    header: &Header,
+    state: &State,
+    no_entries: bool,
+    slot_offset: u64,
+) -> Result<(), OpenError> {
     if state.tree.length() == 0 {
         return Ok(());
     }
+    let known: Option<Hash> = if no_entries { header.tree.root_hash } else { None };
+    if known.is_some_and(|known| known != state.tree.hash()) {
+        let root = state.tree.roots().last().map_or(0, |root| root.index.get());
+        let what = "the roots do not hash to the header's tree hash";
+        return Err(Corruption::new(FileName::Tree, node_offset(root), what).into());
+    }
     let Some(manifest) = &state.manifest else { return Ok(()) };
     let signature = state.signature.as_deref().unwrap_or_default();
-    manifest
-        .verify(&header.key, &state.tree, signature)
-        .map_err(|_| damaged("the roots are not those that were signed"))
+    manifest.verify(&header.key, &state.tree, signature).map_err(|_| {
+        let offset = if no_entries { slot_offset } else { ENTRIES_START };
+        Corruption::new(FileName::Oplog, offset, "the signature is not valid for the tree").into()
+    })
 }
 
 /// The key pair that signs: the given one, or else the stored one if it may.

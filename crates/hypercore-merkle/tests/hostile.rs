@@ -395,17 +395,15 @@ fn a_reorg_does_not_take_shifted_sizes() {
 fn two_signed_histories_are_a_conflict() {
     let one = sixteen();
     let other = Writer::new(&[1; 32], 0, (0..16_u8).map(|i| vec![i; 11]).collect());
-    let head =
-        |writer: &'static Writer| SignedHead { tree: &writer.tree, signature: &writer.signature };
-    let (one, other): (&'static Writer, &'static Writer) =
-        (Box::leak(Box::new(one)), Box::leak(Box::new(other)));
-    assert!(is_conflict(&one.key, &one.manifest, head(one), head(other)));
-    assert!(!is_conflict(&one.key, &one.manifest, head(one), head(one)));
+    fn head(writer: &Writer) -> SignedHead<'_> {
+        SignedHead { tree: &writer.tree, signature: &writer.signature }
+    }
+    assert!(is_conflict(&one.key, &one.manifest, head(&one), head(&other)));
+    assert!(!is_conflict(&one.key, &one.manifest, head(&one), head(&one)));
     let unsigned = SignedHead { tree: &other.tree, signature: &one.signature };
-    assert!(!is_conflict(&one.key, &one.manifest, head(one), unsigned));
+    assert!(!is_conflict(&one.key, &one.manifest, head(&one), unsigned));
     let part = Writer::new(&[1; 32], 0, one.blocks[..4].to_vec());
-    let part: &'static Writer = Box::leak(Box::new(part));
-    assert!(!is_conflict(&one.key, &one.manifest, head(one), head(part)));
+    assert!(!is_conflict(&one.key, &one.manifest, head(&one), head(&part)));
     // How the other tree is had from a peer.
     let stored = Nodes::new();
     let authority = hypercore_merkle::Authority { key: &one.key, manifest: Some(&one.manifest) };
