@@ -182,7 +182,7 @@ fn advice(error: &Error, exit: Exit) -> Option<&'static str> {
             Some("nothing was changed: restore the file from a copy, or clone the log again")
         }
         Exit::Failed if error.is_storage_full() => {
-            Some("what was appended before stays: make room and append the rest")
+            Some("what was stored before stays: make room and try again")
         }
         Exit::Failed if error.is_already_exists() => {
             Some("append to it, or choose another directory")
@@ -204,8 +204,10 @@ fn chain(error: &Error) -> String {
             }
             _ => cause.to_string(),
         };
-        text.push_str(": ");
-        text.push_str(&cause_text);
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
         next = cause.source();
     }
     text

@@ -40,6 +40,9 @@ fn run(cli: &args::Cli, out: &mut output::Output) -> Outcome {
     // One worker for the background flush: this thread may wait for stdin meanwhile.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
+        // Commands make one call after the other. A thread for each would keep the memory of the
+        // largest block it ever saw.
+        .max_blocking_threads(1)
         .enable_time()
         .build()
         .map_err(|error| Failure::new(Exit::Failed, format!("no runtime: {error}")))?;

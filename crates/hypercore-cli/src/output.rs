@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use crate::args::Common;
@@ -46,6 +47,16 @@ impl Output {
     /// Hands everything over.
     pub(crate) fn flush(&mut self) -> Outcome {
         Ok(self.stdout.flush()?)
+    }
+
+    /// Whether whoever read stdout is gone, so that nothing that is still to come will be read.
+    pub(crate) fn nobody_reads(&self) -> bool {
+        let stdout = io::stdout();
+        // Nothing is asked for: that the other end was closed is told all the same.
+        let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let told = poll(&mut asked, Some(&at_once)).is_ok_and(|ready| ready > 0);
+        told && asked.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP))
     }
 
     /// A line of status on stderr, unless `-q`.

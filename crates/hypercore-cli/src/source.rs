@@ -1,13 +1,14 @@
 //! Where appended blocks come from: files and pipes, cut into blocks, in batches of bounded size.
 //!
 //! Holds one batch in memory, whatever the length of the input. A batch of a pipe ends when the
-//! pipe has no more to give at once, so that lines are appended as they come.
+//! pipe has no more to give at once, or was gathered for a while, so that lines are appended as
+//! they come, also when they never stop coming.
 
 use std::fs::File;
 use std::io::{self, Read, Stdin};
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hypercore::{BLOCK_LEN_MAX, Bytes, bytes::Buf as _};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -26,6 +27,9 @@ const READ_LEN: usize = 256 * 1024;
 
 /// How long a pipe may be empty before what it gave is appended.
 const PIPE_PATIENCE: Duration = Duration::from_millis(2);
+
+/// The longest time that what a pipe gave waits for more, when more keeps coming.
+const GATHER_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// How an input becomes blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub(crate) struct Source {
     read: u64,
     lines: u64,
     ended: bool,
+    /// When the first bytes of the batch came.
+    batch_began: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -110,7 +116,8 @@ impl Source {
             (Input::File(file), name)
         };
         let (ready, rest) = (Bytes::new(), Vec::new());
-        Ok(Self { input, name, cut, ready, rest, len, read: 0, lines: 0, ended: false })
+        let (read, lines, ended, batch_began) = (0, 0, false, None);
+        Ok(Self { input, name, cut, ready, rest, len, read, lines, ended, batch_began })
     }
 
     /// Bytes read so far.
@@ -201,6 +208,7 @@ impl Source {
 
     /// What was left over, with room for a batch: growing step by step would leave holes in memory.
     fn begin_batch(&mut self) -> Vec<u8> {
+        self.batch_began = None;
         let room = BATCH_LEN.saturating_add(READ_LEN).max(self.rest.len());
         let mut buffer = Vec::with_capacity(room);
         buffer.append(&mut self.rest);
@@ -233,10 +241,12 @@ impl Source {
     /// Whether a batch of so many bytes is appended before more is read. What a pipe gives is not
     /// kept back while its writer takes its time.
     fn is_enough(&self, len: usize) -> bool {
-        len >= BATCH_LEN || (self.is_pipe() && !self.input.has_more(PIPE_PATIENCE))
+        let is_late = || self.batch_began.is_some_and(|began| began.elapsed() >= GATHER_TIME_MAX);
+        len >= BATCH_LEN || (self.is_pipe() && (is_late() || !self.input.has_more(PIPE_PATIENCE)))
     }
 
     /// Reads once into `buffer`, up to `limit` bytes in it; `false` at the end of the input.
+    #[expect(clippy::disallowed_methods, reason = "a tool may read the clock")]
     fn read_some(&mut self, buffer: &mut Vec<u8>, limit: usize) -> Outcome<bool> {
         let start = buffer.len();
         let end = start.saturating_add(READ_LEN).min(limit);
@@ -252,6 +262,9 @@ impl Source {
             Err(error) => return Err(Failure::input(&self.name, &error)),
         };
         buffer.truncate(start.saturating_add(count));
+        if self.batch_began.is_none() {
+            self.batch_began = Some(Instant::now());
+        }
         self.read = self.read.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         self.ended = count == 0;
         Ok(count > 0)

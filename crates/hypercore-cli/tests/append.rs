@@ -232,3 +232,33 @@ fn very_many_tiny_blocks() {
     let ran = shell.run(&["append", "log", "--chunk", "1", "bytes", "--json"]).ok();
     assert_eq!(ran.json()["length"], 400_000);
 }
+
+#[test]
+fn a_pipe_that_never_pauses_is_appended_as_it_comes() {
+    use std::io::Write as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::{Duration, Instant};
+    let shell = Shell::new();
+    shell.run(&["new", "log"]).ok();
+    let empty = shell.snapshot("log");
+    let mut child = shell.spawn(&["append", "log", "--lines"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let done = std::sync::Arc::new(AtomicBool::new(false));
+    let stop = std::sync::Arc::clone(&done);
+    let writer = std::thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) && stdin.write_all(b"x\n").is_ok() {
+            // Shorter than the pause that ends a batch, and far too slow to fill one.
+            let next = Instant::now() + Duration::from_micros(300);
+            while Instant::now() < next {}
+        }
+    });
+    let began = Instant::now();
+    while shell.snapshot("log") == empty && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let is_there = shell.snapshot("log") != empty;
+    done.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(is_there, "nothing was appended before the pipe was closed");
+}

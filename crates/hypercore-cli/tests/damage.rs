@@ -209,3 +209,54 @@ fn every_byte_of_the_oplog_flipped_never_panics() {
         assert!(!ran.stderr.contains("panicked"), "{offset}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn blocks_lost_since_the_last_checkpoint_are_told() {
+    use std::io::Write as _;
+    let shell = log();
+    let mut child = shell.spawn(&["append", "log", "--lines"]);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"the last line\n").unwrap();
+    // Followed beside the writer: it was acknowledged when it can be read.
+    let is_there = || {
+        let mut tail = shell.spawn(&["tail", "log", "-f", "-n", "1"]);
+        let mut line = String::new();
+        let stdout = tail.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
+        tail.kill().unwrap();
+        tail.wait().unwrap();
+        line == "the last line\n"
+    };
+    assert!((0..100).any(|_| is_there()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    shell.run(&["verify", "log"]).ok();
+
+    let mut data = std::fs::read(shell.path("log/data")).unwrap();
+    *data.last_mut().unwrap() ^= 1;
+    shell.write("log/data", &data);
+    let before = shell.snapshot("log");
+    let report = shell.run(&["verify", "log", "--json"]).exits(5).json();
+    assert_eq!(report["ok"], false);
+    assert_eq!((&report["length"], &report["errors"][0]["index"]), (&100.into(), &100.into()));
+    assert_eq!(report["errors"][0]["what"], "recovery");
+    assert!(report["errors"][0]["message"].as_str().unwrap().contains("1 blocks"));
+    assert!(shell.snapshot("log") == before);
+    // The next writer cuts it off, and says so.
+    let ran = shell.run_with(&["append", "log", "--lines"], b"instead\n").ok();
+    assert!(ran.stderr.contains("lost what was written last"), "{}", ran.stderr);
+    shell.run(&["verify", "log"]).ok();
+}
+
+#[test]
+fn a_file_in_place_of_the_directory_is_told() {
+    let shell = Shell::new();
+    shell.write("file", b"text");
+    for dir in ["file", "file/below"] {
+        for args in [&["info", dir][..], &["append", dir, "file"], &["new", dir]] {
+            let ran = shell.run(args).exits(1);
+            assert_eq!(ran.stderr, format!("hypercore: {dir}: file is not a directory\n"));
+        }
+    }
+    assert_eq!(std::fs::read(shell.path("file")).unwrap(), b"text");
+}

@@ -33,6 +33,7 @@ fn info_has_the_promised_fields() {
     assert_eq!((&manifest["version"], &manifest["quorum"]), (&1.into(), &1.into()));
     assert_eq!(manifest["signers"].as_array().unwrap().len(), 1);
     assert!(is_hex(&manifest["signers"][0]["public_key"]));
+    assert!(manifest["encoded"].as_str().is_some_and(|hex| hex.starts_with("0100")));
     let storage = &info["storage"];
     let parts = ["oplog", "tree", "bitfield", "data"].map(|part| storage[part].as_u64().unwrap());
     assert_eq!(storage["total"], parts.iter().sum::<u64>());
@@ -102,6 +103,7 @@ fn a_manifest_says_who_may_sign() {
         signer["namespace"].as_str().unwrap(),
         signer["public_key"].as_str().unwrap()
     );
+    assert_eq!(single["manifest"]["encoded"], encoded);
     shell.write("manifest.hex", format!("{encoded}\n").as_bytes());
     let raw: Vec<u8> = (0..encoded.len() / 2)
         .map(|byte| u8::from_str_radix(&encoded[2 * byte..2 * byte + 2], 16).unwrap())

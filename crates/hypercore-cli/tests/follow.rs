@@ -89,3 +89,25 @@ fn goes_on_after_a_truncation() {
     shell.run_with(&["append", "log", "--lines"], b"other\n").ok();
     assert_eq!(follower.next(), "other");
 }
+
+#[test]
+fn ends_when_nobody_reads_any_more() {
+    use std::io::Read as _;
+    let shell = Shell::new();
+    shell.log("log", "one\ntwo\n");
+    let mut child = shell.spawn(&["tail", "log", "-f"]);
+    let mut stdout = child.stdout.take().unwrap();
+    let mut some = [0; 8];
+    stdout.read_exact(&mut some).unwrap();
+    // Nothing is appended from here on: it has to notice without writing.
+    drop(stdout);
+    for _ in 0..200 {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    panic!("it waits for ever");
+}

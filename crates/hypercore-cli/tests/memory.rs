@@ -1,14 +1,22 @@
-//! Appending takes bounded memory, whatever the length of the input and however it is cut.
+//! Appending and reading take bounded memory, whatever the length of the log and however it is cut.
 #![cfg(target_os = "linux")]
 
 mod common;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::process::Child;
 
 use common::Shell;
 
 /// What the command may take at most, in KiB.
 const LIMIT_KIB: u64 = 64 * 1024;
+
+/// What a running process took at most so far, in KiB.
+fn peak(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
 
 /// Appends 48 MiB of `pattern` from a pipe and asks the kernel what the process took at most.
 #[track_caller]
@@ -22,9 +30,7 @@ fn check(options: &[&str], pattern: &[u8]) {
     for _ in 0..48 {
         stdin.write_all(&piece).unwrap();
     }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    let peak: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let peak = peak(&child);
     assert!(peak < LIMIT_KIB, "{options:?} took {peak} KiB");
     drop(stdin);
     assert!(child.wait_with_output().unwrap().status.success());
@@ -49,4 +55,20 @@ fn lines() {
 fn chunks() {
     check(&["--chunk", "64k"], b"0123456789abcdef");
     check(&["--chunk", "15MiB"], b"0123456789abcdef");
+}
+
+#[test]
+fn reading_large_encrypted_blocks() {
+    let shell = Shell::new();
+    let mib = 1024 * 1024;
+    shell.write("file", &vec![b'x'; 90 * mib]);
+    let key = "ab".repeat(32);
+    shell.run(&["append", "log", "file", "--encryption-key", &key]).ok();
+    let mut child = shell.spawn(&["cat", "log", "--encryption-key", &key]);
+    // What is left of the last block keeps it waiting.
+    child.stdout.as_mut().unwrap().read_exact(&mut vec![0; 80 * mib]).unwrap();
+    let peak = peak(&child);
+    assert!(peak < LIMIT_KIB, "it took {peak} KiB");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

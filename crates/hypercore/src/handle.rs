@@ -103,14 +103,20 @@ impl Hypercore {
     /// Those of [`append`](Self::append).
     pub async fn append_owned(&self, blocks: Vec<Bytes>) -> Result<Appended> {
         if self.is_short(&blocks) {
-            return self.append_inline(&blocks);
+            return self.append_inline(&blocks).await;
         }
         self.append_long(Batch::Owned(blocks)).await
     }
 
+    /// Comes before every call that runs inline. Such calls never wait, so a task that makes one
+    /// after the other would keep its executor from all others: now and then it lets them go first.
+    async fn take_turn() {
+        tokio::task::coop::consume_budget().await;
+    }
+
     async fn append_slice<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {
         if self.is_short(blocks) {
-            return self.append_inline(blocks);
+            return self.append_inline(blocks).await;
         }
         self.append_long(Batch::copy_of(blocks)).await
     }
@@ -121,7 +127,8 @@ impl Hypercore {
             && total_len(blocks) <= INLINE_WRITE_LEN_MAX
     }
 
-    fn append_inline<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {
+    async fn append_inline<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {
+        Self::take_turn().await;
         let appended = self.shared.inline(|log, cipher| append(log, cipher, blocks))?;
         self.shared.wrote_inline(blocks.len());
         Ok(appended)
@@ -144,6 +151,7 @@ impl Hypercore {
     /// `Caller` when the log has no such block ([`Error::is_out_of_bounds`]); `Corrupt` when what is
     /// stored is not what was signed; `Io` when the disk failed.
     pub async fn get(&self, index: u64) -> Result<Option<Bytes>> {
+        Self::take_turn().await;
         let short = self.shared.inline(|log, _| is_short_read(log, index))?;
         if short {
             self.shared.inline(|log, cipher| get(log, cipher, index))
@@ -157,6 +165,7 @@ impl Hypercore {
     /// # Errors
     /// `Closed`, and `Io` when the disk failed.
     pub async fn has(&self, index: u64) -> Result<bool> {
+        Self::take_turn().await;
         self.shared.inline(|log, _| Ok(log.has(index)))
     }
 
@@ -165,6 +174,7 @@ impl Hypercore {
     /// # Errors
     /// `Closed`, and `Io` when the disk failed.
     pub async fn has_range(&self, blocks: Range<u64>) -> Result<bool> {
+        Self::take_turn().await;
         self.shared.inline(|log, _| Ok(log.has_range(blocks)))
     }
 
@@ -182,6 +192,7 @@ impl Hypercore {
     /// # Errors
     /// `Caller` when the tree nodes that tell are not stored here; `Corrupt`, `Io`, `Closed`.
     pub async fn seek(&self, byte: u64) -> Result<Option<(u64, u64)>> {
+        Self::take_turn().await;
         self.shared.inline(|log, cipher| Ok(log.seek(byte, cipher.padding())?))
     }
 
@@ -231,6 +242,7 @@ impl Hypercore {
     /// `Caller` when the log is shorter, or the tree nodes that tell are not stored here; `Corrupt`,
     /// `Io`, `Closed`.
     pub async fn tree_hash(&self, length: u64) -> Result<Hash> {
+        Self::take_turn().await;
         self.shared.inline(|log, _| Ok(log.tree_hash_at(length)?))
     }
 
@@ -239,6 +251,7 @@ impl Hypercore {
     /// # Errors
     /// `Io` when the disk does not tell; `Closed`.
     pub async fn info(&self) -> Result<Info> {
+        Self::take_turn().await;
         let identity = &self.shared.identity;
         self.shared.inline(|log, cipher| {
             let head = log.head();

@@ -1,6 +1,6 @@
 //! What a log says about itself.
 
-use compact_encoding::{Decode as _, DecodeError, Decoder};
+use compact_encoding::{Decode as _, DecodeError, Decoder, Encode as _};
 use hypercore_crypto::{CoreKey, DiscoveryKey, Hash, Manifest, PublicKey};
 use hypercore_log::StorageInfo;
 
@@ -47,6 +47,15 @@ pub struct Appended {
     pub length: u64,
     /// Content bytes in the log right after it.
     pub byte_length: u64,
+}
+
+/// Encodes a manifest as other implementations read it; [`decode_manifest`] reads it back.
+///
+/// # Source
+/// formats.md section 5.1.
+#[must_use]
+pub fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
+    manifest.to_vec()
 }
 
 /// Decodes a manifest from the bytes that other implementations write; nothing may follow it.

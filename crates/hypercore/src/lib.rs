@@ -69,7 +69,7 @@ pub use background::EVENTUAL_FLUSH_AFTER;
 pub use builder::{Builder, random_key_pair};
 pub use error::{Error, ErrorKind, Result};
 pub use handle::Hypercore;
-pub use info::{Appended, Info, decode_manifest};
+pub use info::{Appended, Info, decode_manifest, encode_manifest};
 pub use options::Access;
 pub use storage::{MemoryStorage, Storage};
 

@@ -238,7 +238,9 @@ fn exists(path: &Path) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            Err(Error::directory("is not a directory", path.parent().unwrap_or(path), error))
+            // A file stands in the way: the directory itself, or one above it.
+            let in_the_way = path.ancestors().find(|above| above.is_file());
+            Err(Error::not_a_directory(in_the_way.unwrap_or(path), error))
         }
         Err(error) => Err(Error::directory("could not be looked at", path, error)),
     }

@@ -2,8 +2,9 @@
 //! after reopening.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use hypercore::{Durability, Hypercore};
+use hypercore::{Durability, Hypercore, Storage};
 
 async fn many_writers(durability: Durability) {
     let scratch = tempfile::tempdir().unwrap();
@@ -95,4 +96,39 @@ async fn a_dropped_append_leaves_the_log_whole() {
     assert!(log.length() >= last.length);
     assert_eq!(log.length() % 2, 1);
     assert!(log.verify().await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn calls_that_never_wait_leave_room_for_other_tasks() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    let log = Hypercore::builder(Storage::memory())
+        .durability(Durability::Eventual)
+        .open()
+        .await
+        .unwrap();
+    log.append("x").await.unwrap();
+    let turns = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&turns);
+    let other = tokio::spawn(async move {
+        loop {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    macro_rules! busy {
+        ($call:expr) => {
+            let before = turns.load(Ordering::Relaxed);
+            for _ in 0..1000 {
+                $call.await.unwrap();
+            }
+            assert!(turns.load(Ordering::Relaxed) >= before + 5, stringify!($call));
+        };
+    }
+    busy!(log.append("y"));
+    busy!(log.get(0));
+    busy!(log.has(0));
+    busy!(log.seek(1));
+    busy!(log.tree_hash(1));
+    busy!(log.info());
+    other.abort();
 }

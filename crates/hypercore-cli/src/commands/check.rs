@@ -62,6 +62,20 @@ impl VerifyJson {
         });
     }
 
+    /// Blocks that the oplog tells of, but that are not what was signed. Opening cuts them.
+    fn add_lost_blocks(&mut self, count: u64) {
+        self.ok = false;
+        self.errors.push(FindingJson {
+            what: "recovery",
+            index: Some(self.length),
+            message: format!(
+                "a power cut or damage lost what was written last, {count} blocks from this one on; the next command that writes cuts it off"
+            ),
+            file: Some("oplog"),
+            offset: None,
+        });
+    }
+
     /// The report of a log that is too damaged to be opened or read through.
     fn of_error(error: &Error, message: String) -> Self {
         let found = error.corruption();
@@ -91,10 +105,12 @@ pub(super) async fn verify(common: &Common, args: &DirArgs, out: &mut Output) ->
         Err(error) => return refused(args, &error, out),
     };
     let mut json = VerifyJson::from(&report);
-    if let Ok(recovery) = log.recovery()
-        && recovery.newer_header_lost
-    {
+    let recovery = log.recovery().map_err(|error| Failure::log(&args.dir, &error))?;
+    if recovery.newer_header_lost {
         json.add_lost_header();
+    }
+    if recovery.entries_cut > 0 {
+        json.add_lost_blocks(recovery.blocks_cut);
     }
     if out.json {
         out.object(&json)?;

@@ -54,6 +54,8 @@ struct ManifestJson {
     prologue: Option<PrologueJson>,
     linked: Option<Vec<String>>,
     user_data: Option<String>,
+    /// The whole manifest, as `new --manifest` reads it.
+    encoded: String,
 }
 
 #[derive(Serialize)]
@@ -91,6 +93,7 @@ impl ManifestJson {
             }),
             linked: manifest.linked().map(|keys| keys.iter().map(ToString::to_string).collect()),
             user_data: manifest.user_data().map(to_hex),
+            encoded: to_hex(&hypercore::encode_manifest(manifest)),
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn tail(common: &Common, args: &TailArgs, out: &mut Output) -> 
         }
         drop(log);
         out.flush()?;
-        wait_for_change(&args.dir, seen).await;
+        wait_for_change(&args.dir, seen, out).await?;
     }
 }
 
@@ -163,12 +163,15 @@ fn look(dir: &Path) -> Option<Look> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a tool may read the clock")]
-async fn wait_for_change(dir: &Path, seen: Option<Look>) {
+async fn wait_for_change(dir: &Path, seen: Option<Look>, out: &Output) -> Outcome {
     let began = Instant::now();
     loop {
         tokio::time::sleep(POLL_EVERY).await;
+        if out.nobody_reads() {
+            return Err(Failure::NobodyReads);
+        }
         if look(dir) != seen || began.elapsed() >= REOPEN_EVERY {
-            return;
+            return Ok(());
         }
     }
 }
