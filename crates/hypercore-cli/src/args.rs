@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::parse::{BlockRange, Secret, Size, block_range, secret, size};
+use crate::parse::{BlockRange, Secret, SecretParser, Size, block_range, size};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 other failure, 2 usage, 3 nothing stored there, 4 not writable, \
@@ -44,7 +44,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub(crate) durability: DurabilityArg,
     /// Encrypt and decrypt blocks with this key (32 bytes in hex)
-    #[arg(long, global = true, value_name = "HEX", value_parser = secret)]
+    #[arg(long, global = true, value_name = "HEX", value_parser = SecretParser)]
     pub(crate) encryption_key: Option<Secret>,
     /// Change nothing on disk: commands that write are refused
     #[arg(long, global = true)]
@@ -104,7 +104,7 @@ pub(crate) struct NewArgs {
     /// Directory of the log: missing or empty
     pub(crate) dir: PathBuf,
     /// Ed25519 seed of the key pair (32 bytes in hex), for tests and scripts; random without it
-    #[arg(long, value_name = "HEX", value_parser = secret)]
+    #[arg(long, value_name = "HEX", value_parser = SecretParser)]
     pub(crate) seed: Option<Secret>,
     /// Use the public key as the log's key, as JavaScript Hypercore 10 does
     #[arg(long, conflicts_with = "manifest")]

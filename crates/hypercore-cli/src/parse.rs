@@ -1,7 +1,12 @@
 //! How byte strings, sizes and ranges are spelled on the command line.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Range;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
 
 /// 32 secret bytes that are never printed.
 #[derive(Clone)]
@@ -19,8 +24,31 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Parses a secret. What is wrong with it is told without repeating it: it may be nearly right.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SecretParser;
+
+impl TypedValueParser for SecretParser {
+    type Value = Secret;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        option: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Secret, clap::Error> {
+        value.to_str().ok_or("it must be 64 hex digits".to_owned()).and_then(secret).map_err(
+            |what| {
+                let name = option.map(ToString::to_string).unwrap_or_default();
+                let message = format!("invalid value for '{name}': {what}\n");
+                clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+            },
+        )
+    }
+}
+
 /// Parses 64 hex digits.
-pub(crate) fn secret(text: &str) -> Result<Secret, String> {
+fn secret(text: &str) -> Result<Secret, String> {
     let bytes = hex(text).ok_or("it must be 64 hex digits")?;
     let bytes = <[u8; 32]>::try_from(bytes.as_slice())
         .map_err(|_| format!("it must be 64 hex digits, not {}", text.len()))?;

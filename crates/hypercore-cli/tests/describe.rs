@@ -140,3 +140,19 @@ fn bad_manifests_are_refused_with_a_place() {
     shell.run(&["new", "log", "--manifest", "none"]).exits(1);
     assert!(!shell.path("log").exists());
 }
+
+#[test]
+fn mistyped_secrets_are_not_repeated() {
+    let shell = Shell::new();
+    let nearly = "5a".repeat(31);
+    for option in ["--seed", "--encryption-key"] {
+        for json in [false, true] {
+            let mut args = vec!["new", "log", option, &nearly];
+            args.extend(json.then_some("--json"));
+            let ran = shell.run(&args).exits(2);
+            assert!(ran.stderr.contains(option) && ran.stderr.contains("not 62"), "{}", ran.stderr);
+            assert!(!ran.stderr.contains("5a5a"), "{}", ran.stderr);
+        }
+    }
+    assert!(!shell.path("log").exists());
+}

@@ -10,7 +10,7 @@ mod shrink;
 
 use std::path::Path;
 
-use hypercore::{Access, Builder, Create, Durability, Hypercore};
+use hypercore::{Access, Builder, Create, Durability, Hypercore, RecoveryReport};
 
 use crate::args::{Cli, Command, Common, DurabilityArg};
 use crate::failure::{Exit, Failure, Outcome};
@@ -66,7 +66,7 @@ async fn open_to_write(common: &Common, dir: &Path, out: &Output) -> Outcome<Hyp
 async fn opened(builder: Builder, dir: &Path, out: &Output) -> Outcome<Hypercore> {
     let log = builder.open().await.map_err(|error| Failure::log(dir, &error))?;
     if let Ok(report) = log.recovery() {
-        out.detail(format_args!("{}: opened: {report:?}", dir.display()));
+        tell_recovery(dir, &report, out);
         if report.lost_something() {
             out.status(format_args!(
                 "{}: a power cut or damage lost what was written last; verify tells more",
@@ -75,6 +75,30 @@ async fn opened(builder: Builder, dir: &Path, out: &Output) -> Outcome<Hypercore
         }
     }
     Ok(log)
+}
+
+/// What `-v` asks for: what opening found and mended.
+fn tell_recovery(dir: &Path, report: &RecoveryReport, out: &Output) {
+    let dir = dir.display();
+    let RecoveryReport { entries_replayed, entries_cut, blocks_cut, .. } = report;
+    out.detail(format_args!(
+        "{dir}: opened: {entries_replayed} oplog entries replayed, {entries_cut} cut with {blocks_cut} blocks"
+    ));
+    if report.oplog_bytes_cut > 0 {
+        let bytes = report.oplog_bytes_cut;
+        out.detail(format_args!(
+            "{dir}: {bytes} bytes after the last whole oplog entry are left out"
+        ));
+    }
+    if let Some(slot) = report.damaged_slot {
+        out.detail(format_args!(
+            "{dir}: header {slot} of the oplog is damaged, the other one counts"
+        ));
+    }
+    if report.nodes_rebuilt > 0 {
+        let nodes = report.nodes_rebuilt;
+        out.detail(format_args!("{dir}: {nodes} tree nodes were computed again from the blocks"));
+    }
 }
 
 /// `--read-only` and a command that writes do not go together.
