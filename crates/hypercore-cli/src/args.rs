@@ -109,8 +109,8 @@ pub(crate) struct NewArgs {
     /// Use the public key as the log's key, as JavaScript Hypercore 10 does
     #[arg(long, conflicts_with = "manifest")]
     pub(crate) compat: bool,
-    /// A file with the encoded manifest, raw or in hex. Without --seed the log can not be appended
-    /// to here
+    /// A file with the encoded manifest, raw or in hex (as `info --json` tells it in
+    /// manifest.encoded). Without --seed the log can not be appended to here
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
 }
