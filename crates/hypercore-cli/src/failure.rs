@@ -96,12 +96,11 @@ impl Failure {
             message.push_str("; ");
             message.push_str(advice);
         }
-        let found = error.corruption();
         Self::Told(Box::new(Told {
             exit,
             message,
             file: error.file(),
-            offset: found.map(|found| found.offset),
+            offset: error.offset(),
             index: None,
         }))
     }

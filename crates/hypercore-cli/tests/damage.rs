@@ -113,6 +113,7 @@ fn a_newer_header_version() {
     for args in COMMANDS {
         let ran = refused(&shell, args, "oplog");
         assert!(ran.stderr.contains("version") || ran.stderr.contains("format"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("at byte"), "{}", ran.stderr);
     }
 }
 

@@ -114,7 +114,13 @@ impl Log {
         let signature = self.sign(&writer, &tree)?;
         let direct = self.options.rhythm == Rhythm::Bounded && nodes.len() > ENTRY_NODES_MAX;
 
-        self.poison_on_error(write_blocks(&*self.stores.data, offset, blocks))?;
+        let written = write_blocks(&*self.stores.data, offset, blocks);
+        if written.as_ref().is_err_and(|error| error.source.is_storage_full()) {
+            // Gives back what of the batch did arrive, or a full disk would stay full. Nothing that counts is
+            // behind the end of the log; if this fails too, nothing is worse.
+            let _ = self.stores.data.truncate(offset);
+        }
+        self.poison_on_error(written)?;
         if direct {
             let first = old.length.saturating_mul(2);
             self.poison_on_error(self.write_nodes(first, &nodes))?;

@@ -73,10 +73,12 @@ pub enum OpenError {
     #[error("the manifest does not belong to the key")]
     WrongManifest,
     /// A newer program, or another one, wrote this.
-    #[error("{file} is of a format this program does not read: {what}")]
+    #[error("{file} is of a format this program does not read, at byte {offset}: {what}")]
     Unsupported {
         /// The store that is foreign.
         file: FileName,
+        /// Byte offset of what is foreign in that store.
+        offset: u64,
         /// What is foreign about it.
         what: &'static str,
     },

@@ -185,7 +185,8 @@ pub(crate) fn read(
         // The live slot has a frame, so it can only be newer. Falling back to the older header, as JavaScript
         // does, would cut off what the newer program wrote.
         let what = "its header is of a newer version";
-        return Err(OpenError::Unsupported { file: FileName::Oplog, what });
+        let offset = if live_bit(bits) { SLOT_LEN } else { 0 };
+        return Err(OpenError::Unsupported { file: FileName::Oplog, offset, what });
     };
     let (entries, tail) = read_entries(&mut reader, live_bit(bits))?;
     let entries_end = entries.last().map_or(ENTRIES_START, |last| last.end);
@@ -488,6 +489,6 @@ impl From<HeaderTooLarge> for LogError {
 
 impl From<HeaderTooLarge> for OpenError {
     fn from(_: HeaderTooLarge) -> Self {
-        Self::Unsupported { file: FileName::Header, what: "a header above 64 MiB" }
+        Self::Unsupported { file: FileName::Header, offset: 0, what: "a header above 64 MiB" }
     }
 }

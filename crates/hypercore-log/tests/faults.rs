@@ -166,3 +166,15 @@ fn a_store_that_moves_one_byte_a_call_is_as_good() {
     assert_eq!(log.get(279).unwrap().unwrap(), blocks[279]);
     assert_sound(&log);
 }
+
+#[test]
+fn a_full_disk_gets_back_what_of_a_batch_did_arrive() {
+    let faults = Faults::none();
+    let disk = Disk::new(&faults);
+    let log = disk.open(OpenOptions::new().create(Create::New).key_pair(key_pair())).unwrap();
+    log.append(&[b"kept"]).unwrap();
+    faults.set(1, Fault::ShortWrite { kept: 700 });
+    log.append(&[vec![1; 5000]]).unwrap_err();
+    assert!(faults.fired());
+    assert_eq!(disk.0[&FileName::Data].len().unwrap(), 4);
+}

@@ -234,6 +234,15 @@ impl Error {
         }
     }
 
+    /// The byte offset in [`file`](Self::file) of what is damaged or foreign.
+    #[must_use]
+    pub fn offset(&self) -> Option<u64> {
+        match &*self.0 {
+            Repr::Open(OpenError::Unsupported { offset, .. }) => Some(*offset),
+            _ => self.corruption().map(|found| found.offset),
+        }
+    }
+
     /// Where the damage is, when what is stored is damaged.
     #[must_use]
     pub fn corruption(&self) -> Option<&Corruption> {
