@@ -187,7 +187,8 @@ impl Hypercore {
     }
 
     /// The block that holds content byte `byte` of the log, and the byte's offset in that block. The
-    /// end of the log is `(length, 0)`; `None` past it.
+    /// end of the log is `(length, 0)`; `None` past it. As in JavaScript, an empty block right before
+    /// the byte may be named in the place of the one that holds it, with offset 0.
     ///
     /// # Errors
     /// `Caller` when the tree nodes that tell are not stored here; `Corrupt`, `Io`, `Closed`.
@@ -200,7 +201,7 @@ impl Hypercore {
     /// hash; the blocks can be fetched again from whoever has them.
     ///
     /// # Durability
-    /// As for [`append`](Self::append).
+    /// Survives a power cut on return, with either durability: space is only given back then.
     ///
     /// # Errors
     /// `Caller` when this handle may not write; `Io`, `Closed`. A part of the range past the end, or
@@ -220,7 +221,7 @@ impl Hypercore {
     /// higher than the present one: readers see that history was rewritten.
     ///
     /// # Durability
-    /// As for [`append`](Self::append).
+    /// Survives a power cut on return, with either durability.
     ///
     /// # Errors
     /// `Caller` when the log is shorter than `length`, `fork` is not above the present fork, or this

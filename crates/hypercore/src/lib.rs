@@ -51,7 +51,7 @@
 //!
 //! # Features
 //!
-//! None yet.
+//! None.
 #![forbid(unsafe_code)]
 
 mod background;
