@@ -72,7 +72,6 @@ pub(crate) struct Loaded {
     /// Bytes of the file. May be below [`ENTRIES_START`].
     pub(crate) file_len: u64,
     /// What stands behind the last valid frame.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what was seen, for tests and Debug"))]
     pub(crate) tail: Tail,
 }
 
@@ -116,6 +115,9 @@ pub(crate) enum Tail {
     End,
     /// No valid frame: a torn write, or damage.
     Invalid,
+    /// No valid frame, and behind it an entry of the live header: damage, or a power cut that kept the later of
+    /// two entries and not the earlier.
+    Damaged,
     /// A valid frame with the other bit: of an older header, whose entries were not cut off, or of a newer
     /// one whose slot is damaged.
     OtherHeader,
@@ -293,9 +295,24 @@ fn read_entries(
             }
         }
     };
+    let damaged = tail == Tail::Invalid && entry_follows(reader, start, live)?;
+    let tail = if damaged { Tail::Damaged } else { tail };
     // A batch whose last entry is missing never happened.
     while entries.pop_if(|entry| entry.partial).is_some() {}
     Ok((entries, tail))
+}
+
+/// Whether a valid entry of the live header stands behind the invalid one at `start`.
+fn entry_follows(
+    reader: &mut FrameReader<'_>,
+    start: u64,
+    live: bool,
+) -> Result<bool, StorageError> {
+    let Some(next) = reader.claimed_end(start)? else { return Ok(false) };
+    Ok(matches!(
+        reader.frame_at(next, ENTRY_CONTENT_LEN_MAX)?,
+        RawFrame::Valid { bit, .. } if bit == live
+    ))
 }
 
 /// Why entries have no bytes. Nothing was written.

@@ -16,7 +16,7 @@ use crate::commit::GroupCommit;
 use crate::error::{Corruption, LogError, OpenError, StorageError};
 use crate::header::{Header, HeaderTree, StoredKeyPair, UserData};
 use crate::log::{Log, Settings};
-use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState};
+use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState, Tail};
 use crate::options::{Access, Create, OpenOptions, Rhythm};
 use crate::replay::{Replayed, replay};
 use crate::state::{State, node_offset};
@@ -34,7 +34,9 @@ pub struct RecoveryReport {
     pub entries_replayed: usize,
     /// Valid entries that were cut because their blocks or nodes are not what they say.
     pub entries_cut: usize,
-    /// Blocks by which the log is shorter than those entries said.
+    /// An entry is damaged and valid ones follow it: they were lost with it, nobody can tell how many.
+    pub entry_damaged: bool,
+    /// Blocks by which the log is shorter than the entries that were cut said.
     pub blocks_cut: u64,
     /// Bytes past the last entry that was kept: torn entries, or those of before the last header.
     pub oplog_bytes_cut: u64,
@@ -52,7 +54,7 @@ impl RecoveryReport {
     /// Whether anything that had been written is not there any more.
     #[must_use]
     pub const fn lost_something(&self) -> bool {
-        self.entries_cut > 0 || self.newer_header_lost
+        self.entries_cut > 0 || self.entry_damaged || self.newer_header_lost
     }
 }
 
@@ -182,6 +184,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         entries_cut: loaded.entries.len().saturating_sub(kept.entries),
         blocks_cut: length_wanted.saturating_sub(state.tree.length()),
         oplog_bytes_cut: loaded.file_len.saturating_sub(kept.end),
+        entry_damaged: loaded.tail == Tail::Damaged,
         damaged_slot: loaded.damaged_slot,
         newer_header_lost: loaded.newer_header_lost
             || (slot_gone && leftovers && !truncated && kept.entries == loaded.entries.len()),

@@ -245,3 +245,23 @@ fn a_truncation_gives_the_space_back() {
     drop(log);
     assert_sound(&reopen(&disk));
 }
+
+#[test]
+fn an_entry_lost_between_others_is_reported() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    (0..3).for_each(|index| _ = log.append(&many(index, 1)).unwrap());
+    drop(log);
+    let oplog = disk.bytes(FileName::Oplog);
+    let entry_len = (oplog.len() - 8192) / 3;
+    let middle = (8192 + entry_len + entry_len / 2) as u64;
+    disk.file(FileName::Oplog).write_at(middle, &[!oplog[middle as usize]]).unwrap();
+    let options = OpenOptions::new().access(Access::ReadOnly);
+    let log = Log::open(disk.stores(), options.clone()).unwrap();
+    assert_eq!(log.length(), 1);
+    assert!(log.recovery().entry_damaged && log.recovery().lost_something());
+    // The same damage to the last entry is what a kill in the middle of a write leaves.
+    disk.file(FileName::Oplog).write_at(0, &oplog).unwrap();
+    disk.file(FileName::Oplog).write_at(oplog.len() as u64 - 3, b"torn").unwrap();
+    assert!(!Log::open(disk.stores(), options).unwrap().recovery().lost_something());
+}

@@ -63,6 +63,18 @@ impl VerifyJson {
     }
 
     /// Blocks that the oplog tells of, but that are not what was signed. Opening cuts them.
+    fn add_damaged_entry(&mut self) {
+        self.ok = false;
+        self.errors.push(FindingJson {
+            what: "recovery",
+            index: Some(self.length),
+            message: "an entry of the oplog is damaged, and what later entries say is lost"
+                .to_owned(),
+            file: Some("oplog"),
+            offset: None,
+        });
+    }
+
     fn add_lost_blocks(&mut self, count: u64) {
         self.ok = false;
         self.errors.push(FindingJson {
@@ -108,6 +120,9 @@ pub(super) async fn verify(common: &Common, args: &DirArgs, out: &mut Output) ->
     let recovery = log.recovery().map_err(|error| Failure::log(&args.dir, &error))?;
     if recovery.newer_header_lost {
         json.add_lost_header();
+    }
+    if recovery.entry_damaged {
+        json.add_damaged_entry();
     }
     if recovery.entries_cut > 0 {
         json.add_lost_blocks(recovery.blocks_cut);

@@ -96,6 +96,19 @@ impl<'a> FrameReader<'a> {
         })
     }
 
+    /// Where the frame at `offset` says that it ends, whether it is valid or not; `None` past the file.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) fn claimed_end(&mut self, offset: u64) -> Result<Option<u64>, StorageError> {
+        let head = self.bytes_at(offset, FRAME_HEADER_LEN)?.and_then(<[u8]>::first_chunk);
+        let end = head.map(FrameHead::from_bytes).and_then(|head| {
+            let len = (FRAME_HEADER_LEN as u64).saturating_add(u64::from(head.content_len()));
+            offset.checked_add(len)
+        });
+        Ok(end.filter(|end| *end <= self.len))
+    }
+
     fn long_frame(
         &mut self,
         offset: u64,

@@ -260,10 +260,10 @@ fn expected_tail(name: &str) -> Tail {
         "torn-crc"
         | "torn-in-length"
         | "torn-last-entry"
-        | "torn-middle"
         | "trailing-garbage"
         | "atomic-batch-torn"
         | "atomic-batch-torn-middle" => Tail::Invalid,
+        "torn-middle" => Tail::Damaged,
         _ => Tail::End,
     }
 }
