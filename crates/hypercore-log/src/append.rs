@@ -1,6 +1,5 @@
 //! Appending: one signature for a batch, hashed before the lock is taken.
 
-use hypercore_crypto::{Hash, leaf_hashes};
 use hypercore_merkle::{Leaf, Node};
 
 use crate::blocks::write_blocks;
@@ -8,7 +7,7 @@ use crate::commit::Unsynced;
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
-use crate::nodes::{NODE_LEN, encode};
+use crate::nodes::{NODE_BYTES, NODE_LEN, encode};
 use crate::options::Rhythm;
 use crate::state::Head;
 use crate::stores::FileName;
@@ -58,9 +57,9 @@ impl Log {
         if !self.is_writable() {
             return Err(self.not_writable());
         }
-        let hashes = leaf_hashes(&blocks);
+        let leaves = Leaf::hash_all(&blocks);
         let writer = self.lock_writer()?;
-        self.append_hashed(writer, &blocks, hashes)
+        self.append_hashed(writer, &blocks, &leaves)
     }
 
     /// Appends the blocks that `make` makes of the head they come after.
@@ -84,21 +83,16 @@ impl Log {
         let blocks = make(&self.head());
         let blocks: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
         check_lens(&blocks, STORED_BLOCK_LEN_MAX)?;
-        let hashes = leaf_hashes(&blocks);
-        self.append_hashed(writer, &blocks, hashes)
+        let leaves = Leaf::hash_all(&blocks);
+        self.append_hashed(writer, &blocks, &leaves)
     }
 
     fn append_hashed(
         &self,
         mut writer: std::sync::MutexGuard<'_, Writer>,
         blocks: &[&[u8]],
-        hashes: Vec<Hash>,
+        leaves: &[Leaf],
     ) -> Result<Appended, LogError> {
-        let leaves: Vec<Leaf> = blocks
-            .iter()
-            .zip(hashes)
-            .map(|(block, hash)| Leaf { size: block.len() as u64, hash })
-            .collect();
         let (mut tree, old, prologue) = {
             let state = self.read_state();
             (state.tree.clone(), state.announced(), state.prologue_length())
@@ -110,7 +104,7 @@ impl Log {
             return Err(LogError::BelowPrologue { prologue });
         }
         let offset = tree.byte_length();
-        let nodes = tree.append(&leaves).map_err(|_| LogError::TooLong)?;
+        let nodes = tree.append(leaves).map_err(|_| LogError::TooLong)?;
         let signature = self.sign(&writer, &tree)?;
         let direct = self.options.rhythm == Rhythm::Bounded && nodes.len() > ENTRY_NODES_MAX;
 
@@ -182,8 +176,8 @@ impl Log {
                 window = index;
                 place = 0;
             }
-            let at = place.saturating_mul(encode(None).len());
-            let end = at.saturating_add(encode(None).len());
+            let at = place.saturating_mul(NODE_BYTES);
+            let end = at.saturating_add(NODE_BYTES);
             if bytes.len() < end {
                 bytes.resize(end, 0);
             }

@@ -4,12 +4,10 @@
 //! written, and the header is before the entries are cut off. A crash between any two writes leaves either
 //! the old header with all its entries, or the new one.
 
-use std::sync::PoisonError;
-
 use crate::bitfield::PAGE_LEN;
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
-use crate::nodes::{NODE_LEN, encode};
+use crate::nodes::{NODE_BYTES, NODE_LEN, encode, stored_len};
 use crate::oplog::{ENTRIES_START, SlotWrite};
 use crate::options::Rhythm;
 use crate::state::State;
@@ -108,7 +106,7 @@ impl Log {
         self.poison_on_error(self.write_slot(&slot))?;
         writer.oplog.header_written(&slot);
         writer.tail_data_len = 0;
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.publish();
         state.nodes.clear_pending();
         state.bitfield.clear_dirty();
         Ok(())
@@ -124,8 +122,7 @@ impl Log {
     ) -> Result<(), StorageError> {
         let in_tree = StorageError::in_file(FileName::Tree);
         if let Some(length) = truncated_to {
-            let nodes = length.saturating_mul(2).saturating_sub(1);
-            self.stores.tree.truncate(nodes.saturating_mul(NODE_LEN)).map_err(&in_tree)?;
+            self.stores.tree.truncate(stored_len(length)).map_err(&in_tree)?;
         }
         for run in runs {
             self.stores.tree.write_at(run.offset, &run.bytes).map_err(&in_tree)?;
@@ -167,7 +164,7 @@ fn node_runs(state: &State) -> Vec<Piece> {
         match runs.last_mut() {
             Some(run)
                 if run.offset.saturating_add(run.bytes.len() as u64) == offset
-                    && run.bytes.len() < RUN_NODES_MAX.saturating_mul(bytes.len()) =>
+                    && run.bytes.len() < RUN_NODES_MAX.saturating_mul(NODE_BYTES) =>
             {
                 run.bytes.extend_from_slice(&bytes);
             }

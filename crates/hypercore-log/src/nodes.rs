@@ -17,7 +17,7 @@ use crate::stores::{FileName, Stores};
 
 /// Bytes of a node in the tree store.
 pub(crate) const NODE_LEN: u64 = 40;
-const NODE_BYTES: usize = 40;
+pub(crate) const NODE_BYTES: usize = 40;
 
 /// Nodes read together: a complete subtree of depth 5 and the node to its right.
 const GROUP_NODES: u64 = 64;
@@ -105,44 +105,29 @@ impl Nodes {
         self.forget_cache();
     }
 
-    /// Whether the tree store has nodes that do not lie inside the visible length: of a batch or of a header
-    /// that was lost.
-    pub(crate) fn has_leftovers(&self) -> Result<bool, StorageError> {
-        if self.stored_len()? > self.visible_len() {
-            return Ok(true);
-        }
+    /// The nodes in the tree store that do not lie inside the visible length: of a batch or of a header that
+    /// was lost. `None` when there are none.
+    pub(crate) fn leftovers(&self) -> Result<Option<Leftovers>, StorageError> {
+        let len = self.stores.tree.len().map_err(StorageError::in_file(FileName::Tree))?;
+        let past_end = len > stored_len(self.visible_length);
+        let mut parents = Vec::new();
         for index in hypercore_merkle::removed_parents(self.visible_length) {
             if self.file_node(index)?.is_some() {
-                return Ok(true);
+                parents.push(index);
             }
         }
-        Ok(false)
+        Ok((past_end || !parents.is_empty()).then_some(Leftovers { past_end, parents }))
     }
 
-    /// Takes such nodes out of the tree store: those past the end at once, those above it at the next
-    /// checkpoint.
-    pub(crate) fn drop_leftovers(&mut self) -> Result<(), StorageError> {
-        let len = self.visible_len();
-        if self.stored_len()? > len {
-            let cut = self.stores.tree.truncate(len);
+    /// Takes them out of the tree store: those past the end at once, those above it at the next checkpoint.
+    pub(crate) fn drop_leftovers(&mut self, leftovers: Leftovers) -> Result<(), StorageError> {
+        if leftovers.past_end {
+            let cut = self.stores.tree.truncate(stored_len(self.visible_length));
             cut.map_err(StorageError::in_file(FileName::Tree))?;
             self.forget_cache();
         }
-        for index in hypercore_merkle::removed_parents(self.visible_length) {
-            if self.file_node(index)?.is_some() {
-                self.pending.insert(index, None);
-            }
-        }
+        self.pending.extend(leftovers.parents.into_iter().map(|index| (index, None)));
         Ok(())
-    }
-
-    fn stored_len(&self) -> Result<u64, StorageError> {
-        self.stores.tree.len().map_err(StorageError::in_file(FileName::Tree))
-    }
-
-    /// Where the nodes inside the visible length end in the tree store.
-    fn visible_len(&self) -> u64 {
-        self.visible_length.saturating_mul(2).saturating_sub(1).saturating_mul(NODE_LEN)
     }
 
     /// Makes the next look-ups read the store.
@@ -242,6 +227,20 @@ impl NodeLookup for Nodes {
         }
         self.file_node(index)
     }
+}
+
+/// What [`Nodes::leftovers`] found.
+#[derive(Debug)]
+pub(crate) struct Leftovers {
+    /// The tree store goes on behind the last node that counts.
+    past_end: bool,
+    /// Parents before it that reach past the visible length. At most one a level.
+    parents: Vec<Index>,
+}
+
+/// Bytes of a tree store with all nodes of `length` blocks.
+pub(crate) const fn stored_len(length: u64) -> u64 {
+    length.saturating_mul(2).saturating_sub(1).saturating_mul(NODE_LEN)
 }
 
 /// Whether a node is kept by itself rather than with its neighbours.

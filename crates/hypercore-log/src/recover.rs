@@ -111,7 +111,7 @@ fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
     };
     let signer = choose_signer(&header, &options)?;
     let mut position = OplogPosition::fresh();
-    let slot = position.prepare_header(&header).map_err(|_| OpenError::WrongManifest)?;
+    let slot = position.prepare_header(&header)?;
     let in_oplog = StorageError::in_file(FileName::Oplog);
     if let Some((offset, bytes)) = &slot.external {
         let write = stores.header.write_at(*offset, bytes);
@@ -143,14 +143,13 @@ fn identity(options: &OpenOptions) -> Result<(CoreKey, Option<Manifest>), OpenEr
     let Some(manifest) = manifest else {
         return options.key.map(|key| (key, None)).ok_or(OpenError::KeyRequired);
     };
-    let compat = match manifest.signers() {
-        [signer] => Some(CoreKey::from_bytes(*signer.public_key.as_bytes())),
-        _ => None,
-    };
     let key = match options.key {
-        Some(key) if key == manifest.key() || Some(key) == compat => key,
+        Some(key) if manifest.belongs_to(&key) => key,
         Some(_) => return Err(OpenError::WrongManifest),
-        None if options.compat => compat.ok_or(OpenError::WrongManifest)?,
+        None if options.compat => match manifest.signers() {
+            [signer] => CoreKey::from_bytes(*signer.public_key.as_bytes()),
+            _ => return Err(OpenError::WrongManifest),
+        },
         None => manifest.key(),
     };
     Ok((key, Some(manifest)))
@@ -164,8 +163,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         return Err(OpenError::KeyMismatch { stored: header.key, wanted });
     }
     if let Some(manifest) = &header.manifest
-        && manifest.key() != header.key
-        && !manifest.is_compat(&header.key)
+        && !manifest.belongs_to(&header.key)
     {
         let what = "the manifest does not belong to the key";
         return Err(Corruption::new(FileName::Oplog, loaded.position.slot_offset(), what).into());
@@ -175,7 +173,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len } =
         replay(&stores, header, &loaded)?;
     check_head(header, &state, kept.entries == 0, loaded.position.slot_offset())?;
-    let leftovers = state.nodes.has_leftovers()?;
+    let leftovers = state.nodes.leftovers()?;
     let slot_gone = loaded.damaged_slot.is_some() || loaded.file_len < ENTRIES_START;
     let mut position = loaded.position;
     position.entries_end = kept.end;
@@ -187,7 +185,10 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         entry_damaged: loaded.tail == Tail::Damaged,
         damaged_slot: loaded.damaged_slot,
         newer_header_lost: loaded.newer_header_lost
-            || (slot_gone && leftovers && !truncated && kept.entries == loaded.entries.len()),
+            || (slot_gone
+                && leftovers.is_some()
+                && !truncated
+                && kept.entries == loaded.entries.len()),
         nodes_rebuilt,
     };
     let header = loaded.header;
@@ -220,10 +221,10 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     if report.entries_cut > 0 {
         let length = state.tree.length();
         state.nodes.truncate(length);
-    } else if bounded && !truncated && leftovers {
+    } else if let Some(leftovers) = leftovers.filter(|_| bounded && !truncated) {
         // A batch whose entry was lost may have left nodes behind, which a later proof must not bring to
         // light. Where the header still needs nodes past the end, the checkpoint below takes them away.
-        state.nodes.drop_leftovers()?;
+        state.nodes.drop_leftovers(leftovers)?;
     }
     let log = finish(stores, &options, header, signer, position, state, report);
     let mut writer = log.lock_to_truncate().map_err(open_error)?;
