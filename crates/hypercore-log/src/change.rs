@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use hypercore_merkle::{Node, Tree};
 
+use crate::canary::{Bug, planted};
 use crate::commit::{Announced, Unsynced};
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{LogError, StorageError};
@@ -164,7 +165,9 @@ impl Log {
         self.write_entry(&mut writer, &entry)?;
         self.apply(&mut self.publish(), entry, old)?;
         let sequence = self.commit.wrote(OPLOG, old);
-        self.settle(sequence)?;
+        if !planted(Bug::HoleBeforeSync) {
+            self.settle(sequence)?;
+        }
         let mut bytes_freed = 0;
         if !hole.is_empty() {
             bytes_freed = self.poison_on_error(

@@ -5,6 +5,7 @@
 //! the old header with all its entries, or the new one.
 
 use crate::bitfield::PAGE_LEN;
+use crate::canary::{Bug, planted};
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
 use crate::nodes::{NODE_BYTES, NODE_LEN, encode, stored_len};
@@ -102,6 +103,9 @@ impl Log {
             (state.nodes.truncated_to(), node_runs(&state), pages, header)
         };
         let slot = writer.oplog.prepare_header(&header)?;
+        if planted(Bug::HeaderBeforeTree) {
+            self.poison_on_error(self.write_slot(&slot))?;
+        }
         self.poison_on_error(self.write_behind(truncated_to, &runs, &pages, &slot))?;
         self.poison_on_error(self.write_slot(&slot))?;
         writer.oplog.header_written(&slot);

@@ -7,6 +7,8 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::canary::{Bug, planted};
+
 /// The place of an operation in the order of all that were written since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Sequence(u64);
@@ -70,7 +72,8 @@ impl GroupCommit {
 
     /// The newest head that a power cut can not take back.
     pub(crate) fn durable(&self) -> Announced {
-        self.lock().durable_head
+        let progress = self.lock();
+        if planted(Bug::AnnounceBeforeSync) { progress.written_head } else { progress.durable_head }
     }
 
     /// Whether everything written is durable.
@@ -133,7 +136,7 @@ impl GroupCommit {
                     progress.durable_head = head;
                 }
             }
-            Err(_) => progress.failed = true,
+            Err(_) => progress.failed = !planted(Bug::RetryFailedSync),
         }
         drop(progress);
         self.round_ended.notify_all();

@@ -48,6 +48,10 @@ mod append;
 mod audit;
 mod bitfield;
 mod blocks;
+#[cfg(not(canary))]
+mod canary;
+#[cfg(canary)]
+pub mod canary;
 mod change;
 mod check;
 mod checkpoint;

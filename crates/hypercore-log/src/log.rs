@@ -11,6 +11,7 @@ use hypercore_crypto::{CoreKey, Hash, Manifest, PublicKey, leaf_hash};
 use hypercore_merkle::{Seek, Tree};
 
 use crate::blocks::read_block;
+use crate::canary::{Bug, planted};
 use crate::commit::GroupCommit;
 use crate::error::{LogError, OpenError, StorageError};
 use crate::options::{Access, Durability, OpenOptions, Rhythm};
@@ -219,7 +220,8 @@ impl Log {
         let start = range.start;
         let block = read_block(&*self.stores.data, range)?
             .ok_or_else(|| corrupt_block(self.key, index, start))?;
-        if self.options.verify_reads && leaf_hash(&block) != state.leaf(index)?.hash {
+        let verify = self.options.verify_reads && !planted(Bug::ReadNotVerified);
+        if verify && leaf_hash(&block) != state.leaf(index)?.hash {
             return Err(corrupt_block(self.key, index, start));
         }
         Ok(block)

@@ -9,6 +9,7 @@ use compact_encoding::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode};
 use random_access_storage::RandomAccess;
 use zeroize::Zeroizing;
 
+use crate::canary::{Bug, planted};
 use crate::entry::{Entry, EntryPiece};
 use crate::error::{Corruption, LogError, OpenError, StorageError};
 use crate::frame::{FRAME_HEADER_LEN, write_frame};
@@ -282,7 +283,9 @@ fn read_entries(
         match reader.frame_at(start, ENTRY_CONTENT_LEN_MAX)? {
             RawFrame::End => break Tail::End,
             RawFrame::Invalid => break Tail::Invalid,
-            RawFrame::TooLong { bit } | RawFrame::Valid { bit, .. } if bit != live => {
+            RawFrame::TooLong { bit } | RawFrame::Valid { bit, .. }
+                if bit != live && !planted(Bug::EntryBitNotChecked) =>
+            {
                 break Tail::OtherHeader;
             }
             RawFrame::TooLong { .. } => break Tail::Undecodable,
@@ -370,6 +373,11 @@ fn write_piece(
 /// formats.md section 8.4.
 pub(crate) const fn next_slot(bits: [bool; 2]) -> (usize, bool) {
     if bits[0] == bits[1] { (1, !bits[1]) } else { (0, !bits[0]) }
+}
+
+/// The slot of the live header, and its bit: where a header must not go.
+const fn live_slot(bits: [bool; 2]) -> (usize, bool) {
+    if live_bit(bits) { (1, bits[1]) } else { (0, bits[0]) }
 }
 
 /// The bytes of a header write. Wiped when dropped: they hold the secret key.
@@ -476,7 +484,8 @@ impl OplogPosition {
     /// # Errors
     /// [`HeaderTooLarge`].
     pub(crate) fn prepare_header(&self, header: &Header) -> Result<SlotWrite, HeaderTooLarge> {
-        let (slot, bit) = next_slot(self.bits);
+        let wrong = planted(Bug::WrongHeaderSlot);
+        let (slot, bit) = if wrong { live_slot(self.bits) } else { next_slot(self.bits) };
         let bytes = encode_header_slot(header, bit, self.external)?;
         let place = bytes.external.as_ref().map(|(place, _)| *place);
         Ok(SlotWrite {

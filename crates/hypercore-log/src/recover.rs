@@ -11,6 +11,7 @@ use hypercore_crypto::{CoreKey, Hash, KeyPair, Manifest};
 use random_access_storage::SyncScope;
 
 use crate::bitfield::Bitfield;
+use crate::canary::{Bug, planted};
 use crate::checkpoint::Version10Rhythm;
 use crate::commit::GroupCommit;
 use crate::error::{Corruption, LogError, OpenError, StorageError};
@@ -176,7 +177,8 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     let leftovers = state.nodes.leftovers()?;
     let slot_gone = loaded.damaged_slot.is_some() || loaded.file_len < ENTRIES_START;
     let mut position = loaded.position;
-    position.entries_end = kept.end;
+    position.entries_end =
+        if planted(Bug::ReplayedEntriesOverwritten) { ENTRIES_START } else { kept.end };
     let report = RecoveryReport {
         entries_replayed: kept.entries,
         entries_cut: loaded.entries.len().saturating_sub(kept.entries),
@@ -206,7 +208,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         // Nothing is cut: what is left of the later state may still help whoever mends this.
         return Ok(finish(stores, &options, header, signer, position, state, report));
     }
-    if report.oplog_bytes_cut > 0 {
+    if report.oplog_bytes_cut > 0 && !planted(Bug::TailNotCut) {
         // Synced before anything is written behind it: otherwise a later power cut could undo the cut
         // and leave a cut entry standing behind a new one.
         // And synced before the cut: the header that disowns the entries may be that of a killed process,

@@ -5,6 +5,7 @@ use std::sync::MutexGuard;
 use hypercore_crypto::{CoreKey, KeyPair};
 use hypercore_merkle::Tree;
 
+use crate::canary::{Bug, planted};
 use crate::checkpoint::Version10Rhythm;
 use crate::commit::{Announced, Sequence, Unsynced};
 use crate::entry::Entry;
@@ -144,9 +145,9 @@ impl Log {
     pub(crate) fn settle(&self, sequence: Sequence) -> Result<(), LogError> {
         let round = |unsynced: Unsynced| {
             for (name, written) in [
-                (FileName::Data, unsynced.data),
+                (FileName::Data, unsynced.data && !planted(Bug::SkipDataSync)),
                 (FileName::Tree, unsynced.tree),
-                (FileName::Oplog, unsynced.oplog),
+                (FileName::Oplog, unsynced.oplog && !planted(Bug::SkipOplogSync)),
             ] {
                 if written {
                     self.stores.sync(name)?;
