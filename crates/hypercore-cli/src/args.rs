@@ -37,7 +37,7 @@ pub(crate) struct Common {
     /// No status and no progress on stderr
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more on stderr: what opening found and mended
+    /// Say more on stderr: what opening found and mended, and each batch that is stored
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
     /// When a write counts as done

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 
 use common::Shell;
@@ -67,4 +67,23 @@ fn verbose_tells_what_opening_found() {
     assert!(ran.stderr.contains("opened"), "{}", ran.stderr);
     ran.json();
     assert_eq!(shell.run(&["info", "log"]).ok().stderr, "");
+}
+
+#[test]
+fn what_verbose_told_is_there_after_a_kill() {
+    let shell = Shell::new();
+    for (durability, before) in [("immediate", 0), ("eventual", 2)] {
+        let mut child =
+            shell.spawn(&["append", "log", "--lines", "-v", "--durability", durability]);
+        let mut stdin = child.stdin.take().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        for count in 1..=2 {
+            stdin.write_all(b"line\n").unwrap();
+            let told = format!("log: {count} blocks appended so far");
+            assert!(stderr.any(|line| line.unwrap() == told), "{told}");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(shell.info("log")["length"], before + 2);
+    }
 }

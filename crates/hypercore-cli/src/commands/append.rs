@@ -82,6 +82,7 @@ pub(super) async fn append(common: &Common, args: &AppendArgs, out: &mut Output)
     let mut work = Work {
         log: &log,
         dir: &args.dir,
+        out,
         pending: Vec::new(),
         pending_len: 0,
         appended: 0,
@@ -135,6 +136,7 @@ fn cut(args: &AppendArgs) -> Outcome<Cut> {
 struct Work<'a> {
     log: &'a Hypercore,
     dir: &'a Path,
+    out: &'a Output,
     /// Blocks of small files, gathered for one batch.
     pending: Vec<Bytes>,
     pending_len: u64,
@@ -178,6 +180,8 @@ impl Work<'_> {
         self.log.append_owned(blocks).await.map_err(|error| Failure::log(self.dir, &error))?;
         self.appended = self.appended.saturating_add(count);
         self.bytes = self.bytes.saturating_add(len);
+        let (dir, appended) = (self.dir.display(), self.appended);
+        self.out.detail(format_args!("{dir}: {appended} blocks appended so far"));
         Ok(())
     }
 }
