@@ -1,8 +1,16 @@
-//! `test`: unit and integration tests by cargo-nextest, then the doctests.
+//! `test`: unit and integration tests by cargo-nextest, those of the log once more on stores that move one byte a
+//! call, then the doctests.
+
+use std::process::{Command, ExitStatus};
 
 use crate::process::{Echo, cargo, is_present, output, try_capture};
 use crate::report::{Figures, Miss, Outcome, miss};
 use crate::tree;
+
+/// Tests that move so many bytes that one at a time takes most of a minute: a batch of a million blocks, and
+/// the tree and bitfield pages of a log of three billion.
+const SLOW_BY_THE_BYTE: [&str; 2] =
+    ["a_batch_of_a_million_blocks_is_one_append", "a_sparse_copy_of_a_very_long_log_stays_small"];
 
 /// Counts over every test binary that ran.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,21 +32,42 @@ pub(crate) fn run() -> Outcome {
     let (tests_end, text) = try_capture(&mut tests, Echo::Always)?;
     let (passed, failed) = counts(&text);
 
+    let (one_byte_end, text) = try_capture(&mut one_byte(has_nextest), Echo::Always)?;
+    let (one_byte_passed, one_byte_failed) = counts(&text);
+
     let mut doctests = cargo(["test", "--workspace", "--doc", "--no-fail-fast"]);
     let (doctests_end, text) = try_capture(&mut doctests, Echo::Always)?;
     let doctests = libtest_counts(&text);
 
     let figures = format!(
-        "{} passed, {} failed ({runner}), {} doctests",
-        passed,
-        failed + doctests.failed,
+        "{passed} passed, {} failed ({runner}), {one_byte_passed} on one-byte stores, {} doctests",
+        failed + one_byte_failed + doctests.failed,
         doctests.passed
     );
     // A test that does not compile has no figures, so the exit codes count as well.
-    if !tests_end.success() || !doctests_end.success() || passed == 0 {
+    let ended_well = [tests_end, one_byte_end, doctests_end].iter().all(ExitStatus::success);
+    if !ended_well || passed == 0 || one_byte_passed == 0 {
         return miss(figures);
     }
-    Ok(Figures::new(format!("{figures}, {} examples", run_examples()?)))
+    let figures = Figures::new(format!("{figures}, {} examples", run_examples()?));
+    Ok(figures.skip(format!("on one-byte stores, a minute each: {}", SLOW_BY_THE_BYTE.join(", "))))
+}
+
+/// The behaviour tests of the log on stores that move one byte a call.
+fn one_byte(has_nextest: bool) -> Command {
+    let mut command = if has_nextest {
+        let mut nextest = cargo(["nextest", "run", "--profile", "ci", "--no-fail-fast"]);
+        let slow = SLOW_BY_THE_BYTE.map(|test| format!(" - test({test})")).concat();
+        nextest.args(["--filterset", &format!("kind(test){slow}")]);
+        nextest
+    } else {
+        cargo(["test", "--tests", "--no-fail-fast"])
+    };
+    command.args(["--package", "hypercore-log"]).env("HYPERCORE_LOG_ONE_BYTE", "1");
+    if !has_nextest {
+        command.arg("--").args(SLOW_BY_THE_BYTE.iter().flat_map(|test| ["--skip", test]));
+    }
+    command
 }
 
 /// Runs every example of the workspace; each must end well and show something.

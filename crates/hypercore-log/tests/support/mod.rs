@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use hypercore_crypto::KeyPair;
 use hypercore_log::{Create, FileName, Log, OpenOptions, Stores};
 use random_access_memory::RandomAccessMemory;
-use random_access_storage::RandomAccess as _;
+use random_access_storage::RandomAccess;
+use random_access_storage::testing::OneByte;
 
 /// The files of a core's directory, in the order of their names here.
 pub const FILES: [FileName; 5] =
@@ -38,8 +39,14 @@ impl Disk {
         &self.files[&name]
     }
 
+    /// The stores of a log; with `HYPERCORE_LOG_ONE_BYTE` set they move one byte a call, as `cargo xtask test` has
+    /// all behaviour tests do once more.
     pub fn stores(&self) -> Stores {
-        let store = |name| Box::new(self.files[&name].clone());
+        let one_byte = std::env::var_os("HYPERCORE_LOG_ONE_BYTE").is_some();
+        let store = |name| -> Box<dyn RandomAccess> {
+            let file = self.files[&name].clone();
+            if one_byte { Box::new(OneByte::new(file)) } else { Box::new(file) }
+        };
         Stores {
             oplog: store(FileName::Oplog),
             header: store(FileName::Header),
