@@ -1,13 +1,15 @@
 //! Which blocks are stored: a sparse set of block indexes in pages of 32768 bits.
 //!
-//! A page without a bit set is absent, a page with all bits set takes no memory of its own, so 10^9
-//! blocks in a row cost 30518 map entries. Everything works on words or whole pages: no loop runs per
-//! bit, and clearing never visits a page that is absent. Pages changed since the last
-//! [`clear_dirty`](Bitfield::clear_dirty) are remembered; the engine writes them at a checkpoint.
+//! Memory follows from what was said, not from the numbers in it: a page without a bit set is absent, pages
+//! with all bits set are a span of page numbers, one with few runs of set bits is those runs. Everything works on
+//! runs, words or whole pages: no loop runs per bit, and clearing never visits a page that is absent. Pages
+//! changed since the last [`clear_dirty`](Bitfield::clear_dirty) are remembered; the engine writes them at a
+//! checkpoint.
 //!
 //! This module does not know the length of the tree: bits at or above it may be set (formats.md 8.3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use random_access_storage::RandomAccess;
@@ -16,10 +18,13 @@ use crate::error::StorageError;
 use crate::stores::FileName;
 
 mod page;
+mod runs;
+mod spans;
 #[cfg(test)]
 mod tests;
 
 use page::Page;
+use spans::Spans;
 
 /// Bytes of a page in the file.
 pub(crate) const PAGE_LEN: usize = 4096;
@@ -36,7 +41,7 @@ pub(crate) const INDEX_END: u64 = (1 << 53) - 1;
 /// near this. Beyond it the call is refused with [`BitfieldError::TooManyPages`].
 pub(crate) const PAGES_PER_SET_MAX: u64 = 1 << 16;
 
-/// Pages a bitfield may hold: 2^37 blocks, 17 GB of file, about 150 MB of memory if all are full.
+/// Pages a bitfield may hold: 2^37 blocks, 17 GB of file.
 ///
 /// A hostile bitfield file or oplog can reach it; loading or setting is then refused with
 /// [`BitfieldError::TooManyPages`].
@@ -64,10 +69,12 @@ pub(crate) enum BitfieldError {
 /// Indexes at or above [`INDEX_END`] are never set. Ranges that start above their end are empty.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bitfield {
-    /// Present pages; each has a bit set.
+    /// Pages with some bits set and some not.
     pages: BTreeMap<u64, Page>,
+    /// Numbers of the pages with all bits set. None of them is in `pages`.
+    full: Spans,
     /// Numbers of the pages that differ from the file.
-    dirty: BTreeSet<u64>,
+    dirty: Spans,
 }
 
 /// The part of a range that lies in one page.
@@ -78,9 +85,27 @@ struct Slice {
 }
 
 /// The numbers of the pages that `range` touches; `None` when it is empty.
-fn pages_of(range: &Range<u64>) -> Option<std::ops::RangeInclusive<u64>> {
-    let last = range.end.checked_sub(1).filter(|last| *last >= range.start)?;
-    Some(range.start / PAGE_BITS..=last / PAGE_BITS)
+fn pages_of(range: &Range<u64>) -> Option<Range<u64>> {
+    (!range.is_empty()).then(|| range.start / PAGE_BITS..range.end.div_ceil(PAGE_BITS))
+}
+
+/// The numbers of the pages that lie in `range` as a whole.
+fn whole_pages(range: &Range<u64>) -> Range<u64> {
+    let (start, end) = (range.start.div_ceil(PAGE_BITS), range.end / PAGE_BITS);
+    start..end.max(start)
+}
+
+/// The parts of the pages that only partly lie in `range`: at most two.
+fn edges(range: &Range<u64>) -> impl Iterator<Item = Slice> + use<> {
+    let whole = whole_pages(range);
+    let numbers = pages_of(range).unwrap_or(whole.clone());
+    let (first, last) = (numbers.start, numbers.end.saturating_sub(1));
+    let range = range.clone();
+    [Some(first), Some(last).filter(|last| *last > first)]
+        .into_iter()
+        .flatten()
+        .filter(move |number| numbers.contains(number) && !whole.contains(number))
+        .map(move |number| slice(&range, number))
 }
 
 /// The part of `range` in page `number`, which must be one of [`pages_of`] it.
@@ -91,14 +116,14 @@ fn slice(range: &Range<u64>, number: u64) -> Slice {
     Slice { number, start: inside(range.start), end: inside(range.end) }
 }
 
-impl Slice {
-    fn is_whole_page(&self) -> bool {
-        self.start == 0 && self.end == page::BITS
-    }
-}
-
+/// The index of bit `at` of page `number`.
 fn index_in(number: u64, at: u32) -> u64 {
     number.saturating_mul(PAGE_BITS).saturating_add(u64::from(at))
+}
+
+/// The page alone, as a span.
+fn only(number: u64) -> Range<u64> {
+    number..number.saturating_add(1)
 }
 
 impl Bitfield {
@@ -140,9 +165,7 @@ impl Bitfield {
                 let piece = buffer.get_mut(..want).unwrap_or_default();
                 store.read_at(from, piece).map_err(&storage)?;
                 for bytes in piece.chunks(PAGE_LEN) {
-                    if let Some(page) = Page::from_bytes(bytes) {
-                        bitfield.pages.insert(number, page);
-                    }
+                    bitfield.keep(number, Page::from_bytes(bytes));
                     number = number.saturating_add(1);
                 }
                 if bitfield.page_count() > PAGES_MAX {
@@ -157,10 +180,22 @@ impl Bitfield {
         Ok(bitfield)
     }
 
+    /// Puts a page that is not there yet where it belongs.
+    fn keep(&mut self, number: u64, page: Page) {
+        if page.is_full() {
+            self.full.insert(only(number));
+        } else if !page.is_empty() {
+            self.pages.insert(number, page);
+        }
+    }
+
     /// Whether `index` is set.
     pub(crate) fn get(&self, index: u64) -> bool {
-        let at = u32::try_from(index % PAGE_BITS).unwrap_or_default();
-        self.pages.get(&(index / PAGE_BITS)).is_some_and(|page| page.get(at))
+        let number = index / PAGE_BITS;
+        match self.pages.get(&number) {
+            Some(page) => page.get(u32::try_from(index % PAGE_BITS).unwrap_or_default()),
+            None => self.full.contains(number),
+        }
     }
 
     /// Sets or clears `range` and says whether that changed a bit.
@@ -183,44 +218,55 @@ impl Bitfield {
         if range.end > INDEX_END {
             return Err(BitfieldError::IndexTooLarge);
         }
-        self.guard_growth(&numbers)?;
+        self.guard_growth(numbers)?;
         let mut any = false;
-        for number in numbers {
-            let slice = slice(&range, number);
-            let page = self.pages.get_mut(&number);
-            let changed = match page {
-                Some(page) => page.set_range(slice.start, slice.end, true) > 0,
-                None => {
-                    let page = if slice.is_whole_page() {
-                        Page::Full
-                    } else {
-                        let mut page = Page::zeroed();
-                        page.set_range(slice.start, slice.end, true);
-                        page
-                    };
-                    self.pages.insert(number, page);
-                    true
-                }
-            };
-            if changed {
-                self.dirty.insert(number);
-                any = true;
-            }
+        for edge in edges(&range) {
+            any |= self.set_edge(&edge);
         }
+        let whole = whole_pages(&range);
+        if whole.is_empty() {
+            return Ok(any);
+        }
+        for gap in self.full.gaps(whole.clone()) {
+            self.dirty.insert(gap);
+            any = true;
+        }
+        self.pages.extract_if(whole.clone(), |_, _| true).for_each(drop);
+        self.full.insert(whole);
         Ok(any)
     }
 
+    fn set_edge(&mut self, edge: &Slice) -> bool {
+        let number = edge.number;
+        let page = match self.pages.entry(number) {
+            Entry::Occupied(page) => page.into_mut(),
+            Entry::Vacant(_) if self.full.contains(number) => return false,
+            Entry::Vacant(place) => place.insert(Page::empty()),
+        };
+        if page.set_range(edge.start, edge.end, true) == 0 {
+            return false;
+        }
+        if page.is_full() {
+            self.pages.remove(&number);
+            self.full.insert(only(number));
+        }
+        self.dirty.insert(only(number));
+        true
+    }
+
     /// Refuses to add more pages than the limits allow. Costs nothing for ordinary ranges.
-    fn guard_growth(&self, numbers: &std::ops::RangeInclusive<u64>) -> Result<(), BitfieldError> {
-        let touched = numbers.end().saturating_sub(*numbers.start()).saturating_add(1);
+    fn guard_growth(&self, numbers: Range<u64>) -> Result<(), BitfieldError> {
+        let touched = numbers.end.saturating_sub(numbers.start);
         let fits = |added: u64| {
             added <= PAGES_PER_SET_MAX && self.page_count().saturating_add(added) <= PAGES_MAX
         };
         if fits(touched) {
             return Ok(());
         }
-        let present = self.pages.range(numbers.clone()).count() as u64;
-        if fits(touched.saturating_sub(present)) {
+        let partial = self.pages.range(numbers.clone()).count() as u64;
+        let missing: u64 =
+            self.full.gaps(numbers).map(|gap| gap.end.saturating_sub(gap.start)).sum();
+        if fits(missing.saturating_sub(partial)) {
             Ok(())
         } else {
             Err(BitfieldError::TooManyPages)
@@ -229,30 +275,36 @@ impl Bitfield {
 
     /// Clears `range` and says whether that changed a bit. Visits present pages only.
     pub(crate) fn clear(&mut self, range: Range<u64>) -> bool {
-        let Some(numbers) = pages_of(&range) else { return false };
-        let mut emptied = Vec::new();
         let mut any = false;
-        for (number, page) in self.pages.range_mut(numbers) {
-            let slice = slice(&range, *number);
-            let changed = if slice.is_whole_page() {
-                emptied.push(*number);
-                true
-            } else {
-                let changed = page.set_range(slice.start, slice.end, false) > 0;
-                if page.is_empty() {
-                    emptied.push(*number);
-                }
-                changed
-            };
-            if changed {
-                self.dirty.insert(*number);
-                any = true;
-            }
+        for edge in edges(&range) {
+            any |= self.clear_edge(&edge);
         }
-        for number in emptied {
+        let whole = whole_pages(&range);
+        let partial =
+            self.pages.extract_if(whole.clone(), |_, _| true).map(|(number, _)| only(number));
+        for gone in partial.chain(self.full.within(whole.clone())) {
+            self.dirty.insert(gone);
+            any = true;
+        }
+        self.full.remove(whole);
+        any
+    }
+
+    fn clear_edge(&mut self, edge: &Slice) -> bool {
+        let number = edge.number;
+        if self.full.contains(number) {
+            self.full.remove(only(number));
+            self.pages.insert(number, Page::full());
+        }
+        let Some(page) = self.pages.get_mut(&number) else { return false };
+        if page.set_range(edge.start, edge.end, false) == 0 {
+            return false;
+        }
+        if page.is_empty() {
             self.pages.remove(&number);
         }
-        any
+        self.dirty.insert(only(number));
+        true
     }
 
     /// Clears every bit at or above `length` and says whether one was set.
@@ -262,39 +314,65 @@ impl Bitfield {
 
     /// The first index of `range` whose bit equals `value`.
     pub(crate) fn find_first(&self, value: bool, range: Range<u64>) -> Option<u64> {
-        let numbers = pages_of(&range)?;
-        let last = *numbers.end();
-        let mut expected = *numbers.start();
-        for (number, page) in self.pages.range(numbers) {
-            if !value && *number != expected {
-                break;
+        if value { self.first_set(&range) } else { self.first_unset(&range) }
+    }
+
+    fn first_set(&self, range: &Range<u64>) -> Option<u64> {
+        let numbers = pages_of(range)?;
+        // Present pages have a bit set: only the first may have none inside the range, and be followed by another.
+        let partial = self.pages.range(numbers.clone()).find_map(|(number, page)| {
+            let slice = slice(range, *number);
+            page.first(true, slice.start, slice.end).map(|at| index_in(*number, at))
+        });
+        let full = self.full.within(numbers).next();
+        let full = full.map(|span| index_in(span.start, 0).max(range.start));
+        partial.into_iter().chain(full).min()
+    }
+
+    fn first_unset(&self, range: &Range<u64>) -> Option<u64> {
+        let numbers = pages_of(range)?;
+        let mut number = numbers.start;
+        while number < numbers.end {
+            if let Some(page) = self.pages.get(&number) {
+                let slice = slice(range, number);
+                if let Some(at) = page.first(false, slice.start, slice.end) {
+                    return Some(index_in(number, at));
+                }
+                number = number.saturating_add(1);
+            } else if let Some(span) = self.full.span_of(number) {
+                number = span.end;
+            } else {
+                return Some(index_in(number, 0).max(range.start));
             }
-            let slice = slice(&range, *number);
-            if let Some(at) = page.first(value, slice.start, slice.end) {
-                return Some(index_in(slice.number, at));
-            }
-            expected = number.saturating_add(1);
         }
-        (!value && expected <= last).then(|| index_in(expected, 0).max(range.start))
+        None
     }
 
     /// The last set index below `before`.
     pub(crate) fn find_last_set(&self, before: u64) -> Option<u64> {
         let range = 0..before;
-        self.pages.range(pages_of(&range)?).rev().find_map(|(number, page)| {
+        let numbers = pages_of(&range)?;
+        let full = self.full.last_below(numbers.end);
+        let full = full.and_then(|number| index_in(number, page::BITS).min(before).checked_sub(1));
+        let partial = self.pages.range(numbers).rev().find_map(|(number, page)| {
             let at = page.last_set(slice(&range, *number).end)?;
             Some(index_in(*number, at))
-        })
+        });
+        partial.max(full)
     }
 
     /// How many indexes of `range` are set.
     pub(crate) fn count_set(&self, range: Range<u64>) -> u64 {
         let Some(numbers) = pages_of(&range) else { return 0 };
-        let counts = self.pages.range(numbers).map(|(number, page)| {
+        let partial = self.pages.range(numbers.clone()).map(|(number, page)| {
             let slice = slice(&range, *number);
             u64::from(page.count(slice.start, slice.end))
         });
-        counts.fold(0, u64::saturating_add)
+        let full = self.full.within(numbers).map(|span| {
+            let (start, end) = (index_in(span.start, 0), index_in(span.end, 0));
+            end.min(range.end).saturating_sub(start.max(range.start))
+        });
+        partial.chain(full).fold(0, u64::saturating_add)
     }
 
     /// Whether every index of `range` is set; true for an empty range.
@@ -312,15 +390,25 @@ impl Bitfield {
         SetRanges { bitfield: self, rest: range }
     }
 
-    /// Pages that are present in memory.
+    /// Pages with a bit set.
     pub(crate) fn page_count(&self) -> u64 {
-        self.pages.len() as u64
+        self.full.count().saturating_add(self.pages.len() as u64)
     }
 
-    /// The pages that differ from the file, in order: byte offset in the file and content.
+    /// Whether a page differs from the file.
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// The pages that differ from the file, in order: byte offset in the file and content. Made one at a
+    /// time: all together may be far larger than what is kept of them.
     pub(crate) fn dirty_pages(&self) -> impl Iterator<Item = (u64, [u8; PAGE_LEN])> + '_ {
-        self.dirty.iter().map(|number| {
-            let bytes = self.pages.get(number).map_or([0; PAGE_LEN], Page::to_bytes);
+        self.dirty.within(0..u64::MAX).flatten().map(|number| {
+            let bytes = match self.pages.get(&number) {
+                Some(page) => page.to_bytes(),
+                None if self.full.contains(number) => [0xff; PAGE_LEN],
+                None => [0; PAGE_LEN],
+            };
             (number.saturating_mul(PAGE_LEN as u64), bytes)
         })
     }

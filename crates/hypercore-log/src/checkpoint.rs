@@ -4,7 +4,6 @@
 //! written, and the header is before the entries are cut off. A crash between any two writes leaves either
 //! the old header with all its entries, or the new one.
 
-use crate::bitfield::PAGE_LEN;
 use crate::canary::{Bug, planted};
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
@@ -92,21 +91,16 @@ impl Log {
             // kept, the entries of before both would carry the right bit again.
             self.poison_on_error(self.stores.sync(FileName::Oplog))?;
         }
-        let (truncated_to, runs, pages, header) = {
+        let (truncated_to, runs, header) = {
             let state = self.read_state();
-            let pages: Vec<Piece> = state
-                .bitfield
-                .dirty_pages()
-                .map(|(offset, bytes): (u64, [u8; PAGE_LEN])| Piece { offset, bytes: bytes.into() })
-                .collect();
             let header = writer.header(self.key, &state);
-            (state.nodes.truncated_to(), node_runs(&state), pages, header)
+            (state.nodes.truncated_to(), node_runs(&state), header)
         };
         let slot = writer.oplog.prepare_header(&header)?;
         if planted(Bug::HeaderBeforeTree) {
             self.poison_on_error(self.write_slot(&slot))?;
         }
-        self.poison_on_error(self.write_behind(truncated_to, &runs, &pages, &slot))?;
+        self.poison_on_error(self.write_behind(truncated_to, &runs, &slot))?;
         self.poison_on_error(self.write_slot(&slot))?;
         writer.oplog.header_written(&slot);
         writer.tail_data_len = 0;
@@ -121,7 +115,6 @@ impl Log {
         &self,
         truncated_to: Option<u64>,
         runs: &[Piece],
-        pages: &[Piece],
         slot: &SlotWrite,
     ) -> Result<(), StorageError> {
         let in_tree = StorageError::in_file(FileName::Tree);
@@ -131,10 +124,7 @@ impl Log {
         for run in runs {
             self.stores.tree.write_at(run.offset, &run.bytes).map_err(&in_tree)?;
         }
-        for page in pages {
-            let write = self.stores.bitfield.write_at(page.offset, &page.bytes);
-            write.map_err(StorageError::in_file(FileName::Bitfield))?;
-        }
+        let has_dirty_pages = self.write_bitfield()?;
         if let Some((offset, bytes)) = &slot.external {
             let write = self.stores.header.write_at(*offset, bytes);
             write.map_err(StorageError::in_file(FileName::Header))?;
@@ -143,10 +133,21 @@ impl Log {
         if truncated_to.is_some() || !runs.is_empty() {
             self.stores.sync(FileName::Tree)?;
         }
-        if !pages.is_empty() {
+        if has_dirty_pages {
             self.stores.sync(FileName::Bitfield)?;
         }
         Ok(())
+    }
+
+    /// Writes the pages of the bitfield that changed, and says whether there were any. Readers read on meanwhile:
+    /// nobody but this writer wants the state for itself.
+    fn write_bitfield(&self) -> Result<bool, StorageError> {
+        let state = self.read_state();
+        for (offset, bytes) in state.bitfield.dirty_pages() {
+            let written = self.stores.bitfield.write_at(offset, &bytes);
+            written.map_err(StorageError::in_file(FileName::Bitfield))?;
+        }
+        Ok(state.bitfield.is_dirty())
     }
 
     /// Writes the header and forgets the entries. The cut is synced before the next header at the latest:

@@ -137,9 +137,9 @@ impl State {
     }
 
     fn add_reorg_hint(&mut self, hint: ReorgHint) {
-        while self.reorg_hints.len() >= REORG_HINTS_MAX {
-            self.reorg_hints.remove(0);
-        }
+        // A damaged header may bring a million of them.
+        let too_many = self.reorg_hints.len().saturating_add(1).saturating_sub(REORG_HINTS_MAX);
+        self.reorg_hints.drain(..too_many);
         while self.reorg_hints.last().is_some_and(|last| last.ancestors > hint.ancestors) {
             self.reorg_hints.pop();
         }

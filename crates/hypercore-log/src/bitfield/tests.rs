@@ -267,15 +267,14 @@ fn full_pages_take_no_memory_and_a_billion_bits_are_quick() {
     let billion = 1_000_000_000;
     assert!(bitfield.set_range(0..billion, true).unwrap());
     assert_eq!(bitfield.page_count(), billion.div_ceil(PAGE_BITS));
-    let with_words = bitfield.pages.values().filter(|page| !matches!(page, Page::Full)).count();
-    assert_eq!(with_words, 1);
+    assert_eq!(bitfield.pages.len(), 1);
     assert_eq!(bitfield.count_set(0..u64::MAX), billion);
     assert_eq!(bitfield.contiguous_from(0), billion);
     assert_eq!(bitfield.find_last_set(u64::MAX), Some(billion - 1));
     assert!(bitfield.clear(5..6));
     assert_eq!(bitfield.contiguous_from(0), 5);
     assert!(bitfield.set_range(5..6, true).unwrap());
-    assert!(matches!(bitfield.pages[&0], Page::Full));
+    assert!(bitfield.full.contains(0) && !bitfield.pages.contains_key(&0));
     assert!(!bitfield.set_range(0..billion, true).unwrap());
     assert!(bitfield.truncate(0));
     assert_eq!(bitfield.page_count(), 0);
@@ -288,7 +287,7 @@ fn a_page_filled_bit_by_bit_becomes_a_shared_one() {
     for index in 0..PAGE_BITS {
         bitfield.set_range(index..index + 1, true).unwrap();
     }
-    assert!(matches!(bitfield.pages[&0], Page::Full));
+    assert!(bitfield.full.contains(0) && bitfield.pages.is_empty());
     for index in (0..PAGE_BITS).rev() {
         assert!(bitfield.clear(index..index + 1));
     }
@@ -324,8 +323,12 @@ fn hostile_ranges_are_refused_and_change_nothing() {
 
 #[test]
 fn pages_in_all_are_bounded() {
-    let pages = (0..PAGES_MAX).map(|number| (number, Page::Full)).collect();
-    let mut bitfield = Bitfield { pages, ..Bitfield::new() };
+    let mut bitfield = Bitfield::new();
+    for part in (0..PAGES_MAX).step_by(PAGES_PER_SET_MAX as usize) {
+        let start = part * PAGE_BITS;
+        bitfield.set_range(start..start + PAGES_PER_SET_MAX * PAGE_BITS, true).unwrap();
+    }
+    bitfield.clear_dirty();
     let refused = bitfield.set_range(INDEX_END - 1..INDEX_END, true);
     assert!(matches!(refused, Err(BitfieldError::TooManyPages)));
     assert!(!bitfield.set_range(7..9, true).unwrap());
@@ -378,12 +381,18 @@ proptest! {
 
     #[test]
     fn it_is_a_set_of_indexes(
+        comb in 0..90_u64,
         ops in proptest::collection::vec((range(), any::<bool>()), 1..8),
         cut in proptest::option::of(index()),
         queries in proptest::collection::vec(range(), 1..12),
     ) {
         let mut model = BTreeSet::new();
         let mut bitfield = Bitfield::new();
+        // Many runs, in most cases more than a page keeps as such.
+        for start in (0..comb).map(|tooth| PAGE_BITS - 200 + 3 * tooth) {
+            model.insert(start);
+            bitfield.set_range(start..start + 1, true).unwrap();
+        }
         for (range, value) in ops {
             let before = model.len();
             if value { model.extend(range.clone()) } else { model.retain(|i| !range.contains(i)) }
@@ -435,5 +444,80 @@ proptest! {
             prop_assert!(loaded.set_ranges(all.clone()).eq(bitfield.set_ranges(all)));
             prop_assert_eq!(loaded.page_count(), bitfield.page_count());
         }
+    }
+}
+
+/// What the pages and spans of a bitfield take, near enough: maps keep at least half of their places filled.
+fn memory_of(bitfield: &Bitfield) -> usize {
+    let page = |page: &Page| match page {
+        Page::Runs(runs) => 4 * runs.len().next_power_of_two().max(4),
+        Page::Words(_) => PAGE_LEN,
+    };
+    let pages: usize = bitfield.pages.values().map(page).sum();
+    pages + 2 * (size_of::<(u64, Page)>() * bitfield.pages.len())
+}
+
+#[test]
+fn scattered_bits_take_a_few_bytes_each() {
+    let mut bitfield = Bitfield::new();
+    for number in 0..1_000 {
+        for at in (0..64).map(|run| run * 512) {
+            let start = number * PAGE_BITS + at;
+            assert!(bitfield.set_range(start..start + 1, true).unwrap());
+        }
+    }
+    assert!(bitfield.pages.values().all(|page| matches!(page, Page::Runs(_))));
+    assert!(memory_of(&bitfield) <= 6 * 64_000);
+    // One more run and a page is written out.
+    assert!(bitfield.set_range(1..3, true).unwrap());
+    assert!(bitfield.set_range(5..6, true).unwrap());
+    assert!(matches!(bitfield.pages[&0], Page::Words(_)));
+    assert_eq!(bitfield.find_first(false, 0..PAGE_BITS), Some(3));
+    assert_eq!(bitfield.count_set(0..PAGE_BITS), 67);
+}
+
+#[test]
+fn a_page_of_few_runs_is_read_as_those() {
+    let mut bytes = vec![0; PAGE_LEN];
+    for run in 0..64 {
+        bytes[run * 64 + 3] = 0b110;
+    }
+    let loaded = Bitfield::load(&Sparse::dense(bytes.clone())).unwrap();
+    assert!(matches!(loaded.pages[&0], Page::Runs(_)));
+    assert_eq!(loaded.pages[&0].to_bytes()[..], bytes);
+    bytes[10] = 1;
+    let loaded = Bitfield::load(&Sparse::dense(bytes.clone())).unwrap();
+    assert!(matches!(loaded.pages[&0], Page::Words(_)));
+    assert_eq!(loaded.pages[&0].to_bytes()[..], bytes);
+}
+
+proptest! {
+    #[test]
+    fn spans_are_a_set_of_numbers(
+        ops in proptest::collection::vec((0..40_u64, 0..12_u64, any::<bool>()), 1..30),
+        query in (0..50_u64, 0..30_u64),
+    ) {
+        let (mut spans, mut model) = (Spans::default(), BTreeSet::new());
+        for (start, len, insert) in ops {
+            let range = start..start + len;
+            if insert {
+                model.extend(range.clone());
+                spans.insert(range);
+            } else {
+                model.retain(|number| !range.contains(number));
+                spans.remove(range);
+            }
+            prop_assert_eq!(spans.count(), model.len() as u64);
+        }
+        let range = query.0..query.0 + query.1;
+        let (held, missing): (Vec<u64>, Vec<u64>) =
+            range.clone().partition(|number| model.contains(number));
+        prop_assert_eq!(spans.within(range.clone()).flatten().collect::<Vec<_>>(), held);
+        prop_assert_eq!(spans.gaps(range).flatten().collect::<Vec<_>>(), missing);
+        prop_assert_eq!(spans.contains(query.0), model.contains(&query.0));
+        let last = model.range(..query.0).next_back().copied();
+        prop_assert_eq!(spans.last_below(query.0), last);
+        let all: Vec<_> = spans.within(0..u64::MAX).collect();
+        prop_assert!(all.windows(2).all(|pair| pair[0].end < pair[1].start));
     }
 }
