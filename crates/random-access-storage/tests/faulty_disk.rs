@@ -103,3 +103,20 @@ fn a_failed_sync_keeps_or_loses_what_was_written() {
         assert_eq!(content(&disk.after_power_cut()), after, "{fault:?}");
     }
 }
+
+#[test]
+fn what_lingers_after_a_failed_sync_is_synced_only_when_written_again() {
+    let faults = Faults::none();
+    let disk = FaultyDisk::new(&faults);
+    disk.write_at(0, b"old").unwrap();
+    disk.sync(SyncScope::All).unwrap();
+    disk.write_at(0, b"newer").unwrap();
+    faults.set(1, Fault::SyncLingers);
+    disk.sync(SyncScope::Data).unwrap_err();
+    disk.sync(SyncScope::Data).unwrap();
+    assert_eq!(content(&disk), b"newer");
+    assert_eq!(content(&disk.after_power_cut()), b"old\0\0");
+    disk.write_at(0, b"n").unwrap();
+    disk.sync(SyncScope::Data).unwrap();
+    assert_eq!(content(&disk.after_power_cut()), b"newer", "a whole sector goes to the medium");
+}

@@ -2,7 +2,7 @@
 //!
 //! Invariant: `durable` changes only in a sync that succeeds, and by a power cut not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -36,6 +36,10 @@ pub enum Fault {
     /// Syncs: fail with `EIO`; what was written since the last sync is gone, the length stays.
     /// This is what Linux does: the pages are marked clean and then dropped.
     SyncLoses,
+    /// Syncs: fail with `EIO`; what was written since the last sync can be read as long as the power
+    /// stays, and never gets to the medium unless it is written again. This is Linux before it
+    /// drops the pages: the next sync finds nothing to do and succeeds.
+    SyncLingers,
 }
 
 impl Fault {
@@ -45,8 +49,14 @@ impl Fault {
             Self::StorageFull => matches!(operation, Operation::Write | Operation::Truncate),
             Self::ShortRead => operation == Operation::Read,
             Self::ShortWrite { .. } => operation == Operation::Write,
-            Self::SyncKeeps | Self::SyncLoses => operation == Operation::Sync,
+            Self::SyncKeeps | Self::SyncLoses | Self::SyncLingers => operation == Operation::Sync,
         }
+    }
+
+    /// The error of a call that fails so.
+    #[must_use]
+    pub fn error(self, operation: Operation, offset: u64, len: u64) -> Error {
+        Error::io(operation, offset, len, self.source())
     }
 
     fn source(self) -> io::Error {
@@ -54,7 +64,9 @@ impl Fault {
             Self::StorageFull | Self::ShortWrite { .. } => io::ErrorKind::StorageFull.into(),
             Self::ShortRead => io::ErrorKind::UnexpectedEof.into(),
             // EIO, for which the standard library has no kind that can be named.
-            Self::Io | Self::SyncKeeps | Self::SyncLoses => io::Error::from_raw_os_error(5),
+            Self::Io | Self::SyncKeeps | Self::SyncLoses | Self::SyncLingers => {
+                io::Error::from_raw_os_error(5)
+            }
         }
     }
 }
@@ -128,8 +140,10 @@ impl Faults {
         hold(&self.0).fired
     }
 
-    /// Counts a call; gives the fault if this is the one.
-    fn next(&self, operation: Operation) -> Option<Fault> {
+    /// Counts a call; gives the fault if this is the one. For other disks than [`FaultyDisk`], which do
+    /// what the fault says themselves.
+    #[must_use]
+    pub fn take(&self, operation: Operation) -> Option<Fault> {
         let mut plan = hold(&self.0);
         let fault = plan.fault.filter(|fault| fault.fits(operation))?;
         if let Some(before) = plan.before.checked_sub(1) {
@@ -158,6 +172,8 @@ pub struct FaultyDisk {
 struct State {
     volatile: Content,
     durable: Content,
+    /// Sectors that a failed sync left in memory only, and that were not written since.
+    lingering: BTreeSet<u64>,
 }
 
 /// Sectors that are not all zero. A copy shares them.
@@ -178,6 +194,7 @@ impl FaultyDisk {
     pub fn power_cut(&self) {
         let mut state = hold(&self.state);
         state.volatile = state.durable.clone();
+        state.lingering.clear();
     }
 
     /// Another disk with what this one has on stable storage and no fault planned, for looking
@@ -185,15 +202,52 @@ impl FaultyDisk {
     #[must_use]
     pub fn after_power_cut(&self) -> Self {
         let durable = hold(&self.state).durable.clone();
-        let state = State { volatile: durable.clone(), durable };
+        let state = State { volatile: durable.clone(), durable, lingering: BTreeSet::new() };
         Self { faults: Faults::none(), state: Arc::new(Mutex::new(state)) }
     }
 
     fn call(&self, operation: Operation, offset: u64, len: u64) -> Result<()> {
-        match self.faults.next(operation) {
+        match self.faults.take(operation) {
             None => Ok(()),
-            Some(fault) => Err(Error::io(operation, offset, len, fault.source())),
+            Some(fault) => Err(fault.error(operation, offset, len)),
         }
+    }
+}
+
+impl State {
+    fn write(&mut self, offset: u64, data: &[u8]) {
+        self.volatile.write(offset, data);
+        for (sector, ..) in parts(offset, data.len()) {
+            self.lingering.remove(&sector);
+        }
+    }
+
+    /// A sync that succeeds.
+    fn sync(&mut self) {
+        let before = std::mem::replace(&mut self.durable, self.volatile.clone());
+        for sector in
+            self.lingering.iter().filter(|sector| self.volatile.sectors.contains_key(sector))
+        {
+            match before.sectors.get(sector) {
+                Some(bytes) => self.durable.sectors.insert(*sector, Arc::clone(bytes)),
+                None => self.durable.sectors.remove(sector),
+            };
+        }
+        let len = self.volatile.len;
+        self.durable.set_len(len);
+    }
+
+    fn lose(&mut self) {
+        let len = self.volatile.len;
+        self.volatile = self.durable.clone();
+        self.volatile.set_len(len);
+    }
+
+    fn linger(&mut self) {
+        let volatile = self.volatile.sectors.iter();
+        let unsynced =
+            volatile.filter(|(sector, bytes)| self.durable.sectors.get(sector) != Some(bytes));
+        self.lingering.extend(unsynced.map(|(sector, _)| *sector));
     }
 }
 
@@ -275,7 +329,7 @@ fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, Range<usize>, Ra
 impl RandomAccess for FaultyDisk {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let len = buffer.len() as u64;
-        match self.faults.next(Operation::Read) {
+        match self.faults.take(Operation::Read) {
             None => hold(&self.state).volatile.read(offset, buffer),
             Some(fault) => {
                 let half = buffer.len().div_ceil(2);
@@ -284,7 +338,7 @@ impl RandomAccess for FaultyDisk {
                 {
                     hold(&self.state).volatile.read(offset, first)?;
                 }
-                Err(Error::io(Operation::Read, offset, len, fault.source()))
+                Err(fault.error(Operation::Read, offset, len))
             }
         }
     }
@@ -292,14 +346,14 @@ impl RandomAccess for FaultyDisk {
     fn write_at(&self, offset: u64, data: &[u8]) -> Result<()> {
         let len = data.len() as u64;
         check_fits(offset, len)?;
-        match self.faults.next(Operation::Write) {
-            None => hold(&self.state).volatile.write(offset, data),
+        match self.faults.take(Operation::Write) {
+            None => hold(&self.state).write(offset, data),
             Some(fault) => {
                 if let Fault::ShortWrite { kept } = fault {
                     let prefix = data.get(..kept).unwrap_or(data);
-                    hold(&self.state).volatile.write(offset, prefix);
+                    hold(&self.state).write(offset, prefix);
                 }
-                return Err(Error::io(Operation::Write, offset, len, fault.source()));
+                return Err(fault.error(Operation::Write, offset, len));
             }
         }
         Ok(())
@@ -331,17 +385,17 @@ impl RandomAccess for FaultyDisk {
     }
 
     fn sync(&self, _: SyncScope) -> Result<()> {
-        let fault = self.faults.next(Operation::Sync);
+        let fault = self.faults.take(Operation::Sync);
         let mut state = hold(&self.state);
         match fault {
-            None => state.durable = state.volatile.clone(),
+            None => state.sync(),
             Some(fault) => {
-                if fault == Fault::SyncLoses {
-                    let len = state.volatile.len;
-                    state.volatile = state.durable.clone();
-                    state.volatile.set_len(len);
+                match fault {
+                    Fault::SyncLoses => state.lose(),
+                    Fault::SyncLingers => state.linger(),
+                    _ => {}
                 }
-                return Err(Error::io(Operation::Sync, 0, 0, fault.source()));
+                return Err(fault.error(Operation::Sync, 0, 0));
             }
         }
         Ok(())
