@@ -1,0 +1,276 @@
+//! Every image that a crash may leave.
+//!
+//! The window of a crash are the items that were not synced when it came: pieces of writes, one a sector; length
+//! changes; names of new files. Any subset of them may be on the medium. Windows of at most
+//! [`Plan::all_subsets_max`] items are searched whole. Of larger ones these subsets are taken: the prefixes, each
+//! item kept alone, each lost alone, each pair kept alone and lost alone, and random ones. Of those, one half toss a coin
+//! for each item and one half choose for each sector one of the contents it had, which is what a page cache does.
+//!
+//! There are `n * (n - 1) / 2` pairs; above [`Plan::pairs_max`] that many seeded ones are taken. Nothing else is
+//! capped.
+//!
+//! Where a length is kept and bytes written there are not, the extent reads as zeros, and in a second image as garbage:
+//! random bytes, or what was written to some other sector before. A gap that nothing was written to has no extent,
+//! and is zeros.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use super::Recording;
+use super::image::{Image, SECTOR_LEN};
+use super::medium::{Change, Item, apply_all};
+use crate::random::Random;
+
+/// How widely windows are searched.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Chooses what is chosen.
+    pub seed: u64,
+    /// Items of a window of which all subsets are taken.
+    pub all_subsets_max: usize,
+    /// Prefixes, items kept and items lost that are taken of a larger window, each.
+    pub singles_max: usize,
+    /// Pairs that are taken of a larger window.
+    pub pairs_max: usize,
+    /// Random subsets that are taken of a larger window.
+    pub random_subsets: usize,
+}
+
+impl Plan {
+    /// The whole search.
+    #[must_use]
+    pub const fn whole(seed: u64) -> Self {
+        Self {
+            seed,
+            all_subsets_max: 10,
+            singles_max: usize::MAX,
+            pairs_max: 512,
+            random_subsets: 64,
+        }
+    }
+
+    /// A quick look, for crashes after crashes, of which there are many.
+    #[must_use]
+    pub const fn quick(seed: u64) -> Self {
+        Self { seed, all_subsets_max: 3, singles_max: 6, pairs_max: 0, random_subsets: 6 }
+    }
+}
+
+/// What is read where a length was kept and the bytes were not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fill {
+    /// Zeros.
+    Zeros,
+    /// Random bytes.
+    Random,
+    /// Bytes that were written somewhere else before.
+    Stale,
+}
+
+/// One crash.
+#[derive(Debug)]
+pub struct Crash<'a> {
+    /// Operations done before it.
+    pub position: usize,
+    /// By item of the window: whether it was kept.
+    pub kept: &'a [bool],
+    /// What lost extents hold.
+    pub fill: Fill,
+    /// What is on the medium.
+    pub image: Image,
+    window: &'a [Item],
+}
+
+impl Crash<'_> {
+    /// What was kept and lost, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut text = format!("crash after {} operations, extents {:?}", self.position, self.fill);
+        for (item, kept) in self.window.iter().zip(self.kept) {
+            let name = self.image.names().get(item.file).map_or("?", String::as_str);
+            let what = match &item.change {
+                Change::Create => "name".to_owned(),
+                Change::Grow(len) => format!("longer: {len}"),
+                Change::Cut(len) => format!("shorter: {len}"),
+                Change::Write { offset, bytes } => format!("{} bytes at {offset}", bytes.len()),
+            };
+            let fate = if *kept { "kept" } else { "lost" };
+            text.push_str(&format!("\n    {fate} {name} {what}"));
+        }
+        text
+    }
+}
+
+impl Recording {
+    /// Visits every image that a crash may leave after as many operations as `positions` say.
+    ///
+    /// The order is the same each time, so that an image can be named by its number.
+    pub fn crashes(
+        &self,
+        positions: RangeInclusive<usize>,
+        plan: &Plan,
+        visit: &mut dyn FnMut(Crash<'_>),
+    ) {
+        let mut medium = self.medium().clone();
+        for position in 0..=self.len().min(*positions.end()) {
+            if position > 0 {
+                medium.apply(&self.ops[position - 1]);
+            }
+            if position < *positions.start() {
+                continue;
+            }
+            let window = medium.pending.as_slice();
+            let mut random = Random::along(plan.seed, &[position as u64]);
+            let mut stale: Option<Vec<&Item>> = None;
+            subsets(window, plan, &mut random.clone(), &mut |kept| {
+                let mut image = medium.durable.clone();
+                apply_all(&mut image, window, |at| kept[at]);
+                let lost = lost_extents(&medium.durable, &image, window, kept);
+                if !lost.is_empty() {
+                    let stale = stale.get_or_insert_with(|| self.written(position).collect());
+                    let fill = if random.toss() { Fill::Random } else { Fill::Stale };
+                    let mut garbage = image.clone();
+                    for (file, sector) in lost {
+                        let bytes = match fill {
+                            Fill::Stale => sector_of(stale[random.place(stale.len())]),
+                            _ => random.bytes(SECTOR_LEN),
+                        };
+                        let file = garbage.file_mut(file);
+                        file.put((sector * SECTOR_LEN) as u64, &bytes);
+                        file.cut(file.len);
+                    }
+                    visit(Crash { position, kept, fill, image: garbage, window });
+                }
+                visit(Crash { position, kept, fill: Fill::Zeros, image, window });
+            });
+        }
+    }
+}
+
+/// The sectors past the durable end of a file that were written, are inside the kept length, and of which nothing
+/// was kept.
+fn lost_extents(
+    durable: &Image,
+    image: &Image,
+    window: &[Item],
+    kept: &[bool],
+) -> BTreeSet<(usize, usize)> {
+    let mut lost = BTreeSet::new();
+    let mut there: Vec<(usize, usize)> = Vec::new();
+    for (item, kept) in window.iter().zip(kept) {
+        let Some(sector) = item.sector() else { continue };
+        if *kept {
+            there.push(sector);
+            continue;
+        }
+        let (file, number) = sector;
+        let cuts = window.iter().filter(|other| other.file == file);
+        let cut = cuts.filter_map(|other| match other.change {
+            Change::Cut(len) => Some(len),
+            _ => None,
+        });
+        let old_len = durable.file(file).map_or(0, |file| file.len);
+        let old_len = cut.fold(old_len, u64::min);
+        let new_len = image.file(file).map_or(0, |file| file.len);
+        // The rest of a sector in which the file ended is zero: it was written so.
+        let fresh = number as u64 >= old_len.div_ceil(SECTOR_LEN as u64);
+        if fresh && ((number * SECTOR_LEN) as u64) < new_len {
+            lost.insert(sector);
+        }
+    }
+    for sector in there {
+        lost.remove(&sector);
+    }
+    lost
+}
+
+/// A sector with the bytes of `item` where they were.
+fn sector_of(item: &Item) -> Vec<u8> {
+    let mut sector = vec![0; SECTOR_LEN];
+    if let Change::Write { offset, bytes } = &item.change {
+        let from = *offset as usize % SECTOR_LEN;
+        sector[from..from + bytes.len()].copy_from_slice(bytes);
+    }
+    sector
+}
+
+/// Visits the subsets of `window` that `plan` takes, each as what is kept.
+fn subsets(window: &[Item], plan: &Plan, random: &mut Random, visit: &mut dyn FnMut(&[bool])) {
+    let count = window.len();
+    let mut kept = vec![false; count];
+    if count <= plan.all_subsets_max {
+        for bits in 0..1_u64 << count {
+            for (at, kept) in kept.iter_mut().enumerate() {
+                *kept = bits >> at & 1 == 1;
+            }
+            visit(&kept);
+        }
+        return;
+    }
+    let singles: Vec<usize> = if count <= plan.singles_max {
+        (0..count).collect()
+    } else {
+        (0..plan.singles_max).map(|_| random.place(count)).collect()
+    };
+    kept.fill(true);
+    visit(&kept);
+    for &single in &singles {
+        // A prefix, which is what is there when everything arrives in order.
+        kept.fill(false);
+        kept[..single].fill(true);
+        visit(&kept);
+        for alone in [true, false] {
+            kept.fill(!alone);
+            kept[single] = alone;
+            visit(&kept);
+        }
+    }
+    let pairs = count * (count - 1) / 2;
+    let mut pair = |first: usize, second: usize| {
+        for alone in [true, false] {
+            kept.fill(!alone);
+            kept[first] = alone;
+            kept[second] = alone;
+            visit(&kept);
+        }
+    };
+    if pairs <= plan.pairs_max {
+        for first in 0..count {
+            for second in first + 1..count {
+                pair(first, second);
+            }
+        }
+    } else {
+        for _ in 0..plan.pairs_max {
+            let first = random.place(count);
+            let second = (first + 1 + random.place(count - 1)) % count;
+            pair(first, second);
+        }
+    }
+    for turn in 0..plan.random_subsets {
+        if turn % 2 == 0 {
+            kept.fill_with(|| random.toss());
+        } else {
+            one_content_a_sector(window, random, &mut kept);
+        }
+        visit(&kept);
+    }
+}
+
+/// Keeps of each sector the first few of its pieces: a sector holds one of the contents it had.
+fn one_content_a_sector(window: &[Item], random: &mut Random, kept: &mut [bool]) {
+    let salt = random.next();
+    for (at, item) in window.iter().enumerate() {
+        kept[at] = match item.sector() {
+            None => random.toss(),
+            Some(sector) => {
+                let same = |other: &&Item| other.sector() == Some(sector);
+                let versions = window.iter().filter(same).count() as u64;
+                let before = window[..at].iter().filter(same).count() as u64;
+                let path = [sector.0 as u64, sector.1 as u64];
+                before < Random::along(salt, &path).below(versions + 1)
+            }
+        };
+    }
+}

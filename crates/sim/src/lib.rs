@@ -1,0 +1,50 @@
+//! A simulated disk that produces every image a crash may leave, and the workloads and oracle that use it on
+//! the log.
+//!
+//! The disk keeps what is durable apart from what is not, down to single sectors, length changes and names; it knows
+//! nothing of what its files hold. The module [`log`] runs scripts of log operations on it and judges every
+//! image. Nothing here opens a file or reads a clock, and nothing ships that depends on it. It is a test tool:
+//! what it does not expect is a panic.
+//!
+//! ```
+//! use random_access_storage::{RandomAccess, SyncScope};
+//! use sim::disk::{Disk, Plan};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let disk = Disk::new();
+//! let file = disk.file("notes");
+//! file.write_at(0, b"first")?;
+//! file.sync(SyncScope::Data)?;
+//! file.write_at(5, b", second")?;
+//!
+//! let mut seen = Vec::new();
+//! let recording = disk.recording();
+//! recording.crashes(2..=3, &Plan::whole(1), &mut |crash| {
+//!     seen.push(crash.image.bytes("notes").unwrap());
+//! });
+//! // The write and the longer length are two things, of which either may be lost.
+//! assert!(seen.contains(&b"first".to_vec()));
+//! assert!(seen.contains(&b"first\0\0\0\0\0\0\0\0".to_vec()));
+//! assert!(seen.contains(&b"first, second".to_vec()));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//! None.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test tool: a panic here is a failed check, never a lost log"
+)]
+
+pub mod disk;
+mod hash;
+pub mod log;
+mod random;
+
+pub use random::Random;

@@ -1,0 +1,15 @@
+//! The log under the simulator: what is done with it, what it must then show, and who asks.
+//!
+//! A [`Workload`] is a name and a [`Script`]: steps as data, so that whoever enumerates crashes, faults or
+//! planted bugs does the same things. A [`Model`] is the dullest possible log and says what each step
+//! leaves; a [`Player`] does the steps on a real one and compares.
+
+mod model;
+mod play;
+mod script;
+mod workloads;
+
+pub use model::{Fingerprint, Model};
+pub use play::{Failure, Player, Watch};
+pub use script::{Cast, Role, Script, Step, stores_on};
+pub use workloads::{WORKLOADS, Workload};

@@ -1,0 +1,263 @@
+//! Doing a script's steps on a real log, and comparing it with the model after each.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use hypercore_log::{Create, Durability, Log, LogError, OpenError, OpenOptions, Stores};
+use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
+
+use super::model::Model;
+use super::script::{Cast, Role, Step, options};
+
+/// Why a step did not end well.
+#[derive(Debug)]
+pub enum Failure {
+    /// The log did not open.
+    Open(OpenError),
+    /// The log refused, or its disk failed.
+    Log(LogError),
+    /// The log did it and shows something else than the model: a bug, whatever the disk did.
+    Wrong(String),
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        Self::Log(error)
+    }
+}
+
+/// Looks at the log that a player has open, from wherever.
+#[derive(Clone, Debug, Default)]
+pub struct Watch(Arc<Mutex<Weak<Log>>>);
+
+impl Watch {
+    /// Fork and length of what the log says may be announced; `None` while no log is open.
+    #[must_use]
+    pub fn announced(&self) -> Option<(u64, u64)> {
+        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()?;
+        Some((log.fork(), log.durable_length()))
+    }
+
+    fn set(&self, log: &Weak<Log>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(log);
+    }
+}
+
+/// Plays steps on a log.
+pub struct Player<'a> {
+    cast: &'a Cast,
+    open: &'a dyn Fn() -> Stores,
+    durability: Durability,
+    /// Absent after a step failed that ends the log.
+    log: Option<Arc<Log>>,
+    models: Vec<Model>,
+    model: Model,
+    watch: Watch,
+}
+
+impl std::fmt::Debug for Player<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Player").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Player<'a> {
+    /// Makes a new log in the stores that `open` gives.
+    ///
+    /// # Errors
+    /// [`Failure::Open`]; [`Failure::Wrong`] when the new log is not an empty one.
+    pub fn create(
+        role: Role,
+        durability: Durability,
+        cast: &'a Cast,
+        open: &'a dyn Fn() -> Stores,
+    ) -> Result<Self, Failure> {
+        let mut player = Self::absent(Model::new(role), durability, cast, open);
+        player.make(Create::New)?;
+        Ok(player)
+    }
+
+    /// Opens a log that is there, which must be what `model` says.
+    ///
+    /// # Errors
+    /// [`Failure::Open`]; [`Failure::Wrong`].
+    pub fn resume(
+        model: Model,
+        durability: Durability,
+        cast: &'a Cast,
+        open: &'a dyn Fn() -> Stores,
+    ) -> Result<Self, Failure> {
+        let mut player = Self::absent(model, durability, cast, open);
+        player.reopen()?;
+        player.compare()?;
+        Ok(player)
+    }
+
+    /// No log yet.
+    pub(crate) fn absent(
+        model: Model,
+        durability: Durability,
+        cast: &'a Cast,
+        open: &'a dyn Fn() -> Stores,
+    ) -> Self {
+        let models = cast.models.clone();
+        Self { cast, open, durability, log: None, models, model, watch: Watch::default() }
+    }
+
+    /// Does `step`, and compares the log with the model.
+    ///
+    /// The model has done the step afterwards in any case: a step that failed was attempted.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn step(&mut self, step: &Step) -> Result<(), Failure> {
+        self.model.apply(step, &self.models);
+        self.act(step)?;
+        self.compare()
+    }
+
+    /// The open log.
+    #[must_use]
+    pub fn log(&self) -> Option<&Log> {
+        self.log.as_deref()
+    }
+
+    /// What the log must be now.
+    #[must_use]
+    pub const fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// For looking at the log while a step is under way.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
+    }
+
+    /// Ends as a killed process does.
+    pub fn kill(&mut self) {
+        self.log = None;
+    }
+
+    /// The open log, and nothing else.
+    #[must_use]
+    pub fn into_log(self) -> Option<Log> {
+        self.log.and_then(Arc::into_inner)
+    }
+
+    fn act(&mut self, step: &Step) -> Result<(), Failure> {
+        match step {
+            Step::Reopen => {
+                self.kill();
+                return self.reopen();
+            }
+            Step::Close => {
+                let log = self.log.take().and_then(Arc::into_inner);
+                log.expect("nobody else holds it").close()?;
+                return self.reopen();
+            }
+            Step::Overwrite => {
+                self.kill();
+                return self.make(Create::Overwrite);
+            }
+            _ => {}
+        }
+        let log = self.log.as_deref().expect("a step before left the log open");
+        match step {
+            Step::Append(blocks) => drop(log.append(blocks)?),
+            Step::Truncate { length, fork } => drop(log.truncate(*length, *fork)?),
+            Step::Clear(range) => drop(log.clear(range.clone())?),
+            Step::SetUserData { key, value } => log.set_user_data(key, Some(value))?,
+            Step::Flush => log.flush()?,
+            Step::Checkpoint => log.checkpoint()?,
+            Step::Upgrade { source } => {
+                let start = log.length();
+                let length = self.cast.logs[*source].length() - start;
+                let more = UpgradeRequest { start, length };
+                drop(log.apply_proof(&self.proof(*source, log, |request| {
+                    request.upgrade = Some(more);
+                    request.manifest = log.manifest().is_none();
+                }))?);
+            }
+            Step::Fetch { source, block } => {
+                let nodes = log.missing_nodes(*block)?;
+                drop(log.apply_proof(&self.proof(*source, log, |request| {
+                    request.block = Some(BlockRequest { index: *block, nodes });
+                }))?);
+            }
+            Step::Reorganise { source } => self.reorganise(*source, log)?,
+            Step::Reopen | Step::Close | Step::Overwrite => {}
+        }
+        Ok(())
+    }
+
+    /// The answer of a source to a request of `log`.
+    fn proof(
+        &self,
+        source: usize,
+        log: &Log,
+        ask: impl FnOnce(&mut Request),
+    ) -> hypercore_merkle::Proof {
+        let mut request = Request { fork: log.fork(), ..Request::default() };
+        ask(&mut request);
+        let proof = self.cast.logs[source].create_proof(&request);
+        proof.expect("a request that has an answer").expect("a source has its blocks")
+    }
+
+    fn reorganise(&self, source: usize, log: &Log) -> Result<(), Failure> {
+        let source = &self.cast.logs[source];
+        let answer = |request: &Request| {
+            source.create_proof(request).expect("an answer").expect("a source has its blocks")
+        };
+        let all = UpgradeRequest { start: 0, length: source.length() };
+        let request =
+            Request { fork: source.fork(), upgrade: Some(all), manifest: true, ..Request::default() };
+        let mut reorganisation = log.start_reorganisation(&answer(&request))?;
+        while let Some(want) = reorganisation.want().cloned() {
+            let proof = answer(&want.request(want.blocks.start));
+            log.feed_reorganisation(&mut reorganisation, &proof)?;
+        }
+        log.apply_reorganisation(reorganisation)?;
+        Ok(())
+    }
+
+    fn make(&mut self, create: Create) -> Result<(), Failure> {
+        let options = options(self.model.role, self.model.owner, self.durability);
+        self.open_with(options.create(create))?;
+        self.compare()
+    }
+
+    fn reopen(&mut self) -> Result<(), Failure> {
+        // The key pair is not given: the stored one must be there.
+        self.open_with(OpenOptions::new().durability(self.durability))
+    }
+
+    fn open_with(&mut self, options: OpenOptions) -> Result<(), Failure> {
+        let log = Arc::new(Log::open((self.open)(), options)?);
+        self.watch.set(&Arc::downgrade(&log));
+        self.log = Some(log);
+        Ok(())
+    }
+
+    fn compare(&self) -> Result<(), Failure> {
+        let log = self.log.as_deref().expect("a step that returned left the log open");
+        match self.model.difference(log) {
+            None => Ok(()),
+            Some(difference) => Err(Failure::Wrong(difference)),
+        }
+    }
+}
+
+/// A step that any log of the role takes: a block for a writer, a value beside the log for a reader.
+#[must_use]
+pub fn change(role: Role, what: &str) -> Step {
+    match role {
+        Role::Writer => Step::Append(vec![what.as_bytes().to_vec()]),
+        Role::Reader => Step::SetUserData { key: "change", value: what.as_bytes().to_vec() },
+    }
+}

@@ -1,0 +1,2 @@
+//! `sim`: the simulator as a program, which `cargo xtask crash` runs.
+fn main() {}
