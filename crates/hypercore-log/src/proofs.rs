@@ -2,7 +2,9 @@
 
 use flat_tree::Index;
 use hypercore_crypto::Manifest;
-use hypercore_merkle::{Authority, Overlay, Proof, Reorg, Request, TreeError, Verified, Want};
+use hypercore_merkle::{
+    Authority, Overlay, Proof, ProveError, Reorg, Request, TreeError, Verified, VerifyError, Want,
+};
 
 use crate::append::STORED_BLOCK_LEN_MAX;
 use crate::change::NewEnd;
@@ -55,7 +57,8 @@ impl Log {
     /// not make it sign something else in its place.
     ///
     /// # Errors
-    /// [`LogError::Request`] when the request has no answer; [`LogError::CorruptBlock`]; [`LogError::Storage`].
+    /// [`LogError::Request`] when the request has no answer; [`LogError::CorruptBlock`], [`LogError::Corrupt`];
+    /// [`LogError::Storage`].
     pub fn create_proof(&self, request: &Request) -> Result<Option<Proof>, LogError> {
         // Compared under the lock that is held to the end: an append may publish between a flush and the look.
         let mut state = self.read_state();
@@ -73,7 +76,10 @@ impl Log {
         let mut proof = state
             .tree
             .prove(&state.nodes, request, signature, state.manifest.as_ref())
-            .map_err(|error| LogError::Request(Box::new(error)))?;
+            .map_err(|error| match error {
+                ProveError::Tree(error) if is_own_fault(&error) => tree_error(error),
+                error => LogError::Request(Box::new(error)),
+            })?;
         if let Some(block) = &mut proof.block {
             block.value = self.read_verified(&state, block.index)?;
         }
@@ -100,9 +106,10 @@ impl Log {
     /// [`LogError::Proof`]: it does not hold, and nothing was changed. Its
     /// [`is_other_fork`](hypercore_merkle::VerifyError::is_other_fork) tells a proof of another fork, which
     /// accuses nobody. [`LogError::BlockTooLarge`]; [`LogError::NodeMissing`] when the place of the block is not
-    /// known; [`LogError::UserDataTooLarge`] when the manifest leaves no room for the header;
-    /// [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]: nothing was changed either.
-    /// [`LogError::Storage`]: the log is poisoned.
+    /// known; [`LogError::Corrupt`] when the own tree is damaged; [`LogError::UserDataTooLarge`] when the manifest
+    /// leaves no room for the header; [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]:
+    /// nothing was changed either. [`LogError::Storage`]: the log is poisoned, unless a read failed before
+    /// anything was written.
     pub fn apply_proof(&self, proof: &Proof) -> Result<Applied, LogError> {
         let mut writer = self.lock_writer()?;
         let value = proof.block.as_ref().map_or(&[][..], |block| &block.value);
@@ -115,10 +122,8 @@ impl Log {
         let (verified, old, place) = {
             let state = self.read_state();
             let authority = Authority { key: &self.key, manifest: state.manifest.as_ref() };
-            let verified = state
-                .tree
-                .verify(&state.nodes, proof, &authority)
-                .map_err(|error| LogError::Proof(Box::new(error)))?;
+            let verified =
+                state.tree.verify(&state.nodes, proof, &authority).map_err(verify_error)?;
             let place = place_of_block(&state, &verified)?;
             (verified, state.announced(), place)
         };
@@ -182,22 +187,23 @@ impl Log {
     /// [`apply_reorganisation`](Self::apply_reorganisation).
     ///
     /// # Errors
-    /// [`LogError::Proof`], [`LogError::ReadOnly`], [`LogError::Storage`].
+    /// [`LogError::Proof`], [`LogError::ReadOnly`], [`LogError::Corrupt`], [`LogError::Storage`].
     pub fn start_reorganisation(&self, proof: &Proof) -> Result<Reorganisation, LogError> {
         if self.options.access == Access::ReadOnly {
             return Err(LogError::ReadOnly);
         }
         let state = self.read_state();
         let authority = Authority { key: &self.key, manifest: state.manifest.as_ref() };
-        let reorg = Reorg::start(&state.tree, &state.nodes, proof, &authority)
-            .map_err(|error| LogError::Proof(Box::new(error)))?;
+        let reorg =
+            Reorg::start(&state.tree, &state.nodes, proof, &authority).map_err(verify_error)?;
         Ok(Reorganisation { reorg, from: state.announced() })
     }
 
     /// Feeds an answer to what [`Reorganisation::want`] asked for.
     ///
     /// # Errors
-    /// [`LogError::Proof`]; [`LogError::Changed`] when the log is not the one it began with.
+    /// [`LogError::Proof`]; [`LogError::Changed`] when the log is not the one it began with;
+    /// [`LogError::Corrupt`], [`LogError::Storage`].
     pub fn feed_reorganisation(
         &self,
         reorganisation: &mut Reorganisation,
@@ -207,10 +213,7 @@ impl Log {
         if state.announced() != reorganisation.from {
             return Err(LogError::Changed);
         }
-        reorganisation
-            .reorg
-            .feed(&state.nodes, proof)
-            .map_err(|error| LogError::Proof(Box::new(error)))
+        reorganisation.reorg.feed(&state.nodes, proof).map_err(verify_error)
     }
 
     /// Replaces the end of the log. Blocks past the part that both share are dropped.
@@ -234,6 +237,21 @@ impl Log {
         self.keep_manifest(&mut writer, manifest)?;
         self.replace_end(&mut writer, NewEnd { tree, ancestors, nodes, signature }, old)
     }
+}
+
+/// A proof that does not hold accuses the peer, so a failure of the own stores must not look like one.
+fn verify_error(error: VerifyError<StorageError>) -> LogError {
+    match error {
+        VerifyError::Tree(error) if is_own_fault(&error) => tree_error(error),
+        error => LogError::Proof(Box::new(error)),
+    }
+}
+
+const fn is_own_fault(error: &TreeError<StorageError>) -> bool {
+    matches!(
+        error,
+        TreeError::Lookup { .. } | TreeError::DamagedNode(_) | TreeError::SizeOverflow(_)
+    )
 }
 
 /// Where the block of a verified proof goes in the data store.
