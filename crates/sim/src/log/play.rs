@@ -79,6 +79,7 @@ impl<'a> Player<'a> {
     ) -> Result<Self, Failure> {
         let mut player = Self::absent(Model::new(role), durability, cast, open);
         player.make(Create::New)?;
+        player.compare()?;
         Ok(player)
     }
 
@@ -116,9 +117,17 @@ impl<'a> Player<'a> {
     /// # Errors
     /// See [`Failure`].
     pub fn step(&mut self, step: &Step) -> Result<(), Failure> {
-        self.model.apply(step, &self.models);
-        self.act(step)?;
+        self.attempt(step)?;
         self.compare()
+    }
+
+    /// As [`step`](Self::step), without the comparison, which reads from the disk.
+    ///
+    /// # Errors
+    /// [`Failure::Open`], [`Failure::Log`].
+    pub fn attempt(&mut self, step: &Step) -> Result<(), Failure> {
+        self.model.apply(step, &self.models);
+        self.act(step)
     }
 
     /// The open log.
@@ -150,7 +159,8 @@ impl<'a> Player<'a> {
         self.log.and_then(Arc::into_inner)
     }
 
-    fn act(&mut self, step: &Step) -> Result<(), Failure> {
+    /// Does `step` and leaves the model as it is: for one more try.
+    pub(crate) fn act(&mut self, step: &Step) -> Result<(), Failure> {
         match step {
             Step::Reopen => {
                 self.kill();
@@ -226,10 +236,9 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    fn make(&mut self, create: Create) -> Result<(), Failure> {
+    pub(crate) fn make(&mut self, create: Create) -> Result<(), Failure> {
         let options = options(self.model.role, self.model.owner, self.durability);
-        self.open_with(options.create(create))?;
-        self.compare()
+        self.open_with(options.create(create))
     }
 
     fn reopen(&mut self) -> Result<(), Failure> {
@@ -244,7 +253,11 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    fn compare(&self) -> Result<(), Failure> {
+    /// Compares the open log with the model.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`].
+    pub fn compare(&self) -> Result<(), Failure> {
         let log = self.log.as_deref().expect("a step that returned left the log open");
         match self.model.difference(log) {
             None => Ok(()),
