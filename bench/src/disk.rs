@@ -69,14 +69,10 @@ fn races(directory: &Path, table: &mut Table) {
                         black_box(raw.read_at(black_box(two), *offset).expect("in bounds"));
                     }
                 })
-            }),
+            })
+            .target(Target::Within(1.3)),
         ];
-        table.race(
-            &format!("cached read of {size} bytes"),
-            TURNS,
-            Target::TimesTheLast(1.3),
-            contenders,
-        );
+        table.race(&format!("cached read of {size} bytes"), TURNS, contenders);
         let contenders = vec![
             Contender::new("read_vec_at", || {
                 per_operation(OPERATIONS, || {
@@ -95,7 +91,7 @@ fn races(directory: &Path, table: &mut Table) {
                 })
             }),
         ];
-        table.race("the same, on the clock", TURNS, Target::None, contenders);
+        table.race("the same, on the clock", TURNS, contenders);
         let data = vec![3; size];
         let (front, back) = data.split_at(size / 2);
         let contenders = vec![
@@ -120,14 +116,10 @@ fn races(directory: &Path, table: &mut Table) {
                         black_box(raw.write_at(black_box(&data), *offset).expect("space"));
                     }
                 })
-            }),
+            })
+            .target(Target::Within(1.3)),
         ];
-        table.race(
-            &format!("cached write of {size} bytes"),
-            TURNS,
-            Target::TimesTheLast(1.3),
-            contenders,
-        );
+        table.race(&format!("cached write of {size} bytes"), TURNS, contenders);
         // Apart: with tokio it syncs every write and cannot be told not to, which would disturb
         // the others.
         let contenders = vec![Contender::new("published 3.0.1 (tokio), synced", || {
@@ -139,7 +131,7 @@ fn races(directory: &Path, table: &mut Table) {
                 });
             })
         })];
-        table.race(&format!("published write of {size} bytes"), 11, Target::None, contenders);
+        table.race(&format!("published write of {size} bytes"), 11, contenders);
     }
 }
 

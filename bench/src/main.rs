@@ -5,14 +5,18 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock and opens files")]
 
+mod append;
 mod disk;
+mod floor;
 mod hash;
-mod log;
+mod javascript;
+mod logs;
 mod measure;
 mod memory;
 mod memory_pager;
+mod published;
 
-use measure::Table;
+use measure::{Table, Tally};
 
 /// A table's name, and what makes it.
 type Entry = (&'static str, fn() -> Table);
@@ -22,7 +26,7 @@ const TABLES: [Entry; 5] = [
     ("memory", memory::table),
     ("disk", disk::table),
     ("hash", hash::table),
-    ("log", log::table),
+    ("append", append::table),
 ];
 
 fn main() -> std::process::ExitCode {
@@ -33,10 +37,14 @@ fn main() -> std::process::ExitCode {
         eprintln!("no table {unknown}; there are: {names}");
         return std::process::ExitCode::from(2);
     }
+    let mut tally = Tally::default();
     for (name, table) in TABLES {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            println!("## {name}\n\n{}", table());
+            let table = table();
+            println!("## {name}\n\n{table}");
+            tally.add(table.tally());
         }
     }
+    println!("{tally}");
     std::process::ExitCode::SUCCESS
 }

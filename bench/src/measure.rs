@@ -5,16 +5,34 @@ use std::time::Instant;
 
 /// Something measured against others: gives nanoseconds per operation, once per call.
 pub struct Contender<'a> {
-    name: &'static str,
-    sample: Box<dyn FnMut() -> f64 + 'a>,
+    name: String,
+    sample: Result<Box<dyn FnMut() -> f64 + 'a>, String>,
+    target: Option<Target>,
     samples: Vec<f64>,
 }
 
 impl<'a> Contender<'a> {
     /// `sample` sets up what it needs and measures the rest with [`per_operation`] or
     /// [`cpu_per_operation`].
-    pub fn new(name: &'static str, sample: impl FnMut() -> f64 + 'a) -> Self {
-        Self { name, sample: Box::new(sample), samples: Vec::new() }
+    pub fn new(name: impl Into<String>, sample: impl FnMut() -> f64 + 'a) -> Self {
+        let sample: Box<dyn FnMut() -> f64 + 'a> = Box::new(sample);
+        Self { name: name.into(), sample: Ok(sample), target: None, samples: Vec::new() }
+    }
+
+    /// One that can not take part.
+    pub fn absent(name: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { name: name.into(), sample: Err(why.into()), target: None, samples: Vec::new() }
+    }
+
+    /// Holds the race against a figure, which is judged in this contender's row.
+    pub fn target(mut self, target: impl Into<Option<Target>>) -> Self {
+        self.target = target.into();
+        self
+    }
+
+    fn median(&mut self) -> Option<f64> {
+        self.samples.sort_by(f64::total_cmp);
+        self.samples.get(self.samples.len() / 2).copied()
     }
 }
 
@@ -38,66 +56,111 @@ pub fn per_operation(operations: usize, run: impl FnOnce()) -> f64 {
     start.elapsed().as_nanos() as f64 / operations as f64
 }
 
-/// What a row is held against.
+/// What a contender's row is held against.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// The first contender takes at most this many nanoseconds.
+    /// This contender takes at most this many nanoseconds.
     Nanoseconds(f64),
-    /// The first contender takes at most this many times what the last does.
-    TimesTheLast(f64),
-    /// Nothing is promised.
-    None,
+    /// The first contender is at least this many times as fast as this one.
+    Faster(f64),
+    /// The first contender takes at most this many times what this one does.
+    Within(f64),
+}
+
+impl Target {
+    /// Whether it is met by a contender that takes `own` where the first takes `first`.
+    fn judge(self, own: f64, first: f64) -> (String, bool) {
+        match self {
+            Self::Nanoseconds(most) => (format!("at most {}", Nanoseconds(most)), own <= most),
+            Self::Faster(times) if times < 1.0 => {
+                let share = own / first;
+                (
+                    format!("at least {:.0} % of its speed: {:.0} %", times * 100.0, share * 100.0),
+                    share >= times,
+                )
+            }
+            Self::Faster(times) => {
+                let ratio = own / first;
+                (format!("at least {times} x as fast: {ratio:.2} x"), ratio >= times)
+            }
+            Self::Within(times) => {
+                let ratio = first / own;
+                (format!("within {times} x its time: {ratio:.2} x"), ratio <= times)
+            }
+        }
+    }
+}
+
+/// How many targets were met, and how many not.
+#[derive(Clone, Copy, Default)]
+pub struct Tally {
+    met: usize,
+    missed: usize,
+    unknown: usize,
+}
+
+impl Tally {
+    fn judge(&mut self, met: bool) -> &'static str {
+        *(if met { &mut self.met } else { &mut self.missed }) += 1;
+        if met { "met" } else { "MISSED" }
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.met += other.met;
+        self.missed += other.missed;
+        self.unknown += other.unknown;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { met, missed, unknown } = self;
+        write!(f, "targets: {met} met, {missed} missed, {unknown} not compared")
+    }
 }
 
 /// Rows of a table, in markdown.
 #[derive(Default)]
 pub struct Table {
-    rows: Vec<[String; 5]>,
+    rows: Vec<[String; 6]>,
     notes: Vec<String>,
+    tally: Tally,
 }
 
 impl Table {
-    /// Lets the contenders take turns for `turns` rounds, after one that is not counted, and adds
-    /// a row for each. The first is ours; each ratio is to it.
-    pub fn race(
-        &mut self,
-        case: &str,
-        turns: usize,
-        target: Target,
-        mut contenders: Vec<Contender<'_>>,
-    ) {
-        for turn in 0..=turns {
+    /// Lets the contenders take turns and adds a row for each. The first is ours; each ratio says how
+    /// many times as long a contender takes. Of several turns the first is not counted.
+    pub fn race(&mut self, case: &str, turns: usize, mut contenders: Vec<Contender<'_>>) {
+        for turn in 0..turns {
             for contender in &mut contenders {
-                let sample = (contender.sample)();
-                if turn > 0 {
+                let Ok(sample) = &mut contender.sample else { continue };
+                let sample = sample();
+                if turn > 0 || turns == 1 {
                     contender.samples.push(sample);
                 }
             }
         }
-        let medians: Vec<f64> =
-            contenders.iter_mut().map(|contender| median(&mut contender.samples)).collect();
-        let ours = medians[0];
-        let last = medians[medians.len() - 1];
-        for (row, (contender, median)) in contenders.iter().zip(&medians).enumerate() {
-            let held = match (row, target) {
-                (0, Target::Nanoseconds(most)) => {
-                    format!("<= {}: {}", Nanoseconds(most), met(*median <= most))
+        let first = contenders.first_mut().and_then(Contender::median);
+        for (row, contender) in contenders.iter_mut().enumerate() {
+            let median = contender.median();
+            let held = match (&contender.sample, contender.target, median, first) {
+                (Err(why), target, _, _) => {
+                    self.tally.unknown += usize::from(target.is_some());
+                    format!("n/a: {why}")
                 }
-                (0, Target::TimesTheLast(most)) => {
-                    let times = *median / last;
-                    format!(
-                        "<= {most} x {}: {times:.2}, {}",
-                        contenders[contenders.len() - 1].name,
-                        met(times <= most)
-                    )
+                (Ok(_), Some(target), Some(own), Some(first)) => {
+                    let (text, met) = target.judge(own, first);
+                    format!("{text}, {}", self.tally.judge(met))
                 }
                 _ => String::new(),
             };
+            let cell = |text: Option<String>| text.unwrap_or_else(|| "n/a".to_owned());
             self.rows.push([
                 if row == 0 { case.to_owned() } else { String::new() },
-                contender.name.to_owned(),
-                Nanoseconds(*median).to_string(),
-                format!("{:.2}", *median / ours),
+                contender.name.clone(),
+                cell(median.map(|time| Nanoseconds(time).to_string())),
+                cell(median.map(|time| rate(1e9 / time))),
+                cell(median.zip(first).map(|(time, first)| format!("{:.2}", time / first))),
                 held,
             ]);
         }
@@ -105,23 +168,29 @@ impl Table {
 
     /// Adds a row that is not a race.
     pub fn fact(&mut self, case: &str, name: &str, value: String, held: Option<bool>) {
-        let held = held.map(met).unwrap_or_default().to_owned();
-        self.rows.push([case.to_owned(), name.to_owned(), value, String::new(), held]);
+        let held = held.map(|met| self.tally.judge(met)).unwrap_or_default().to_owned();
+        let empty = String::new();
+        self.rows.push([case.to_owned(), name.to_owned(), value, empty.clone(), empty, held]);
     }
 
     /// Adds a line below the table.
     pub fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
+
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["case", "contender", "median", "ratio to ours", "target"].map(String::from);
-        let widths: [usize; 5] = std::array::from_fn(|column| {
+        let head = ["case", "contender", "median", "a second", "ratio to ours", "target"]
+            .map(String::from);
+        let widths: [usize; 6] = std::array::from_fn(|column| {
             self.rows.iter().chain([&head]).map(|row| row[column].len()).max().unwrap_or(0)
         });
-        let mut line = |row: &[String; 5]| -> fmt::Result {
+        let mut line = |row: &[String; 6]| -> fmt::Result {
             for (cell, width) in row.iter().zip(widths) {
                 write!(f, "| {cell:width$} ")?;
             }
@@ -139,6 +208,27 @@ impl fmt::Display for Table {
     }
 }
 
+/// Operations a second, to three digits, thousands apart.
+fn rate(rate: f64) -> String {
+    let digits = rate.log10().floor() as i32 - 2;
+    let rounded = if digits > 0 {
+        (rate / 10_f64.powi(digits)).round() * 10_f64.powi(digits)
+    } else {
+        rate.round()
+    };
+    let text = format!("{rounded:.0}");
+    let mut parts: Vec<&str> = Vec::new();
+    let mut rest = text.as_str();
+    while rest.len() > 3 {
+        let (front, back) = rest.split_at(rest.len() - 3);
+        parts.push(back);
+        rest = front;
+    }
+    parts.push(rest);
+    parts.reverse();
+    parts.join(",")
+}
+
 /// A time in the unit that suits it.
 struct Nanoseconds(f64);
 
@@ -147,18 +237,10 @@ impl fmt::Display for Nanoseconds {
         match self.0 {
             time if time < 1e3 => write!(f, "{time:.1} ns"),
             time if time < 1e6 => write!(f, "{:.2} us", time / 1e3),
-            time => write!(f, "{:.2} ms", time / 1e6),
+            time if time < 1e9 => write!(f, "{:.2} ms", time / 1e6),
+            time => write!(f, "{:.2} s", time / 1e9),
         }
     }
-}
-
-fn median(samples: &mut [f64]) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
-
-fn met(met: bool) -> &'static str {
-    if met { "met" } else { "MISSED" }
 }
 
 /// Resident memory of this process, in bytes.

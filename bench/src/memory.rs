@@ -7,7 +7,7 @@ use published_storage::RandomAccess as _;
 use random_access_memory::RandomAccessMemory;
 use random_access_storage::RandomAccess;
 
-use crate::measure::{Contender, Table, Target, cpu_per_operation, shuffled};
+use crate::measure::{Contender, Table, cpu_per_operation, shuffled};
 
 const LEN: usize = 16 << 20;
 const TURNS: usize = 15;
@@ -46,7 +46,7 @@ pub fn table() -> Table {
                 })
             }),
         ];
-        table.race(&format!("read {size} bytes"), TURNS, Target::None, contenders);
+        table.race(&format!("read {size} bytes"), TURNS, contenders);
         let contenders = vec![
             Contender::new("random-access-memory", || {
                 cpu_per_operation(operations, || {
@@ -65,7 +65,7 @@ pub fn table() -> Table {
                 })
             }),
         ];
-        table.race(&format!("write {size} bytes"), TURNS, Target::None, contenders);
+        table.race(&format!("write {size} bytes"), TURNS, contenders);
     }
     table
 }

@@ -28,12 +28,12 @@ pub fn table() -> Table {
     table.race(
         "first touch of a page",
         15,
-        Target::Nanoseconds(300.0),
         vec![
             Contender::new("memory-pager", || {
                 let mut pager = Pager::new(1024);
                 each!(in_order, |number| pager.get_mut_or_alloc(number)[0] = 1)
-            }),
+            })
+            .target(Target::Nanoseconds(300.0)),
             Contender::new("0.9", || {
                 let mut pager = Published::new(1024);
                 each!(in_order, |number| pager.get_mut_or_alloc(number)[0] = 1)
@@ -50,15 +50,13 @@ pub fn table() -> Table {
         ours.get_mut_or_alloc(number)[0] = 1;
         theirs.get_mut_or_alloc(number)[0] = 1;
     }
-    for (case, order, most) in [
-        ("get, in order", &in_order, Target::Nanoseconds(3.0)),
-        ("get, random", &random, Target::Nanoseconds(9.0)),
-    ] {
+    for (case, order, most) in [("get, in order", &in_order, 3.0), ("get, random", &random, 9.0)] {
         let contenders = vec![
-            Contender::new("memory-pager", || each!(order, |number| ours.get(number))),
+            Contender::new("memory-pager", || each!(order, |number| ours.get(number)))
+                .target(Target::Nanoseconds(most)),
             Contender::new("0.9", || each!(order, |number| theirs.get(number))),
         ];
-        table.race(case, TURNS, most, contenders);
+        table.race(case, TURNS, contenders);
     }
     for (case, order) in
         [("get and read a byte, in order", &in_order), ("get and read a byte, random", &random)]
@@ -69,7 +67,7 @@ pub fn table() -> Table {
             }),
             Contender::new("0.9", || each!(order, |number| theirs.get(number).map(|page| page[7]))),
         ];
-        table.race(case, TURNS, Target::None, contenders);
+        table.race(case, TURNS, contenders);
     }
     let contenders = vec![
         Contender::new("memory-pager", || {
@@ -77,7 +75,7 @@ pub fn table() -> Table {
         }),
         Contender::new("0.9", || each!(random, |number| theirs.get_mut_or_alloc(number)[0] = 2)),
     ];
-    table.race("get_mut_or_alloc of what is there, random", TURNS, Target::None, contenders);
+    table.race("get_mut_or_alloc of what is there, random", TURNS, contenders);
 
     // Many at once, so that what the allocator keeps does not count.
     const LONELY: u64 = 1000;

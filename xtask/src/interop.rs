@@ -18,9 +18,9 @@ mod script;
 
 use std::path::{Path, PathBuf};
 
-use crate::process::{Echo, capture, cargo, is_present, program};
+use crate::process::{Echo, capture, cargo, is_present};
 use crate::report::{Figures, Miss, Outcome, miss};
-use crate::{rng, tree};
+use crate::{npm, rng, tree};
 
 use driver::{Side, Sides};
 use script::{Script, Tally};
@@ -85,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         }
     }
     let folder = tree::root().join("interop");
-    install(&folder)?;
+    npm::install(&folder)?;
     let built = build()?;
     let mut sides = Sides::start(&folder.join("driver.js"), &built.join("interop-driver"))?;
 
@@ -130,19 +130,6 @@ fn run_scripts(options: &Options, sides: &mut Sides, work: &Path) -> Result<Tall
 fn mix(seed: u64, index: u64) -> u64 {
     let mut rng = rng::Rng::new(seed ^ index.wrapping_mul(0x2545_f491_4f6c_dd1d));
     rng.next()
-}
-
-/// `npm ci`, when what is installed is not what the lock file says.
-fn install(folder: &Path) -> Result<(), Miss> {
-    let wanted = std::fs::read(folder.join("package-lock.json"))?;
-    let stamp = folder.join("node_modules").join(".xtask-lock.json");
-    if std::fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    let mut npm = program("npm", ["ci", "--no-audit", "--no-fund"]);
-    capture(npm.current_dir(folder), Echo::OnFailure)?;
-    std::fs::write(&stamp, wanted)?;
-    Ok(())
 }
 
 /// Builds the Rust driver and the command, and gives the folder with both.

@@ -18,6 +18,7 @@
 )]
 
 mod interop;
+mod npm;
 mod process;
 mod report;
 mod rng;

@@ -1,0 +1,75 @@
+//! A node process that does timed jobs: JavaScript Hypercore 11 takes part without node's start.
+
+use std::cell::RefCell;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::measure::Contender;
+
+/// Where the packages and the scripts are.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("javascript")
+}
+
+/// Why JavaScript can not take part, if it can not.
+pub fn absence() -> Option<String> {
+    let node = Command::new("node").arg("--version").stdout(Stdio::null()).status();
+    if !node.is_ok_and(|status| status.success()) {
+        return Some("node is missing".to_owned());
+    }
+    let installed = folder().join("node_modules").join("hypercore").exists();
+    (!installed).then(|| "not installed: `npm ci` in bench/javascript".to_owned())
+}
+
+/// The process, until it is dropped.
+pub struct JavaScript {
+    child: Child,
+    pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
+}
+
+impl JavaScript {
+    /// Starts it, or says why not.
+    pub fn start() -> Result<Self, String> {
+        if let Some(why) = absence() {
+            return Err(why);
+        }
+        let mut child = Command::new("node")
+            .arg(folder().join("driver.js"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let input = child.stdin.take().expect("a pipe");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        Ok(Self { child, pipes: RefCell::new((input, output)) })
+    }
+
+    /// Has a job done and gives its answer, which for most is its time in nanoseconds.
+    pub fn ask(&self, job: &str) -> f64 {
+        let (input, output) = &mut *self.pipes.borrow_mut();
+        writeln!(input, "{job}").expect("node listens");
+        let mut answer = String::new();
+        output.read_line(&mut answer).expect("node answers");
+        answer.trim().parse().unwrap_or_else(|_| panic!("JavaScript, {job}: {answer}"))
+    }
+
+    /// JavaScript in a race, or its excuse.
+    pub fn contender<'a>(
+        javascript: &'a Result<Self, String>,
+        name: impl Into<String>,
+        mut sample: impl FnMut(&Self) -> f64 + 'a,
+    ) -> Contender<'a> {
+        match javascript {
+            Ok(javascript) => Contender::new(name, move || sample(javascript)),
+            Err(why) => Contender::absent(name, why.as_str()),
+        }
+    }
+}
+
+impl Drop for JavaScript {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
