@@ -4,6 +4,7 @@
 //! [`RandomAccess`] stores; its [`Recording`] gives the images that a crash may leave.
 
 mod crash;
+mod faulty;
 mod image;
 mod medium;
 mod recording;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use random_access_storage::{Error, Operation, RandomAccess, Result, SyncScope};
 
 pub use crash::{Crash, Fill, Plan};
+pub use faulty::FaultyFile;
 pub use image::{Image, SECTOR_LEN};
 pub use medium::SyncFault;
 pub use recording::Recording;

@@ -95,6 +95,8 @@ struct Plan {
     fault: Option<Fault>,
     /// Calls that fit to be let through before the fault.
     before: u64,
+    /// Calls that fit and were let through.
+    passed: u64,
     /// Whether later calls that fit fail as well.
     lasting: bool,
     fired: bool,
@@ -140,6 +142,12 @@ impl Faults {
         hold(&self.0).fired
     }
 
+    /// How many calls that fit were let through: with a fault that is never reached, how many there are.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        hold(&self.0).passed
+    }
+
     /// Counts a call; gives the fault if this is the one. For other disks than [`FaultyDisk`], which do
     /// what the fault says themselves.
     #[must_use]
@@ -148,6 +156,7 @@ impl Faults {
         let fault = plan.fault.filter(|fault| fault.fits(operation))?;
         if let Some(before) = plan.before.checked_sub(1) {
             plan.before = before;
+            plan.passed = plan.passed.saturating_add(1);
             return None;
         }
         plan.fired = true;
