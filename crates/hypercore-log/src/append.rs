@@ -1,6 +1,7 @@
 //! Appending: one signature for a batch, hashed before the lock is taken.
 
 use hypercore_merkle::{Leaf, Node};
+use random_access_storage::RandomAccess;
 
 use crate::blocks::write_blocks;
 use crate::commit::Unsynced;
@@ -117,7 +118,7 @@ impl Log {
         self.poison_on_error(written)?;
         if direct {
             let first = old.length.saturating_mul(2);
-            self.poison_on_error(self.write_nodes(first, &nodes))?;
+            self.poison_on_error(write_nodes(&*self.stores.tree, first, &nodes))?;
         }
         let appended = Appended { length: tree.length(), byte_length: tree.byte_length() };
         let (entry_nodes, file_nodes) =
@@ -151,45 +152,48 @@ impl Log {
         self.end_operation(writer, sequence, data_len)?;
         Ok(appended)
     }
+}
 
-    /// Writes the nodes of an append whose first leaf is `first`, in the order they were made.
-    ///
-    /// Nearly all of them lie side by side from `first` on, in windows that are written whole; the gaps of
-    /// parents that are not complete become zeros, which is what is there. The few parents that begin before
-    /// the window are written one by one.
-    fn write_nodes(&self, first: u64, nodes: &[Node]) -> Result<(), StorageError> {
-        let in_tree = StorageError::in_file(FileName::Tree);
-        let store = &*self.stores.tree;
-        let offset = |index: u64| index.saturating_mul(NODE_LEN);
-        let mut window = first;
-        let mut bytes: Vec<u8> = Vec::new();
-        for node in nodes {
-            let index = node.index.get();
-            let Some(place) = index.checked_sub(window) else {
-                store.write_at(offset(index), &encode(Some(node))).map_err(&in_tree)?;
-                continue;
-            };
-            let mut place = usize::try_from(place).unwrap_or(usize::MAX);
-            if place >= WINDOW_NODES {
-                store.write_at(offset(window), &bytes).map_err(&in_tree)?;
-                bytes.clear();
-                window = index;
-                place = 0;
-            }
-            let at = place.saturating_mul(NODE_BYTES);
-            let end = at.saturating_add(NODE_BYTES);
-            if bytes.len() < end {
-                bytes.resize(end, 0);
-            }
-            if let Some(slot) = bytes.get_mut(at..end) {
-                slot.copy_from_slice(&encode(Some(node)));
-            }
+/// Writes the nodes of an append whose first leaf is `first`, in the order they were made.
+///
+/// Nearly all of them lie side by side from `first` on, in windows that are written whole; the gaps of
+/// parents that are not complete become zeros, which is what is there. The few parents that begin before
+/// the window are written one by one.
+pub(crate) fn write_nodes(
+    store: &dyn RandomAccess,
+    first: u64,
+    nodes: &[Node],
+) -> Result<(), StorageError> {
+    let in_tree = StorageError::in_file(FileName::Tree);
+    let offset = |index: u64| index.saturating_mul(NODE_LEN);
+    let mut window = first;
+    let mut bytes: Vec<u8> = Vec::new();
+    for node in nodes {
+        let index = node.index.get();
+        let Some(place) = index.checked_sub(window) else {
+            store.write_at(offset(index), &encode(Some(node))).map_err(&in_tree)?;
+            continue;
+        };
+        let mut place = usize::try_from(place).unwrap_or(usize::MAX);
+        if place >= WINDOW_NODES {
+            store.write_at(offset(window), &bytes).map_err(&in_tree)?;
+            bytes.clear();
+            window = index;
+            place = 0;
         }
-        if bytes.is_empty() {
-            return Ok(());
+        let at = place.saturating_mul(NODE_BYTES);
+        let end = at.saturating_add(NODE_BYTES);
+        if bytes.len() < end {
+            bytes.resize(end, 0);
         }
-        store.write_at(offset(window), &bytes).map_err(&in_tree)
+        if let Some(slot) = bytes.get_mut(at..end) {
+            slot.copy_from_slice(&encode(Some(node)));
+        }
     }
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    store.write_at(offset(window), &bytes).map_err(&in_tree)
 }
 
 fn check_lens(blocks: &[&[u8]], max: usize) -> Result<(), LogError> {

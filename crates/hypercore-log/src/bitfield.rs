@@ -413,6 +413,11 @@ impl Bitfield {
         })
     }
 
+    /// Counts page `number` among those that differ from the file, whether it does or not.
+    pub(crate) fn mark_page(&mut self, number: u64) {
+        self.dirty.insert(only(number));
+    }
+
     /// Forgets which pages differ from the file: the caller has written them.
     pub(crate) fn clear_dirty(&mut self) {
         self.dirty.clear();

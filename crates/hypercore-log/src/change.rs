@@ -13,6 +13,7 @@ use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
 use crate::options::Rhythm;
+use crate::rewrite::cut_oplog;
 use crate::state::{Head, State, tree_error};
 use crate::stores::FileName;
 use crate::writer::Writer;
@@ -75,6 +76,10 @@ impl Log {
             (state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?, old)
         };
         let signature = if length == 0 { None } else { Some(self.sign(&writer, &tree)?) };
+        if writer.header_lost {
+            // Opening left standing what may belong to the lost header.
+            self.poison_on_error(cut_oplog(&self.stores, writer.oplog.entries_end))?;
+        }
         self.settle_direct_nodes(&mut writer)?;
         let end = NewEnd { tree, ancestors: length, nodes: Vec::new(), signature };
         let head = self.replace_end(&mut writer, end, old)?;

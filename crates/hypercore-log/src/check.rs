@@ -38,6 +38,10 @@ pub(crate) struct Piece {
     pub(crate) len: u64,
     /// The blocks that do not, in order.
     pub(crate) faults: Vec<(u64, Fault)>,
+    /// Where the blocks stand in the data store.
+    pub(crate) start: u64,
+    /// What was hashed: the bytes of all of them, as far as the store has them.
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Checks blocks from the start of `run` on, which must be stored ones, as many as make a piece.
@@ -46,7 +50,13 @@ pub(crate) fn check_piece(
     data: &dyn RandomAccess,
     run: Range<u64>,
 ) -> Result<Piece, LogError> {
-    let mut piece = Piece { next: run.start.saturating_add(1), len: 0, faults: Vec::new() };
+    let mut piece = Piece {
+        next: run.start.saturating_add(1),
+        len: 0,
+        faults: Vec::new(),
+        start: 0,
+        bytes: Vec::new(),
+    };
     let start = match state.tree.byte_range(&state.nodes, run.start) {
         Ok(range) => range.start,
         Err(error @ TreeError::Lookup { .. }) => return Err(tree_error(error)),
@@ -87,6 +97,8 @@ pub(crate) fn check_piece(
         }
         offset = offset.saturating_add(leaf.size);
     }
+    piece.start = start;
+    piece.bytes = there;
     Ok(piece)
 }
 

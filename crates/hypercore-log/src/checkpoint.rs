@@ -5,6 +5,7 @@
 //! the old header with all its entries, or the new one.
 
 use crate::canary::{Bug, planted};
+use crate::entry::Entry;
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
 use crate::nodes::{NODE_BYTES, NODE_LEN, encode, stored_len};
@@ -87,7 +88,12 @@ impl Log {
     pub(crate) fn write_checkpoint(&self, writer: &mut Writer) -> Result<(), LogError> {
         self.settle(self.commit.newest())?;
         if !writer.has_tail() {
-            // The cut after the last header may not be on the medium yet. Were it lost and the next header
+            // A header that is torn, or whose sync fails, must leave an entry of the one before in front: that
+            // tells it from a damaged one, and an oplog that was left clean from one that was not.
+            if self.options.rhythm == Rhythm::Bounded {
+                self.write_entry(writer, &Entry::default())?;
+            }
+            // Also, the cut after the last header may not be on the medium yet. Were it lost and the next header
             // kept, the entries of before both would carry the right bit again.
             self.poison_on_error(self.stores.sync(FileName::Oplog))?;
         }

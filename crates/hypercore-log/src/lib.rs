@@ -72,6 +72,7 @@ mod options;
 mod proofs;
 mod recover;
 mod replay;
+mod rewrite;
 mod state;
 mod stores;
 mod writer;

@@ -75,8 +75,9 @@ impl Log {
     /// first that does not match; [`recovery`](Self::recovery) tells what was found.
     ///
     /// # Durability
-    /// A new core is on stable storage on return. Opening for writing syncs what it replayed (a killed process
-    /// may have written and not synced it), cuts what is invalid off the oplog, takes nodes of lost batches out of
+    /// A new core is on stable storage on return. Opening for writing, where the last writer did not end with a
+    /// completed sync, writes what it verified once more and syncs it (a killed process may not have synced it, or
+    /// a sync failed), cuts what is invalid off the oplog, takes nodes of lost batches out of
     /// the tree store, and writes a checkpoint when a truncation was replayed or an entry cut. It cuts nothing
     /// when the newest header is lost ([`LogError::HeaderLost`]). Opening for reading writes nothing.
     ///

@@ -474,6 +474,11 @@ impl OplogPosition {
         live_bit(self.bits)
     }
 
+    /// Where in the header file the live header is, unless it is in its slot.
+    pub(crate) const fn external(&self) -> Option<ExternalHeader> {
+        self.external
+    }
+
     /// Where the slot of the live header starts in the file.
     pub(crate) const fn slot_offset(&self) -> u64 {
         if live_bit(self.bits) { SLOT_LEN } else { 0 }

@@ -13,13 +13,14 @@ use random_access_storage::SyncScope;
 use crate::bitfield::Bitfield;
 use crate::canary::{Bug, planted};
 use crate::checkpoint::Version10Rhythm;
-use crate::commit::GroupCommit;
+use crate::commit::{Announced, GroupCommit};
 use crate::error::{Corruption, LogError, OpenError, StorageError};
 use crate::header::{Header, HeaderTree, StoredKeyPair, UserData};
 use crate::log::{Log, Settings};
 use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState, Tail};
 use crate::options::{Access, Create, OpenOptions, Rhythm};
 use crate::replay::{Replayed, replay};
+use crate::rewrite::{cut_oplog, rewrite_tail};
 use crate::state::{State, node_offset};
 use crate::stores::{FileName, Stores};
 use crate::writer::Writer;
@@ -193,32 +194,25 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
                 && kept.entries == loaded.entries.len()),
         nodes_rebuilt,
     };
-    let header = loaded.header;
+    let (header, file_len) = (loaded.header, loaded.file_len);
     if options.access == Access::ReadOnly {
         return Ok(finish(stores, &options, header, signer, position, state, report));
     }
-    if report.entries_replayed > 0 {
-        // A killed process may have written all this and synced none of it.
-        for name in [FileName::Data, FileName::Tree, FileName::Bitfield, FileName::Oplog] {
-            stores.sync(name)?;
-        }
+    let left_clean = file_len == ENTRIES_START;
+    if !left_clean {
+        let old = Announced { fork: header.tree.fork, length: header.tree.length };
+        let entries = loaded.entries.get(..kept.entries).unwrap_or_default();
+        rewrite_tail(&stores, &mut state, &position, old, entries).map_err(open_error)?;
     }
     let bounded = options.rhythm == Rhythm::Bounded;
     if report.newer_header_lost && bounded {
         // Nothing is cut: what is left of the later state may still help whoever mends this.
         return Ok(finish(stores, &options, header, signer, position, state, report));
     }
-    if report.oplog_bytes_cut > 0 && !planted(Bug::TailNotCut) {
-        // Synced before anything is written behind it: otherwise a later power cut could undo the cut
-        // and leave a cut entry standing behind a new one.
-        // And synced before the cut: the header that disowns the entries may be that of a killed process,
-        // which had not synced it yet.
-        stores
-            .oplog
-            .sync(SyncScope::All)
-            .and_then(|()| stores.oplog.truncate(kept.end))
-            .and_then(|()| stores.oplog.sync(SyncScope::All))
-            .map_err(StorageError::in_file(FileName::Oplog))?;
+    if !left_clean && !planted(Bug::TailNotCut) {
+        // Before anything is written behind it: otherwise a later power cut could undo the cut and leave a cut entry
+        // standing behind a new one.
+        cut_oplog(&stores, kept.end)?;
     }
     if report.entries_cut > 0 {
         let length = state.tree.length();
