@@ -5,6 +5,12 @@
 
 use bytes::Bytes;
 
+/// Bytes that are copied before other tasks get a turn: some tens of microseconds.
+const COPY_LEN_PER_TURN: usize = 256 * 1024;
+
+/// What a block counts beside its bytes, so that many tiny ones give others a turn as well.
+const COPY_LEN_PER_BLOCK: usize = 64;
+
 /// Blocks that no longer borrow from the caller.
 #[derive(Debug)]
 pub(crate) enum Batch {
@@ -13,35 +19,64 @@ pub(crate) enum Batch {
         /// Where each block ends in `bytes`.
         ends: Vec<usize>,
     },
-    Owned(Vec<Bytes>),
+    Owned {
+        blocks: Vec<Bytes>,
+        len: usize,
+    },
 }
 
 impl Batch {
-    pub(crate) fn copy_of<B: AsRef<[u8]>>(blocks: &[B]) -> Self {
+    /// Copies blocks, now and then letting other tasks run.
+    pub(crate) async fn copy_of<B: AsRef<[u8]>>(blocks: &[B]) -> Self {
         let mut bytes = Vec::with_capacity(total_len(blocks));
         let mut ends = Vec::with_capacity(blocks.len());
+        let mut copied = 0_usize;
         for block in blocks {
-            bytes.extend_from_slice(block.as_ref());
+            for piece in block.as_ref().chunks(COPY_LEN_PER_TURN) {
+                if copied >= COPY_LEN_PER_TURN {
+                    copied = 0;
+                    tokio::task::yield_now().await;
+                }
+                bytes.extend_from_slice(piece);
+                copied = copied.saturating_add(piece.len());
+            }
+            copied = copied.saturating_add(COPY_LEN_PER_BLOCK);
             ends.push(bytes.len());
         }
         Self::Joined { bytes, ends }
     }
 
-    /// Calls `then` with the blocks as slices.
-    pub(crate) fn with_slices<T>(&self, then: impl FnOnce(&[&[u8]]) -> T) -> T {
+    pub(crate) fn owned(blocks: Vec<Bytes>) -> Self {
+        let len = total_len(&blocks);
+        Self::Owned { blocks, len }
+    }
+
+    /// Blocks.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Joined { ends, .. } => ends.len(),
+            Self::Owned { blocks, .. } => blocks.len(),
+        }
+    }
+
+    /// Bytes of all blocks together.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Joined { bytes, .. } => bytes.len(),
+            Self::Owned { len, .. } => *len,
+        }
+    }
+
+    /// Adds the blocks to `slices`.
+    pub(crate) fn push_slices<'a>(&'a self, slices: &mut Vec<&'a [u8]>) {
         match self {
             Self::Joined { bytes, ends } => {
                 let starts = std::iter::once(&0).chain(ends);
-                let slices: Vec<&[u8]> = starts
-                    .zip(ends)
-                    .map(|(start, end)| bytes.get(*start..*end).unwrap_or_default())
-                    .collect();
-                then(&slices)
+                let blocks = starts.zip(ends);
+                slices
+                    .extend(blocks.map(|(start, end)| bytes.get(*start..*end).unwrap_or_default()));
             }
-            Self::Owned(blocks) => {
-                let slices: Vec<&[u8]> = blocks.iter().map(AsRef::as_ref).collect();
-                then(&slices)
-            }
+            Self::Owned { blocks, .. } => slices.extend(blocks.iter().map(|block| &**block)),
         }
     }
 }

@@ -144,9 +144,8 @@ impl Builder {
 
     /// Opens the log.
     ///
-    /// Must be called inside a tokio runtime, with its timer enabled for
-    /// [`Durability::Eventual`]; the log's long calls run on that runtime's blocking threads,
-    /// whoever awaits them.
+    /// Must be called inside a tokio runtime; the log's long calls run on that runtime's blocking
+    /// threads, whoever awaits them.
     ///
     /// # Durability
     /// A new log is on stable storage, with its directory, on return.

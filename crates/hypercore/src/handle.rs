@@ -6,18 +6,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hypercore_crypto::{CoreKey, DiscoveryKey, Hash};
 use hypercore_log::{
-    Appended as LogAppended, AuditProgress, AuditReport, BLOCK_LEN_MAX, Cleared, Log, LogError,
-    RecoveryReport,
+    AuditProgress, AuditReport, BLOCK_LEN_MAX, Cleared, Log, LogError, RecoveryReport,
 };
 
 use crate::batch::{Batch, total_len};
 use crate::builder::Builder;
-use crate::encryption::{Cipher, encrypt};
+use crate::encryption::Cipher;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
 use crate::info::{Appended, Info};
-use crate::shared::Shared;
+use crate::shared::{Shared, append};
 use crate::storage::Storage;
 
 /// The largest write in bytes that runs inline under `Eventual` durability: hashing and handing it
@@ -80,8 +79,8 @@ impl Hypercore {
 
     /// Appends blocks, all or none, with one signature; much faster than one by one.
     ///
-    /// Large batches are copied once, to a blocking thread; [`append_owned`](Self::append_owned)
-    /// moves them instead. No blocks: nothing is written.
+    /// Large batches are copied once, in pieces between which other tasks run;
+    /// [`append_owned`](Self::append_owned) moves them instead. No blocks: nothing is written.
     ///
     /// # Durability
     /// As for [`append`](Self::append), for the batch as a whole: after a crash all of it is there, or
@@ -102,10 +101,11 @@ impl Hypercore {
     /// # Errors
     /// Those of [`append`](Self::append).
     pub async fn append_owned(&self, blocks: Vec<Bytes>) -> Result<Appended> {
+        check_lens(&blocks)?;
         if self.is_short(&blocks) {
             return self.append_inline(&blocks).await;
         }
-        self.append_long(Batch::Owned(blocks)).await
+        self.shared.append_queued(Batch::owned(blocks)).await
     }
 
     /// Comes before every call that runs inline. Such calls never wait, so a task that makes one
@@ -115,10 +115,11 @@ impl Hypercore {
     }
 
     async fn append_slice<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {
+        check_lens(blocks)?;
         if self.is_short(blocks) {
             return self.append_inline(blocks).await;
         }
-        self.append_long(Batch::copy_of(blocks)).await
+        self.shared.append_queued(Batch::copy_of(blocks).await).await
     }
 
     fn is_short<B: AsRef<[u8]>>(&self, blocks: &[B]) -> bool {
@@ -132,17 +133,6 @@ impl Hypercore {
         let appended = self.shared.inline(|log, cipher| append(log, cipher, blocks))?;
         self.shared.wrote_inline(blocks.len());
         Ok(appended)
-    }
-
-    async fn append_long(&self, batch: Batch) -> Result<Appended> {
-        let shared = Arc::clone(&self.shared);
-        self.shared
-            .blocking_write(move |log, cipher| {
-                let appended = batch.with_slices(|blocks| append(log, cipher, blocks))?;
-                shared.wrote();
-                Ok(appended)
-            })
-            .await
     }
 
     /// Reads a block; `None` when it is not stored here (never downloaded, or cleared).
@@ -207,14 +197,7 @@ impl Hypercore {
     /// `Caller` when this handle may not write; `Io`, `Closed`. A part of the range past the end, or
     /// that is not stored, is no error.
     pub async fn clear(&self, blocks: Range<u64>) -> Result<Cleared> {
-        let shared = Arc::clone(&self.shared);
-        self.shared
-            .blocking_write(move |log, _| {
-                let cleared = log.clear(blocks)?;
-                shared.wrote();
-                Ok(cleared)
-            })
-            .await
+        self.shared.blocking_write(move |log, _| Ok(log.clear(blocks)?)).await
     }
 
     /// Shortens the log to `length` blocks. Its fork number rises by one, or to `fork`, which must be
@@ -227,14 +210,7 @@ impl Hypercore {
     /// `Caller` when the log is shorter than `length`, `fork` is not above the present fork, or this
     /// handle may not write; `Io`, `Closed`.
     pub async fn truncate(&self, length: u64, fork: Option<u64>) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        self.shared
-            .blocking_write(move |log, _| {
-                log.truncate(length, fork)?;
-                shared.wrote();
-                Ok(())
-            })
-            .await
+        self.shared.blocking_write(move |log, _| Ok(log.truncate(length, fork).map(drop)?)).await
     }
 
     /// The hash that the log had when it was `length` blocks long (in the present fork).
@@ -319,8 +295,8 @@ impl Hypercore {
     /// say `Closed` from now on.
     ///
     /// Without it, the log closes when the last clone is dropped. Under `Eventual` durability the
-    /// flush that is due then runs on a blocking thread, if the runtime is still there, and nobody
-    /// hears of its failure.
+    /// flush that is due then runs on a blocking thread, or before the drop returns where the runtime
+    /// is gone, and nobody hears of its failure.
     ///
     /// # Errors
     /// `Io` when what was not yet durable could not be made so.
@@ -385,25 +361,16 @@ impl Hypercore {
     }
 }
 
-fn append<B: AsRef<[u8]>>(log: &Log, cipher: &Cipher, blocks: &[B]) -> Result<Appended> {
-    let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
-    let LogAppended { length, byte_length, .. } = if let Some(scheme) = cipher.scheme() {
-        // The engine allows for padding, so the limit on content is looked at here.
-        for block in blocks {
-            if block.as_ref().len() > BLOCK_LEN_MAX {
-                let (len, max) = (block.as_ref().len() as u64, BLOCK_LEN_MAX as u64);
-                return Err(LogError::BlockTooLarge { len, max }.into());
-            }
+/// The engine allows for the padding of encrypted blocks, so the limit on content is looked at here;
+/// one block too large must also not fail the appends that are written together with it.
+fn check_lens<B: AsRef<[u8]>>(blocks: &[B]) -> Result<()> {
+    match blocks.iter().map(|block| block.as_ref().len()).find(|len| *len > BLOCK_LEN_MAX) {
+        Some(len) => {
+            let (len, max) = (len as u64, BLOCK_LEN_MAX as u64);
+            Err(LogError::BlockTooLarge { len, max }.into())
         }
-        log.append_with(|head| encrypt(scheme, head.length, head.fork, blocks))?
-    } else {
-        log.append(blocks)?
-    };
-    Ok(Appended {
-        first: length.saturating_sub(count),
-        length,
-        byte_length: cipher.content_len(byte_length, length),
-    })
+        None => Ok(()),
+    }
 }
 
 fn is_short_read(log: &Log, index: u64) -> Result<bool> {

@@ -37,7 +37,7 @@
 //! signed, and a torn tail is cut. Which blocks are certain to be there is chosen on opening:
 //!
 //! - [`Durability::Immediate`], the default: those whose append returned. Appends at the same time
-//!   share the syncs.
+//!   share one signature and the syncs.
 //! - [`Durability::Eventual`]: those too, if the process was killed; after a power cut, those whose
 //!   append returned before the last flush began. A flush begins at most [`EVENTUAL_FLUSH_AFTER`] after
 //!   the first append that waits for one, on [`flush`](Hypercore::flush), and on
@@ -45,9 +45,10 @@
 //!
 //! # Runtime
 //!
-//! Opening needs a tokio runtime, with its timer enabled for [`Durability::Eventual`]. Long calls
-//! (large reads and appends, all that syncs, audits) run on its blocking threads; short ones run
-//! inline. After opening, any executor may await the calls.
+//! Opening needs a tokio runtime; its timer and I/O driver are not used. Long calls (large reads and
+//! appends, all that syncs, audits) run on its blocking threads; short ones run inline. After
+//! opening, any executor may await the calls. What [`Durability::Eventual`] still owes when the
+//! runtime goes away is synced then.
 //!
 //! # Features
 //!
@@ -62,6 +63,7 @@ mod error;
 mod handle;
 mod info;
 mod options;
+mod queue;
 mod shared;
 mod storage;
 

@@ -2,28 +2,32 @@
 //! executor thread busy.
 //!
 //! A call runs inline when it is short for sure, else on a blocking thread of the runtime the log
-//! was opened in. The engine sits behind a `RwLock` that only closing takes for writing: it is held
-//! during a call, never over an await. Knows nothing of formats and options.
+//! was opened in; appends that wait for such a thread go through a queue. The engine sits behind a
+//! `RwLock` that only closing takes for writing: it is held during a call, never over an await.
+//! Knows nothing of formats and options.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hypercore_crypto::{CoreKey, DiscoveryKey};
-use hypercore_log::{Durability, Log};
+use hypercore_log::{Appended as LogAppended, Durability, Log, LogError};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::background::Background;
-use crate::encryption::Cipher;
+use crate::batch::Batch;
+use crate::encryption::{Cipher, encrypt};
 use crate::error::{Error, Result};
+use crate::info::Appended;
+use crate::queue::Queue;
 
-/// Logs whose last handle was dropped while a blocking thread still syncs them. Their locks are
-/// held until it is done, so an opener that finds a lock asks here whether to wait.
-static DROPPED_AND_SYNCING: AtomicUsize = AtomicUsize::new(0);
+/// Logs that a blocking thread syncs without anybody waiting for it. It holds their locks also when
+/// the last handle is gone, so an opener that finds a lock asks here whether to wait.
+static SETTLING: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether some log in this process is still being synced after its last handle was dropped.
+/// Whether some log in this process is being synced that may have no handle any more.
 pub(crate) fn is_some_log_settling() -> bool {
-    DROPPED_AND_SYNCING.load(Ordering::Acquire) > 0
+    SETTLING.load(Ordering::Acquire) > 0
 }
 
 /// The numbers a handle still answers with after closing.
@@ -69,7 +73,8 @@ pub(crate) struct Shared {
     /// Writes on blocking threads right now. While there are some, a short write would wait for
     /// their turn, so it does not run inline.
     long_writes: AtomicUsize,
-    background: Arc<Background>,
+    queue: Arc<Queue<Arc<Self>>>,
+    background: Background,
 }
 
 impl Shared {
@@ -79,22 +84,18 @@ impl Shared {
         durability: Durability,
         runtime: Handle,
     ) -> Arc<Self> {
-        let background = Arc::new(Background::default());
-        let shared = Arc::new(Self {
+        Arc::new(Self {
             identity,
             log: RwLock::new(Some(log)),
-            runtime: runtime.clone(),
+            runtime,
             durability,
             closing: AtomicBool::new(false),
             closed: watch::Sender::new(None),
             last_seen: Mutex::default(),
             long_writes: AtomicUsize::new(0),
-            background: Arc::clone(&background),
-        });
-        if durability == Durability::Eventual {
-            runtime.spawn(background.run(Arc::downgrade(&shared)));
-        }
-        shared
+            queue: Arc::new(Queue::new()),
+            background: Background::default(),
+        })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -105,6 +106,7 @@ impl Shared {
     pub(crate) fn may_write_inline(&self) -> bool {
         self.durability == Durability::Eventual
             && self.long_writes.load(Ordering::Acquire) == 0
+            && !self.queue.is_served()
             && !self.background.is_tail_long()
     }
 
@@ -154,28 +156,64 @@ impl Shared {
         .await
     }
 
+    /// Appends blocks on a blocking thread, together with what others append meanwhile. Once asked
+    /// for it runs to its end, also when the future is dropped.
+    pub(crate) async fn append_queued(self: &Arc<Self>, batch: Batch) -> Result<Appended> {
+        if self.is_closed() {
+            return Err(Error::closed());
+        }
+        let pushed = self.queue.push(Arc::clone(self), batch);
+        if pushed.unserved {
+            let serving = Serving { queue: Arc::clone(&self.queue), served: false };
+            drop(self.runtime.spawn_blocking(move || serving.serve()));
+        }
+        // Without an answer the thread panicked in the middle of a write.
+        pushed.answer.await.unwrap_or_else(|_| Err(LogError::Poisoned.into()))
+    }
+
     /// Something was written. Without syncs in the calls themselves, the background takes over.
-    pub(crate) fn wrote(&self) {
+    pub(crate) fn wrote(self: &Arc<Self>) {
         if self.durability == Durability::Eventual {
-            self.background.wrote();
+            self.background.wrote(self);
         }
     }
 
     /// Blocks were written by [`inline`](Self::inline).
-    pub(crate) fn wrote_inline(&self, blocks: usize) {
-        self.background.wrote_inline(blocks);
-    }
-
-    /// Makes everything written so far durable, and shortens the oplog.
-    pub(crate) async fn checkpoint(self: &Arc<Self>) -> Result<()> {
-        self.background.begin_flush();
-        self.blocking_write(|log, _| Ok(log.checkpoint()?)).await
+    pub(crate) fn wrote_inline(self: &Arc<Self>, blocks: usize) {
+        self.background.wrote_inline(self, blocks);
     }
 
     /// Makes everything written so far durable.
     pub(crate) async fn flush(self: &Arc<Self>) -> Result<()> {
         self.background.begin_flush();
         self.blocking_write(|log, _| Ok(log.flush()?)).await
+    }
+
+    /// Makes durable what is not, and shortens a long oplog, on a blocking thread.
+    pub(crate) fn flush_in_background(self: &Arc<Self>) {
+        let flushing = Flushing::begin(self);
+        drop(self.runtime.spawn_blocking(move || drop(flushing)));
+    }
+
+    fn flush_now(&self) {
+        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(log) = log.as_ref() else { return };
+        let is_tail_long = self.background.is_tail_long();
+        let result = if is_tail_long {
+            self.background.begin_flush();
+            let result = log.checkpoint();
+            self.background.forget_tail();
+            result
+        } else if self.background.is_dirty() {
+            self.background.begin_flush();
+            log.flush()
+        } else {
+            Ok(())
+        };
+        if let Err(error) = result {
+            // A failed sync poisons the log: the next call on it tells its caller.
+            tracing::warn!(%error, "the flush in the background failed");
+        }
     }
 
     /// The numbers now, or those at closing. Never waits for a call that is running.
@@ -192,7 +230,6 @@ impl Shared {
     pub(crate) async fn close(self: &Arc<Self>) -> Result<()> {
         let mut closed = self.closed.subscribe();
         if !self.closing.swap(true, Ordering::AcqRel) {
-            self.background.stop();
             self.remember(self.last_seen());
             let closing = Closing(Arc::clone(self));
             // A thread of its own: closing goes on when the future of the first closer is dropped.
@@ -217,21 +254,73 @@ impl Shared {
 }
 
 impl Drop for Shared {
-    /// Best effort: what is not yet durable is synced on a blocking thread, if the runtime is there.
+    /// What is not yet durable is synced on a blocking thread, or here if the runtime takes no more
+    /// work.
     fn drop(&mut self) {
-        self.background.stop();
         let log = self.log.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(log) = log
             && self.durability == Durability::Eventual
             && self.background.is_dirty()
         {
-            let settling = Settling::begin();
-            drop(self.runtime.spawn_blocking(move || {
-                if let Err(error) = log.close() {
-                    tracing::warn!(%error, "the last handle was dropped and the flush after it failed");
-                }
-                drop(settling);
-            }));
+            let flush = LastFlush { log: Some(log), _settling: Settling::begin() };
+            drop(self.runtime.spawn_blocking(move || drop(flush)));
+        }
+    }
+}
+
+/// Serves the queue of appends. Dropped before it has, it tells those who wait.
+#[derive(Debug)]
+struct Serving {
+    queue: Arc<Queue<Arc<Shared>>>,
+    served: bool,
+}
+
+impl Serving {
+    fn serve(mut self) {
+        self.queue.serve(|shared, blocks| {
+            let result = {
+                let log = shared.log.read().unwrap_or_else(PoisonError::into_inner);
+                log.as_ref()
+                    .ok_or_else(Error::closed)
+                    .and_then(|log| append(log, &shared.identity.cipher, blocks))
+            };
+            if result.is_ok() {
+                shared.wrote();
+            }
+            result
+        });
+        self.served = true;
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if self.served {
+            return;
+        }
+        let panicked = std::thread::panicking();
+        let error = if panicked { LogError::Poisoned.into() } else { Error::runtime_gone() };
+        self.queue.give_up(&error);
+    }
+}
+
+/// Flushes when it is dropped: on a blocking thread, or at once when the runtime takes no more work.
+#[derive(Debug)]
+struct Flushing {
+    busy: Option<LongWrite>,
+    _settling: Settling,
+}
+
+impl Flushing {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        Self { busy: Some(LongWrite::begin(shared)), _settling: Settling::begin() }
+    }
+}
+
+impl Drop for Flushing {
+    fn drop(&mut self) {
+        if let Some(busy) = self.busy.take() {
+            busy.0.flush_now();
         }
     }
 }
@@ -263,20 +352,50 @@ impl Drop for LongWrite {
     }
 }
 
-/// Counts one log that is synced after its last handle was dropped. Made before the log moves to
-/// the blocking thread and dropped after the log, also when that thread never runs.
+/// A log whose last handle was dropped. It is synced when this is dropped: on a blocking thread, or
+/// at once when the runtime takes no more work.
+#[derive(Debug)]
+struct LastFlush {
+    log: Option<Log>,
+    _settling: Settling,
+}
+
+impl Drop for LastFlush {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.log.take().map(Log::close) {
+            tracing::warn!(%error, "the last handle was dropped and the flush after it failed");
+        }
+    }
+}
+
+/// Counts one log that is being synced in the background. Dropped after the log, so that its lock is
+/// free when the count says so.
 #[derive(Debug)]
 struct Settling;
 
 impl Settling {
     fn begin() -> Self {
-        DROPPED_AND_SYNCING.fetch_add(1, Ordering::AcqRel);
+        SETTLING.fetch_add(1, Ordering::AcqRel);
         Self
     }
 }
 
 impl Drop for Settling {
     fn drop(&mut self) {
-        DROPPED_AND_SYNCING.fetch_sub(1, Ordering::AcqRel);
+        SETTLING.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// Appends blocks, encrypted if the log is.
+pub(crate) fn append<B: AsRef<[u8]>>(log: &Log, cipher: &Cipher, blocks: &[B]) -> Result<Appended> {
+    let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
+    let LogAppended { length, byte_length, .. } = match cipher.scheme() {
+        Some(scheme) => log.append_with(|head| encrypt(scheme, head.length, head.fork, blocks))?,
+        None => log.append(blocks)?,
+    };
+    Ok(Appended {
+        first: length.saturating_sub(count),
+        length,
+        byte_length: cipher.content_len(byte_length, length),
+    })
 }

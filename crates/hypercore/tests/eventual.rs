@@ -196,3 +196,56 @@ async fn a_failed_sync_fails_an_immediate_append() {
     counting.fails.store(false, Ordering::SeqCst);
     assert!(log.append("z").await.unwrap_err().is_poisoned());
 }
+
+/// Neither the timer of the runtime nor the runtime itself is needed for the flush.
+#[test]
+fn a_runtime_without_a_timer_will_do() {
+    let counting = Counting::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let log = runtime.block_on(counting.open());
+    let before = counting.syncs();
+    runtime.block_on(log.append("x")).unwrap();
+    let synced = |before| {
+        for _ in 0..5 * EVENTUAL_FLUSH_AFTER.as_millis() {
+            if counting.syncs() > before {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("no flush came");
+    };
+    synced(before);
+
+    // A write on another runtime, when that of the log is gone.
+    drop(runtime);
+    let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let before = counting.syncs();
+    other.block_on(log.append("y")).unwrap();
+    synced(before);
+}
+
+/// A program may end right after its last append: its runtime goes, and the log with it.
+#[test]
+fn a_log_that_goes_with_its_runtime_is_flushed() {
+    for round in 0..50 {
+        let counting = Counting::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let before = runtime.block_on(async {
+            let log = counting.open().await;
+            let before = counting.syncs();
+            log.append("x").await.unwrap();
+            before
+        });
+        drop(runtime);
+        assert!(counting.syncs() > before, "round {round}: dropped inside");
+
+        let counting = Counting::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let log = runtime.block_on(counting.open());
+        runtime.block_on(log.append("x")).unwrap();
+        drop(runtime);
+        let before = counting.syncs();
+        drop(log);
+        assert!(counting.syncs() > before, "round {round}: dropped after");
+    }
+}
