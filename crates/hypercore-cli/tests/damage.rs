@@ -261,3 +261,23 @@ fn a_file_in_place_of_the_directory_is_told() {
     }
     assert_eq!(std::fs::read(shell.path("file")).unwrap(), b"text");
 }
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_and_nothing_is_changed() {
+    for file in ["data", "bitfield", "tree"] {
+        let shell = Shell::new();
+        shell.run(&["new", "log"]).ok();
+        std::os::unix::fs::symlink("nowhere", shell.path("log").join(file)).unwrap();
+        let before = std::fs::read(shell.path("log/oplog")).unwrap();
+        for args in COMMANDS {
+            let mut words = args.to_vec();
+            words.push("--json");
+            let failure = shell.run_with(&words, b"x\n").exits(1).failure();
+            assert_eq!(failure["file"], file);
+            let message = failure["message"].as_str().unwrap();
+            assert!(message.contains("a link to a file that is not there"), "{message}");
+        }
+        assert_eq!(std::fs::read(shell.path("log/oplog")).unwrap(), before);
+        assert_eq!(std::fs::read_dir(shell.path("log")).unwrap().count(), 2);
+    }
+}

@@ -107,7 +107,8 @@ impl Builder {
     /// [`Error::NotFound`] when the file is missing and must not be made, [`Error::Locked`] when
     /// another handle holds a lock that excludes the one asked for, [`Error::ReadOnly`] for an
     /// exclusive lock with [`Access::ReadOnly`] (which could not be kept without opening for
-    /// writing), [`Error::Io`] when the system refuses or the path is not a regular file.
+    /// writing), [`Error::Io`] when the system refuses or the path is not a regular file, nor a link
+    /// to one.
     pub fn open(self) -> Result<RandomAccessDisk> {
         if self.access == Access::ReadOnly && self.lock == Lock::Exclusive {
             return Err(Error::ReadOnly { operation: Operation::Lock });

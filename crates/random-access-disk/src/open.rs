@@ -13,7 +13,7 @@ use random_access_storage::{Error, Operation, Result};
 use crate::{Access, Builder, lock};
 
 /// Turns taken between opening and making before giving up; reached only when others make and
-/// remove the file all the time, or by a dangling link.
+/// remove the file all the time.
 const TURNS_MAX: usize = 16;
 
 /// An open, locked file.
@@ -36,6 +36,11 @@ pub(crate) fn existing(options: &Builder) -> Result<Option<Opened>> {
             return Err(failed(what));
         }
         Ok(_) => {}
+        // Taken for a missing file, it would read as empty until a write can not make it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_link(&options.path) => {
+            let what = "a link to a file that is not there";
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, what)));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     }
@@ -84,6 +89,10 @@ pub(crate) fn existing_or_new(options: &Builder) -> Result<Opened> {
         }
     }
     Err(failed(last))
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 /// Syncs `folder`.

@@ -147,8 +147,12 @@ fn what_is_not_a_file_is_refused() {
             path.display()
         );
     }
-    let reader = RandomAccessDisk::builder(directory.path()).access(Access::ReadOnly).open();
-    assert!(matches!(reader, Err(Error::Io { operation: Operation::Open, .. })));
+    for path in [directory.path(), &link] {
+        let reader = RandomAccessDisk::builder(path).access(Access::ReadOnly).open();
+        assert!(matches!(reader, Err(Error::Io { operation: Operation::Open, .. })));
+        let later = RandomAccessDisk::builder(path).create(Create::OnFirstWrite).open();
+        assert!(matches!(later, Err(Error::Io { operation: Operation::Open, .. })));
+    }
 }
 
 #[test]
