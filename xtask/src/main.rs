@@ -44,6 +44,9 @@ usage: cargo xtask TASK
   interop [--scripts N] [--seed S] [--only I] [--dir NAME]
                         random scripts on one directory, in turn with JavaScript; then
                         directories of the hypercore command, likewise
+  binary [--part inject|kill|full] [--points N|all] [--rounds N] [--seed S] [--only POINT]
+                        the hypercore command under failing system calls (strace), kill -9,
+                        and on a full file system
   demo                  append this repository's own files to a log and show it
   bench [TABLE...]      the tables of bench/
   fuzz-smoke [SECONDS]  every fuzz target for a short while (default 15 s each)
@@ -69,7 +72,7 @@ fn main() -> ExitCode {
 
 /// Runs `task`; `None` when there is no such task or it takes no arguments.
 fn run(task: &str, rest: &[String]) -> Option<bool> {
-    let takes_arguments = matches!(task, "interop" | "bench" | "fuzz" | "fuzz-smoke");
+    let takes_arguments = matches!(task, "interop" | "binary" | "bench" | "fuzz" | "fuzz-smoke");
     if !takes_arguments && !rest.is_empty() {
         return None;
     }
@@ -85,6 +88,10 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
         "interop" => {
             let options = interop::Options::parse(rest)?;
             Box::new(move || interop::run(&options))
+        }
+        "binary" => {
+            let options = tasks::binary::Options::parse(rest)?;
+            Box::new(move || tasks::binary::run(&options))
         }
         "demo" => Box::new(tasks::demo::run),
         "bench" => {

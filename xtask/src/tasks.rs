@@ -1,5 +1,6 @@
 //! The tasks, one module each, or one a small family.
 
+pub(crate) mod binary;
 pub(crate) mod checks;
 pub(crate) mod ci;
 pub(crate) mod deeper;

@@ -1,0 +1,210 @@
+//! Runs of the command that write, what they start from, and what must be true after them.
+//!
+//! Knows nothing of what goes wrong during a run.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::blocks::{SEED_HEX, blocks, lines};
+use super::log::{Log, Wanted, copy};
+use super::writer::Writer;
+
+/// A run that writes.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) verb: &'static str,
+    arguments: Vec<String>,
+    base: Base,
+    effect: Effect,
+}
+
+/// What the directory holds before the run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Base {
+    Missing,
+    /// Closed in order.
+    Closed,
+    /// Left by a process that was killed, with entries to replay.
+    Killed,
+}
+
+/// What the run does to a log.
+enum Effect {
+    Makes,
+    Appends(Vec<Vec<u8>>),
+    Clears(Range<usize>),
+    Truncates(usize),
+}
+
+/// All scenarios, and the directories they start from.
+pub(super) struct Course {
+    binary: PathBuf,
+    work: PathBuf,
+    closed: Vec<Vec<u8>>,
+    killed: Vec<Vec<u8>>,
+    one_line: PathBuf,
+    pub(super) scenarios: Vec<Scenario>,
+}
+
+impl Scenario {
+    /// The arguments after the directory, with those that make the run say what it does.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let common = ["--json".to_owned(), "--verbose".to_owned()];
+        [self.arguments.as_slice(), common.as_slice()].concat()
+    }
+}
+
+impl Course {
+    /// Makes inputs and directories in `work`.
+    pub(super) fn prepare(binary: &Path, work: &Path) -> Result<Self, String> {
+        let failed = |error: std::io::Error| error.to_string();
+        std::fs::create_dir_all(work).map_err(failed)?;
+        let write = |name: &str, bytes: &[u8]| -> Result<String, String> {
+            let path = work.join(name);
+            std::fs::write(&path, bytes).map_err(failed)?;
+            Ok(path.to_string_lossy().into_owned())
+        };
+        let one_line = PathBuf::from(write("one-line", b"and on it goes\n")?);
+
+        let few = blocks(1, 40, 200);
+        // More than one batch, each large enough to write its nodes at once.
+        let many = blocks(2, 8_500, 60);
+        // More than one batch of few blocks.
+        let files = blocks(3, 5, 1_500_000);
+        let small_files = blocks(4, 3, 5_000);
+        let chunks = blocks(5, 1, 2_500_000).concat();
+        let few_path = write("few-lines", &lines(&few))?;
+        let lined = vec!["--lines".to_owned(), write("many-lines", &lines(&many))?];
+        let chunked = vec!["--chunk".to_owned(), "64k".to_owned(), write("chunks", &chunks)?];
+        let chunk_blocks: Vec<Vec<u8>> = chunks.chunks(64 * 1024).map(<[u8]>::to_vec).collect();
+        let mut whole = Vec::new();
+        for (number, file) in files.iter().chain(&small_files).enumerate() {
+            whole.push(write(&format!("file-{number}"), file)?);
+        }
+        let small = whole.split_off(files.len());
+
+        let closed_log = Log::new(binary, work.join("closed"));
+        closed_log.done("new", &["--seed", SEED_HEX])?;
+        closed_log.done("append", &["--lines", &few_path])?;
+        closed_log.done("append", &["--lines", &few_path])?;
+        let closed = [few.clone(), few].concat();
+
+        let killed_log = Log::new(binary, work.join("killed"));
+        copy(&closed_log.dir, &killed_log.dir).map_err(failed)?;
+        let mut killed = closed.clone();
+        // Entries that name their nodes, and one that does not.
+        for group in [blocks(6, 20, 100), blocks(7, 600, 60), blocks(8, 20, 100)] {
+            let mut writer = Writer::start(&killed_log, "eventual")?;
+            writer.write(&group)?;
+            writer.wait_until_stored()?;
+            writer.kill()?;
+            killed.extend(group);
+        }
+
+        let scenario = |name, base, verb, arguments: &[String], effect| Scenario {
+            name,
+            base,
+            verb,
+            arguments: arguments.to_vec(),
+            effect,
+        };
+        let append = |name, base, arguments: &[String], blocks: &[Vec<u8>]| {
+            scenario(name, base, "append", arguments, Effect::Appends(blocks.to_vec()))
+        };
+        let eventual = ["--durability".to_owned(), "eventual".to_owned()];
+        let eventual = |arguments: &[String]| [arguments, eventual.as_slice()].concat();
+        let clear = |name, base| {
+            scenario(name, base, "clear", &["3..70".to_owned()], Effect::Clears(3..70))
+        };
+        let truncate = |name, base| {
+            scenario(name, base, "truncate", &["33".to_owned()], Effect::Truncates(33))
+        };
+        let scenarios = vec![
+            scenario("new", Base::Missing, "new", &[], Effect::Makes),
+            append("append-makes", Base::Missing, &small, &small_files),
+            append("append-whole", Base::Closed, &whole, &files),
+            append("append-whole-eventual", Base::Closed, &eventual(&whole), &files),
+            append("append-lines", Base::Closed, &lined, &many),
+            append("append-lines-eventual", Base::Closed, &eventual(&lined), &many),
+            append("append-chunks", Base::Closed, &chunked, &chunk_blocks),
+            append("append-after-kill", Base::Killed, &small, &small_files),
+            clear("clear", Base::Closed),
+            clear("clear-after-kill", Base::Killed),
+            truncate("truncate", Base::Closed),
+            truncate("truncate-after-kill", Base::Killed),
+        ];
+        let (binary, work) = (binary.to_path_buf(), work.to_path_buf());
+        Ok(Self { binary, work, closed, killed, one_line, scenarios })
+    }
+
+    /// A file with one line.
+    pub(super) fn one_line(&self) -> &Path {
+        &self.one_line
+    }
+
+    /// An empty folder for files of `name`.
+    pub(super) fn folder(&self, name: &str) -> Result<PathBuf, String> {
+        let failed = |error: std::io::Error| error.to_string();
+        let folder = self.work.join(name.replace('/', "-"));
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(failed)?;
+        }
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        Ok(folder)
+    }
+
+    /// The log that a scenario starts from, copied into `folder`.
+    pub(super) fn start(&self, scenario: &Scenario, folder: &Path) -> Result<Log, String> {
+        let log = Log::new(&self.binary, folder.join("log"));
+        let base = match scenario.base {
+            Base::Missing => return Ok(log),
+            Base::Closed => "closed",
+            Base::Killed => "killed",
+        };
+        copy(&self.work.join(base), &log.dir).map_err(|error| error.to_string())?;
+        Ok(log)
+    }
+
+    /// Checks a log after a run, and gives its length; `None` when nothing is stored, as is right
+    /// where nothing was and nothing was acknowledged.
+    ///
+    /// `acknowledged` is how many blocks the run said it had stored before it failed; `None` for a
+    /// run that succeeded.
+    pub(super) fn check(
+        &self,
+        scenario: &Scenario,
+        log: &Log,
+        acknowledged: Option<usize>,
+    ) -> Result<Option<usize>, String> {
+        let is_done = acknowledged.is_none();
+        if scenario.base == Base::Missing && acknowledged == Some(0) && !log.is_stored()? {
+            return Ok(None);
+        }
+        let base = match scenario.base {
+            Base::Missing => &[],
+            Base::Closed => self.closed.as_slice(),
+            Base::Killed => self.killed.as_slice(),
+        };
+        let length = match &scenario.effect {
+            Effect::Makes => log.check(&Wanted::new(base, 0))?,
+            Effect::Appends(blocks) => {
+                let attempted = [base, blocks].concat();
+                let stored = acknowledged.unwrap_or(blocks.len());
+                log.check(&Wanted::new(&attempted, base.len() + stored))?
+            }
+            Effect::Clears(cleared) => {
+                let cleared = cleared.clone();
+                let wanted = Wanted::new(base, base.len());
+                log.check(&Wanted { cleared, is_cleared: is_done, ..wanted })?
+            }
+            Effect::Truncates(shorter) => {
+                let length = log.check(&Wanted::new(base, *shorter))?;
+                if length != *shorter && (is_done || length != base.len()) {
+                    return Err(format!("{length} blocks are neither all nor {shorter}"));
+                }
+                length
+            }
+        };
+        Ok(Some(length))
+    }
+}
