@@ -10,9 +10,9 @@ use hypercore_log::Durability;
 use crate::floor::Floor;
 use crate::javascript::JavaScript;
 use crate::logs::{
-    BATCH, ENGINE, FACADE, FLOOR, JAVASCRIPT, PUBLISHED, Tokio, blocks, engine, folder, spaced,
+    BATCH, ENGINE, FACADE, FLOOR, JAVASCRIPT, PUBLISHED, Tokio, blocks, engine, folder,
 };
-use crate::measure::{Contender, Table, Target, per_operation};
+use crate::measure::{Contender, Table, Target, per_operation, spaced};
 use crate::published;
 
 const TURNS: usize = 6;

@@ -143,8 +143,20 @@ fn sparse(directory: &Path, table: &mut Table) {
     let near = disk_use(&path);
     store.write_at(1 << 40, &[3; 10]).expect("space");
     let far = disk_use(&path);
-    table.fact("du after 0..10 and 9877..11000", "", format!("{near} KiB"), Some(near <= 12));
-    table.fact("du after 10 bytes at 1 TiB as well", "", format!("{far} KiB"), Some(far <= 24));
+    table.fact(
+        "du after 0..10 and 9877..11000",
+        "",
+        format!("{near} KiB"),
+        "at most 12",
+        Some(near <= 12),
+    );
+    table.fact(
+        "du after 10 bytes at 1 TiB as well",
+        "",
+        format!("{far} KiB"),
+        "at most 24",
+        Some(far <= 24),
+    );
 }
 
 /// What `du` says, in KiB.
@@ -165,7 +177,7 @@ fn exact(directory: &Path, table: &mut Table) {
         store.write_at(5, &data).expect("space");
         let same = store.read_vec_at(5, len).expect("in bounds") == data;
         let value = if same { "exact" } else { "differs" };
-        table.fact("read of all in one call", name, value.to_owned(), Some(same));
+        table.fact("read of all in one call", name, value.to_owned(), "right", Some(same));
         store.truncate(0).expect("a file");
     }
 }

@@ -1,5 +1,6 @@
 //! What the tables of logs share: logs of ours to write and read, and blocks to fill them with.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::path::Path;
 
@@ -79,22 +80,20 @@ pub fn blocks(count: usize, len: usize) -> Vec<Vec<u8>> {
     (0..count).map(|_| (0..len).map(|_| byte()).collect()).collect()
 }
 
-/// Indexes below `length` in an order that is always the same and looks random.
-pub fn indexes(count: usize, length: u64) -> impl Iterator<Item = u64> {
-    let next = |state: &u64| Some(state * 48_271 % 2_147_483_647);
-    std::iter::successors(Some(12_345), next).skip(1).take(count).map(move |state| state % length)
-}
+/// Numbers that look random: always the same, and new ones for each sample, so that nobody has
+/// them in a small cache.
+pub struct Random(Cell<u64>);
 
-/// A number with its thousands apart.
-pub fn spaced(number: usize) -> String {
-    let digits = number.to_string();
-    let head = digits.len() % 3;
-    let mut text = digits[..head].to_owned();
-    for group in digits.as_bytes()[head..].chunks(3) {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        text.extend(group.iter().map(|digit| char::from(*digit)));
+impl Random {
+    pub fn new() -> Self {
+        Self(Cell::new(12_345))
     }
-    text
+
+    /// So many numbers below `end`.
+    pub fn below(&self, end: u64, count: usize) -> impl Iterator<Item = u64> {
+        (0..count).map(move |_| {
+            self.0.set(self.0.get() * 48_271 % 2_147_483_647);
+            self.0.get() % end
+        })
+    }
 }

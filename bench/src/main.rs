@@ -6,31 +6,48 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock and opens files")]
 
 mod append;
+mod child;
 mod disk;
 mod floor;
 mod hash;
+mod immediate;
 mod javascript;
+mod lines;
 mod logs;
 mod measure;
 mod memory;
 mod memory_pager;
+mod million;
+mod open;
+mod proofs;
 mod published;
+mod ten_million;
 
 use measure::{Table, Tally};
 
 /// A table's name, and what makes it.
 type Entry = (&'static str, fn() -> Table);
 
-const TABLES: [Entry; 5] = [
+const TABLES: [Entry; 9] = [
     ("memory-pager", memory_pager::table),
     ("memory", memory::table),
     ("disk", disk::table),
     ("hash", hash::table),
     ("append", append::table),
+    ("immediate", immediate::table),
+    ("lines", lines::table),
+    ("million", million::table),
+    ("ten-million", ten_million::table),
 ];
 
 fn main() -> std::process::ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, job)) = wanted.split_first()
+        && first == "child"
+    {
+        child::main(job);
+        return std::process::ExitCode::SUCCESS;
+    }
     if let Some(unknown) = wanted.iter().find(|name| TABLES.iter().all(|(table, _)| table != name))
     {
         let names = TABLES.map(|(name, _)| name).join(", ");

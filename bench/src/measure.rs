@@ -143,11 +143,10 @@ impl Table {
         let first = contenders.first_mut().and_then(Contender::median);
         for (row, contender) in contenders.iter_mut().enumerate() {
             let median = contender.median();
+            let is_known = median.is_some() && first.is_some();
+            self.tally.unknown += usize::from(contender.target.is_some() && !is_known);
             let held = match (&contender.sample, contender.target, median, first) {
-                (Err(why), target, _, _) => {
-                    self.tally.unknown += usize::from(target.is_some());
-                    format!("n/a: {why}")
-                }
+                (Err(why), _, _, _) => format!("n/a: {why}"),
                 (Ok(_), Some(target), Some(own), Some(first)) => {
                     let (text, met) = target.judge(own, first);
                     format!("{text}, {}", self.tally.judge(met))
@@ -166,9 +165,10 @@ impl Table {
         }
     }
 
-    /// Adds a row that is not a race.
-    pub fn fact(&mut self, case: &str, name: &str, value: String, held: Option<bool>) {
-        let held = held.map(|met| self.tally.judge(met)).unwrap_or_default().to_owned();
+    /// Adds a row that is not a race, with its target and whether that is met.
+    pub fn fact(&mut self, case: &str, name: &str, value: String, target: &str, met: Option<bool>) {
+        let held = met.map(|met| format!("{target}, {}", self.tally.judge(met)));
+        let held = held.unwrap_or_default();
         let empty = String::new();
         self.rows.push([case.to_owned(), name.to_owned(), value, empty.clone(), empty, held]);
     }
@@ -211,22 +211,24 @@ impl fmt::Display for Table {
 /// Operations a second, to three digits, thousands apart.
 fn rate(rate: f64) -> String {
     let digits = rate.log10().floor() as i32 - 2;
-    let rounded = if digits > 0 {
-        (rate / 10_f64.powi(digits)).round() * 10_f64.powi(digits)
-    } else {
-        rate.round()
-    };
-    let text = format!("{rounded:.0}");
-    let mut parts: Vec<&str> = Vec::new();
-    let mut rest = text.as_str();
-    while rest.len() > 3 {
-        let (front, back) = rest.split_at(rest.len() - 3);
-        parts.push(back);
-        rest = front;
+    if digits < 0 {
+        return format!("{rate:.*}", digits.unsigned_abs() as usize);
     }
-    parts.push(rest);
-    parts.reverse();
-    parts.join(",")
+    let unit = 10_f64.powi(digits);
+    spaced(((rate / unit).round() * unit) as usize)
+}
+
+/// A number with its thousands apart.
+pub fn spaced(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A time in the unit that suits it.
@@ -248,6 +250,18 @@ pub fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/statm").expect("Linux");
     let pages = status.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.expect("a number of pages") * 4096
+}
+
+/// The most memory that this process ever had resident, in bytes.
+pub fn resident_max() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux");
+    let number = line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+    number.expect("a number of KiB") * 1024
+}
+
+pub fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 /// The numbers below `count` in an order that is always the same and looks random.

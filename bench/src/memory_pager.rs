@@ -90,13 +90,13 @@ pub fn table() -> Table {
     let each = resident().saturating_sub(before) / LONELY;
     drop(black_box(pagers));
     let held = Some(each <= 100 * 1024);
-    table.fact("memory of one page at 2^40 (<= 100 KiB)", "memory-pager", bytes(each), held);
+    table.fact("memory of one page at 2^40", "memory-pager", bytes(each), "at most 100 KiB", held);
     let before = resident();
     let mut pager = Published::new(1024);
     pager.get_mut_or_alloc(1 << 20)[0] = 1;
     let taken = resident().saturating_sub(before);
     drop(black_box(pager));
-    table.fact("memory of one page at 2^20", "0.9", bytes(taken), None);
+    table.fact("memory of one page at 2^20", "0.9", bytes(taken), "", None);
     table.note(
         "0.9 keeps 32 bytes for every number below the highest page: 2^40 would take 32 TiB.",
     );
