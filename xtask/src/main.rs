@@ -33,7 +33,7 @@ use report::{Outcome, run_task};
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  ci                    every check below up to `interop`, in order
+  ci                    every check below up to `binary`, in order
   fmt                   rustfmt would change nothing
   lint                  clippy, warnings denied, in two passes
   test                  cargo-nextest (cargo test where it is missing), doctests, examples

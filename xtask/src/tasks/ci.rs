@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::interop;
 use crate::report::{Outcome, run_task, seconds};
-use crate::tasks::{checks, deny, layers, test, tidy};
+use crate::tasks::{binary, checks, deny, layers, test, tidy};
 
 /// A task's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -12,7 +12,7 @@ type Step = (&'static str, fn() -> Outcome);
 /// Runs all checks and repeats their closing lines; false when one missed.
 pub(crate) fn run() -> bool {
     let start = Instant::now();
-    let steps: [Step; 8] = [
+    let steps: &[Step] = &[
         ("fmt", checks::fmt),
         ("lint", checks::lint),
         ("test", test::run),
@@ -21,10 +21,11 @@ pub(crate) fn run() -> bool {
         ("tidy", tidy::run),
         ("deny", deny::run),
         ("interop", || interop::run(&interop::Options::default())),
+        ("binary", || binary::run(&binary::Options::default())),
     ];
     let mut failed = 0_usize;
     let mut closings = Vec::new();
-    for (name, body) in steps {
+    for &(name, body) in steps {
         closings.push(run_task(name, body).unwrap_or_else(|closing| {
             failed += 1;
             closing
