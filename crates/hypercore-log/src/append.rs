@@ -109,17 +109,15 @@ impl Log {
         let signature = self.sign(&writer, &tree)?;
         let direct = self.options.rhythm == Rhythm::Bounded && nodes.len() > ENTRY_NODES_MAX;
 
-        let written = write_blocks(&*self.stores.data, offset, blocks);
-        if written.as_ref().is_err_and(|error| error.source.is_storage_full()) {
-            // Gives back what of the batch did arrive, or a full disk would stay full. Nothing that counts is
-            // behind the end of the log; if this fails too, nothing is worse.
-            let _ = self.stores.data.truncate(offset);
+        let mut written = write_blocks(&*self.stores.data, offset, blocks);
+        if direct && written.is_ok() {
+            let first = old.length.saturating_mul(2);
+            written = write_nodes(&*self.stores.tree, first, &nodes);
+        }
+        if let Err(error) = &written {
+            self.give_back_if_full(error, offset);
         }
         self.poison_on_error(written)?;
-        if direct {
-            let first = old.length.saturating_mul(2);
-            self.poison_on_error(write_nodes(&*self.stores.tree, first, &nodes))?;
-        }
         let appended = Appended { length: tree.length(), byte_length: tree.byte_length() };
         let (entry_nodes, file_nodes) =
             if direct { (None, nodes) } else { (Some(nodes), Vec::new()) };
@@ -138,7 +136,11 @@ impl Log {
                 length: appended.length.saturating_sub(old.length),
             }),
         };
-        self.write_entry(&mut writer, &entry)?;
+        let entered = self.write_entry(&mut writer, &entry);
+        if let Err(LogError::Storage(error)) = &entered {
+            self.give_back_if_full(error, offset);
+        }
+        entered?;
         let unsynced = Unsynced { data: true, tree: direct, oplog: true };
         let sequence = {
             let mut state = self.publish();
@@ -151,6 +153,15 @@ impl Log {
         let data_len = appended.byte_length.saturating_sub(offset);
         self.end_operation(writer, sequence, data_len)?;
         Ok(appended)
+    }
+
+    /// Gives back the blocks of a batch that did not fit, or a full disk would stay full.
+    ///
+    /// Nothing that counts is behind `end`, where the log ends; if this fails too, nothing is worse.
+    fn give_back_if_full(&self, error: &StorageError, end: u64) {
+        if error.source.is_storage_full() {
+            let _ = self.stores.data.truncate(end);
+        }
     }
 }
 

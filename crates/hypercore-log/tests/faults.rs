@@ -169,12 +169,16 @@ fn a_store_that_moves_one_byte_a_call_is_as_good() {
 
 #[test]
 fn a_full_disk_gets_back_what_of_a_batch_did_arrive() {
-    let faults = Faults::none();
-    let disk = Disk::new(&faults);
-    let log = disk.open(OpenOptions::new().create(Create::New).key_pair(key_pair())).unwrap();
-    log.append(&[b"kept"]).unwrap();
-    faults.set(1, Fault::ShortWrite { kept: 700 });
-    log.append(&[vec![1; 5000]]).unwrap_err();
-    assert!(faults.fired());
-    assert_eq!(disk.0[&FileName::Data].len().unwrap(), 4);
+    // Enough blocks for nodes to be written at once: to data, to the tree, to the oplog.
+    let batch = vec![[1; 50]; 300];
+    for nth in 1..=3 {
+        let faults = Faults::none();
+        let disk = Disk::new(&faults);
+        let log = disk.open(OpenOptions::new().create(Create::New).key_pair(key_pair())).unwrap();
+        log.append(&[b"kept"]).unwrap();
+        faults.set(nth, Fault::ShortWrite { kept: 20 });
+        log.append(&batch).unwrap_err();
+        assert!(faults.fired());
+        assert_eq!(disk.0[&FileName::Data].len().unwrap(), 4, "write {nth}");
+    }
 }
