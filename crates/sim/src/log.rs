@@ -4,12 +4,19 @@
 //! planted bugs does the same things. A [`Model`] is the dullest possible log and says what each step
 //! leaves; a [`Player`] does the steps on a real one and compares.
 
+pub mod crash;
 mod model;
+mod oracle;
 mod play;
+mod record;
 mod script;
+mod timeline;
 mod workloads;
 
 pub use model::{Fingerprint, Model};
-pub use play::{Failure, Player, Watch};
+pub use oracle::{Counts, Oracle};
+pub use play::{Failure, Player, Watch, change};
+pub use record::Recorder;
 pub use script::{Cast, Role, Script, Step, stores_on};
+pub use timeline::{Claim, Moment, NOTHING, Observed, Promise, Timeline};
 pub use workloads::{WORKLOADS, Workload};

@@ -53,13 +53,14 @@ impl Recording {
         medium.settled()
     }
 
-    /// Every sector content that was ever on its way to the medium in the first `position` operations: what a
-    /// file system that hands out blocks without wiping them may show in another place.
+    /// Every piece that was on its way to the medium at first or in the first `position` operations: what a file
+    /// system that hands out blocks without wiping them may show in another place.
     pub(super) fn written(&self, position: usize) -> impl Iterator<Item = &Item> {
         let changes = self.ops[..position].iter().filter_map(|op| match op {
             Op::Change(items) => Some(items),
             _ => None,
         });
-        changes.flatten().filter(|item| item.sector().is_some())
+        let before = &self.start.medium.pending;
+        before.iter().chain(changes.flatten()).filter(|item| item.sector().is_some())
     }
 }

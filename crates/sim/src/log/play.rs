@@ -7,6 +7,7 @@ use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
 
 use super::model::Model;
 use super::script::{Cast, Role, Step, options};
+use super::timeline::Claim;
 
 /// Why a step did not end well.
 #[derive(Debug)]
@@ -36,11 +37,11 @@ impl From<LogError> for Failure {
 pub struct Watch(Arc<Mutex<Weak<Log>>>);
 
 impl Watch {
-    /// Fork and length of what the log says may be announced; `None` while no log is open.
+    /// What the log says may be announced; `None` while no log is open.
     #[must_use]
-    pub fn announced(&self) -> Option<(u64, u64)> {
+    pub fn announced(&self) -> Option<Claim> {
         let log = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()?;
-        Some((log.fork(), log.durable_length()))
+        Some(Claim { key: log.key(), fork: log.fork(), length: log.durable_length() })
     }
 
     fn set(&self, log: &Weak<Log>) {
@@ -55,7 +56,6 @@ pub struct Player<'a> {
     durability: Durability,
     /// Absent after a step failed that ends the log.
     log: Option<Arc<Log>>,
-    models: Vec<Model>,
     model: Model,
     watch: Watch,
 }
@@ -106,8 +106,19 @@ impl<'a> Player<'a> {
         cast: &'a Cast,
         open: &'a dyn Fn() -> Stores,
     ) -> Self {
-        let models = cast.models.clone();
-        Self { cast, open, durability, log: None, models, model, watch: Watch::default() }
+        Self { cast, open, durability, log: None, model, watch: Watch::default() }
+    }
+
+    /// Makes the log.
+    pub(crate) fn make_new(&mut self) -> Result<(), Failure> {
+        self.make(Create::New)
+    }
+
+    /// What the log must be after `step`.
+    pub(crate) fn after(&self, step: &Step) -> Model {
+        let mut model = self.model.clone();
+        model.apply(step, &self.cast.models);
+        model
     }
 
     /// Does `step`, and compares the log with the model.
@@ -126,7 +137,7 @@ impl<'a> Player<'a> {
     /// # Errors
     /// [`Failure::Open`], [`Failure::Log`].
     pub fn attempt(&mut self, step: &Step) -> Result<(), Failure> {
-        self.model.apply(step, &self.models);
+        self.model = self.after(step);
         self.act(step)
     }
 
@@ -225,8 +236,12 @@ impl<'a> Player<'a> {
             source.create_proof(request).expect("an answer").expect("a source has its blocks")
         };
         let all = UpgradeRequest { start: 0, length: source.length() };
-        let request =
-            Request { fork: source.fork(), upgrade: Some(all), manifest: true, ..Request::default() };
+        let request = Request {
+            fork: source.fork(),
+            upgrade: Some(all),
+            manifest: true,
+            ..Request::default()
+        };
         let mut reorganisation = log.start_reorganisation(&answer(&request))?;
         while let Some(want) = reorganisation.want().cloned() {
             let proof = answer(&want.request(want.blocks.start));
