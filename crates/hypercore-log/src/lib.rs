@@ -64,6 +64,9 @@ mod fixture;
 #[cfg(test)]
 mod format_pages;
 mod frame;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod log;
 mod nodes;
