@@ -90,6 +90,48 @@ pub(crate) fn parse_frame(bytes: &[u8], offset: usize) -> Option<Frame> {
     })
 }
 
+/// The polynomial of CRC-32, lowest term first: what flipping the last bit does to a checksum.
+const POLYNOMIAL: u32 = 0xedb8_8320;
+
+/// The bit of the frame that starts `bytes`, if flipping one bit makes it valid.
+///
+/// Sectors that a power cut lost do not look like that; a damaged bit does. Of a frame of n bytes that is torn in
+/// any other way, 8 n in 2^32 are taken for such a one.
+pub(crate) fn flipped_frame(bytes: &[u8]) -> Option<bool> {
+    let (head, rest) = bytes.split_first_chunk::<FRAME_HEADER_LEN>()?;
+    let head = FrameHead::from_bytes(head);
+    let checksum = |head: FrameHead| {
+        let content = rest.get(..usize::try_from(head.content_len()).ok()?)?;
+        let mut hasher = head.hasher();
+        hasher.update(content);
+        Some(hasher.finalize())
+    };
+    if let Some(syndrome) = checksum(head).map(|found| found ^ head.crc) {
+        // In the checksum, in the content, or in one of the two flags.
+        if syndrome.is_power_of_two() {
+            return Some(head.bit());
+        }
+        let content_bits = u64::from(head.content_len()).saturating_mul(8);
+        let mut effect = POLYNOMIAL;
+        for bit in 0..content_bits.saturating_add(32) {
+            if effect == syndrome {
+                // Bits are counted from the last; the flags are the first two of the info field.
+                return match content_bits.saturating_add(31).saturating_sub(bit) {
+                    0 => Some(!head.bit()),
+                    2..32 => None,
+                    _ => Some(head.bit()),
+                };
+            }
+            effect = (effect >> 1) ^ if effect & 1 == 1 { POLYNOMIAL } else { 0 };
+        }
+    }
+    // In the length.
+    (2..32).find_map(|bit| {
+        let other = FrameHead { info: head.info ^ (1 << bit), ..head };
+        (checksum(other)? == head.crc).then(|| head.bit())
+    })
+}
+
 /// A frame's content would not fit into the 30 bits of its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("content of {len} bytes is too long for one oplog frame")]
@@ -186,6 +228,25 @@ mod tests {
             prop_assert_eq!(frame.content.end, end);
             prop_assert_eq!(&bytes[frame.content.clone()], &content[..]);
             prop_assert_eq!((frame.bit, frame.partial), (bit, partial));
+        }
+
+        #[test]
+        fn one_flipped_bit_is_found(
+            content in proptest::collection::vec(any::<u8>(), 0..100),
+            after in proptest::collection::vec(any::<u8>(), 0..40),
+            at: proptest::sample::Index,
+            bit: bool,
+            partial: bool,
+        ) {
+            let mut bytes = Vec::new();
+            write_frame(&mut bytes, &content, bit, partial).unwrap();
+            let flipped = at.index(bytes.len() * 8);
+            bytes.extend_from_slice(&after);
+            bytes[flipped / 8] ^= 1 << (flipped % 8);
+            prop_assert_eq!(flipped_frame(&bytes), Some(bit));
+            bytes[flipped / 8] ^= 1 << (flipped % 8);
+            bytes[0] ^= 3;
+            prop_assert_eq!(flipped_frame(&bytes), None);
         }
 
         #[test]

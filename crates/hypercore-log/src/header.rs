@@ -10,6 +10,8 @@ use compact_encoding::{
 use hypercore_crypto::{CoreKey, Hash, KeyPair, MANIFEST_VERSION_MAX, Manifest, PublicKey, Signer};
 use zeroize::Zeroizing;
 
+use crate::seal::SEAL_LEN;
+
 #[cfg(test)]
 mod tests;
 
@@ -49,6 +51,8 @@ pub(crate) struct Header {
     pub(crate) reorg_hints: Vec<ReorgHint>,
     /// Blocks stored without a gap from the first: a hint, which may exceed the length.
     pub(crate) contiguous_length: u64,
+    /// How many blocks below the length are stored, where the header is sealed.
+    pub(crate) stored: Option<u64>,
 }
 
 /// A key pair as it is stored: the secret half may be missing.
@@ -314,6 +318,7 @@ fn decode_version_1(flags: u64, input: &mut Decoder<'_>) -> Result<Header, Heade
         tree: HeaderTree::decode(input)?,
         reorg_hints: decode_reorg_hints(input)?,
         contiguous_length: decode_contiguous_length(input)?,
+        stored: None,
     })
 }
 
@@ -338,6 +343,7 @@ fn decode_version_0(input: &mut Decoder<'_>) -> Result<Header, HeaderError> {
         tree,
         reorg_hints: decode_reorg_hints(input)?,
         contiguous_length: decode_contiguous_length(input)?,
+        stored: None,
     })
 }
 
@@ -368,6 +374,11 @@ pub(crate) struct HeaderTooLarge {
 }
 
 impl Header {
+    /// Whether this can be the header that a core was made with: it had no block yet, and no fork.
+    pub(crate) fn may_be_first(&self) -> bool {
+        self.tree == HeaderTree::default()
+    }
+
     fn flags(&self) -> u64 {
         let manifest = if self.manifest.is_some() { MANIFEST } else { 0 };
         let key_pair = if self.key_pair.is_some() { KEY_PAIR } else { 0 };
@@ -386,9 +397,11 @@ impl Header {
         if fits { Ok(()) } else { Err(HeaderTooLarge { len }) }
     }
 
-    /// The encoding in a buffer that is wiped and never moved while it is filled.
+    /// The encoding, without a seal, in a buffer that is wiped and never moved while it is filled.
     pub(crate) fn to_secret_vec(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(self.to_vec())
+        let mut out = Encoder::with_capacity(self.encoded_len().saturating_add(SEAL_LEN));
+        self.encode(&mut out);
+        Zeroizing::new(out.into_vec())
     }
 }
 

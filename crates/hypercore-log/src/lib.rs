@@ -76,6 +76,7 @@ mod proofs;
 mod recover;
 mod replay;
 mod rewrite;
+mod seal;
 mod state;
 mod stores;
 mod writer;

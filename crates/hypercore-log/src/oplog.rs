@@ -5,24 +5,29 @@
 //! or knows what an entry does. Memory is bounded by what the file holds, never by what a length
 //! field in it says.
 
-use compact_encoding::{Decode, DecodeError, DecodeErrorKind, Decoder, Encode};
+use compact_encoding::Encode as _;
 use random_access_storage::RandomAccess;
 use zeroize::Zeroizing;
 
 use crate::canary::{Bug, planted};
 use crate::entry::{Entry, EntryPiece};
-use crate::error::{Corruption, LogError, OpenError, StorageError};
+use crate::error::{Corruption, LogError, OpenError};
 use crate::frame::{FRAME_HEADER_LEN, write_frame};
-use crate::header::{
-    ExternalHeader, HEADER_LEN_MAX, Header, HeaderError, HeaderTooLarge, SlotContent,
-};
+use crate::header::{ExternalHeader, HEADER_LEN_MAX, Header, HeaderTooLarge};
+use crate::seal::Seal;
 use crate::stores::FileName;
 
+mod entries;
 mod reader;
+mod slots;
 #[cfg(test)]
 mod tests;
 
-use reader::{FrameReader, RawFrame};
+use entries::{Entries, read_entries};
+pub(crate) use entries::{LoadedEntry, Tail};
+use reader::FrameReader;
+pub(crate) use slots::SlotState;
+use slots::{may_be_newer, read_slot};
 
 /// Bytes of a header slot.
 pub(crate) const SLOT_LEN: u64 = 4096;
@@ -56,14 +61,13 @@ pub(crate) struct Loaded {
     /// The live header.
     pub(crate) header: Header,
     /// What each slot holds.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what was seen, for tests and Debug"))]
     pub(crate) slots: [SlotState; 2],
     /// The slot, 0 or 1, that is damaged. The other one counts.
     pub(crate) damaged_slot: Option<u8>,
-    /// A slot is damaged, and a valid frame with the other bit stands where the entries end: a newer header
-    /// was lost, and entries written after it. (Entries of before the live header that were not cut off
-    /// look the same.)
+    /// The other slot is damaged or empty and held a newer header, or may have: there is no entry of the live one.
     pub(crate) newer_header_lost: bool,
+    /// Whether anything of the live header stands where its entries start, also what does not count.
+    pub(crate) has_entries: bool,
     /// The entries of the live header, whole batches only.
     pub(crate) entries: Vec<LoadedEntry>,
     /// Where writing goes on. The file must be cut at its `entries_end`, and the cut be durable, before
@@ -74,83 +78,6 @@ pub(crate) struct Loaded {
     pub(crate) file_len: u64,
     /// What stands behind the last valid frame.
     pub(crate) tail: Tail,
-}
-
-/// What a header slot holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SlotState {
-    /// A header.
-    Valid,
-    /// Zeros, or the file ends before it.
-    Empty,
-    /// No valid frame, or one whose content does not decode.
-    Damaged,
-    /// A valid frame whose content is of a newer version.
-    Newer,
-}
-
-impl SlotState {
-    /// Whether the frame is valid, so that its bit is known.
-    const fn has_frame(self) -> bool {
-        matches!(self, Self::Valid | Self::Newer)
-    }
-}
-
-/// One entry and where it stands.
-#[derive(Debug)]
-pub(crate) struct LoadedEntry {
-    /// The change.
-    pub(crate) entry: Entry,
-    /// Where its frame starts in the file.
-    pub(crate) start: u64,
-    /// Where its frame ends.
-    pub(crate) end: u64,
-    /// Whether the next entry belongs to the same atomic batch.
-    pub(crate) partial: bool,
-}
-
-/// What stands where reading the entries stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tail {
-    /// Nothing: the file ends there.
-    End,
-    /// No valid frame: a torn write, or damage.
-    Invalid,
-    /// No valid frame, and behind it an entry of the live header: damage, or a power cut that kept the later of
-    /// two entries and not the earlier.
-    Damaged,
-    /// A valid frame with the other bit: of an older header, whose entries were not cut off, or of a newer
-    /// one whose slot is damaged.
-    OtherHeader,
-    /// A valid frame with the right bit whose content is no entry, or a longer one than
-    /// [`ENTRY_CONTENT_LEN_MAX`].
-    Undecodable,
-}
-
-/// A slot while the live one is being chosen.
-struct Slot {
-    state: SlotState,
-    bit: bool,
-    header: Option<(Box<Header>, Option<ExternalHeader>)>,
-    /// What is wrong in a frame that is valid.
-    fault: Option<Corruption>,
-}
-
-impl Slot {
-    const fn without_header(state: SlotState, bit: bool) -> Self {
-        Self { state, bit, header: None, fault: None }
-    }
-
-    /// A valid frame whose content is damaged; `start` is where the bytes that do not decode start.
-    fn damaged(bit: bool, file: FileName, start: u64, error: &DecodeError) -> Self {
-        let what = match error.kind {
-            DecodeErrorKind::Invalid(what) => what,
-            _ => "the header does not decode",
-        };
-        let offset = start.saturating_add(error.offset as u64);
-        let fault = Some(Corruption::new(file, offset, what));
-        Self { fault, ..Self::without_header(SlotState::Damaged, bit) }
-    }
 }
 
 /// Reads an oplog and the header file that it may point into.
@@ -170,28 +97,28 @@ pub(crate) fn read(
     let file_len = reader.len();
     let slots = [read_slot(&mut reader, 0, header_file)?, read_slot(&mut reader, 1, header_file)?];
     let states = [slots[0].state, slots[1].state];
-    // The bit of a slot without a frame is derived, so that the other slot is live.
-    let bits = match states.map(SlotState::has_frame) {
-        [true, true] => [slots[0].bit, slots[1].bit],
-        [true, false] => [slots[0].bit, slots[0].bit],
-        [false, true] => [!slots[1].bit, slots[1].bit],
-        [false, false] if file_len < ENTRIES_START => return Ok(OplogState::Missing),
-        [false, false] => {
+    // The bit of a slot that does not count is derived, so that the other slot is live.
+    let bit = |slot: &slots::Slot| slot.bit.filter(|_| slot.state.counts());
+    let bits = match [bit(&slots[0]), bit(&slots[1])] {
+        [Some(first), Some(second)] => [first, second],
+        [Some(first), None] => [first, first],
+        [None, Some(second)] => [!second, second],
+        [None, None] if file_len < ENTRIES_START => return Ok(OplogState::Missing),
+        [None, None] => {
             let fault = slots.into_iter().find_map(|slot| slot.fault);
             let what = "neither header slot holds a header";
             return Err(fault.unwrap_or(Corruption::new(FileName::Oplog, 0, what)).into());
         }
     };
-    let [first, second] = slots;
-    let live = if live_bit(bits) { second } else { first };
-    let Some((header, external)) = live.header else {
-        // The live slot has a frame, so it can only be newer. Falling back to the older header, as JavaScript
+    let live = if live_bit(bits) { &slots[1] } else { &slots[0] };
+    let Some((header, external)) = live.header.clone() else {
+        // The live slot counts, so it can only be newer. Falling back to the older header, as JavaScript
         // does, would cut off what the newer program wrote.
         let what = "its header is of a newer version";
         let offset = if live_bit(bits) { SLOT_LEN } else { 0 };
         return Err(OpenError::Unsupported { file: FileName::Oplog, offset, what });
     };
-    let (entries, tail) = read_entries(&mut reader, live_bit(bits))?;
+    let Entries { entries, any, tail } = read_entries(&mut reader, live_bit(bits))?;
     let entries_end = entries.last().map_or(ENTRIES_START, |last| last.end);
     let damaged_slot = match states {
         [SlotState::Damaged, _] => Some(0),
@@ -199,10 +126,11 @@ pub(crate) fn read(
         _ => None,
     };
     Ok(OplogState::Present(Loaded {
+        newer_header_lost: may_be_newer(&slots, bits, &header, any),
         header: *header,
         slots: states,
         damaged_slot,
-        newer_header_lost: damaged_slot.is_some() && tail == Tail::OtherHeader,
+        has_entries: any,
         entries,
         position: OplogPosition { bits, external, entries_end },
         file_len,
@@ -213,109 +141,6 @@ pub(crate) fn read(
 /// The number of the live slot, which is also the bit of its entries.
 const fn live_bit(bits: [bool; 2]) -> bool {
     bits[0] ^ bits[1]
-}
-
-fn read_slot(
-    reader: &mut FrameReader<'_>,
-    slot: u64,
-    header_file: &dyn RandomAccess,
-) -> Result<Slot, StorageError> {
-    let offset = slot.saturating_mul(SLOT_LEN);
-    let (bit, content) = match reader.frame_at(offset, HEADER_LEN_MAX)? {
-        RawFrame::Valid { bit, content, .. } => (bit, SlotContent::from_bytes(content)),
-        RawFrame::TooLong { bit } => return Ok(Slot::without_header(SlotState::Damaged, bit)),
-        RawFrame::Invalid | RawFrame::End => {
-            let empty = reader.is_zero(offset, SLOT_LEN)?;
-            let state = if empty { SlotState::Empty } else { SlotState::Damaged };
-            return Ok(Slot::without_header(state, false));
-        }
-    };
-    let start = offset.saturating_add(FRAME_HEADER_LEN as u64);
-    Ok(match content {
-        Ok(SlotContent::Inline(header)) => valid_slot(bit, header, None),
-        Ok(SlotContent::External(place)) => match read_external(place, header_file)? {
-            Ok(header) => valid_slot(bit, header, Some(place)),
-            Err(error) => Slot::damaged(bit, FileName::Header, place.start, &error),
-        },
-        Err(HeaderError::Version) => Slot::without_header(SlotState::Newer, bit),
-        Err(HeaderError::Invalid(error)) => Slot::damaged(bit, FileName::Oplog, start, &error),
-    })
-}
-
-const fn valid_slot(bit: bool, header: Box<Header>, external: Option<ExternalHeader>) -> Slot {
-    Slot { state: SlotState::Valid, bit, header: Some((header, external)), fault: None }
-}
-
-/// Reads a header from the header file.
-///
-/// No checksum covers it. So everything that is not a header of the version that its slot has, also a place
-/// outside the file, is damage and nothing else.
-fn read_external(
-    place: ExternalHeader,
-    header_file: &dyn RandomAccess,
-) -> Result<Result<Box<Header>, DecodeError>, StorageError> {
-    let damaged = |what| Ok(Err(DecodeError::new(0, DecodeErrorKind::Invalid(what))));
-    let in_header = StorageError::in_file(FileName::Header);
-    let file_len = header_file.len().map_err(&in_header)?;
-    let end = place.start.checked_add(place.len);
-    if end.is_none_or(|end| end > file_len) {
-        return damaged("the header file ends before the header");
-    }
-    let len = usize::try_from(place.len).ok().filter(|len| *len <= HEADER_LEN_MAX);
-    let Some(len) = len else { return damaged("the header is above 64 MiB") };
-    let bytes = Zeroizing::new(header_file.read_vec_at(place.start, len).map_err(&in_header)?);
-    match SlotContent::from_bytes(&bytes) {
-        Ok(SlotContent::Inline(header)) => Ok(Ok(header)),
-        Ok(SlotContent::External(_)) => damaged("the header points to another header"),
-        Err(HeaderError::Version) => damaged("the header has a newer version than its slot"),
-        Err(HeaderError::Invalid(error)) => Ok(Err(error)),
-    }
-}
-
-/// Reads the entries that carry the bit `live`, and says what stands behind them.
-fn read_entries(
-    reader: &mut FrameReader<'_>,
-    live: bool,
-) -> Result<(Vec<LoadedEntry>, Tail), StorageError> {
-    let mut entries: Vec<LoadedEntry> = Vec::new();
-    let mut start = ENTRIES_START;
-    let tail = loop {
-        match reader.frame_at(start, ENTRY_CONTENT_LEN_MAX)? {
-            RawFrame::End => break Tail::End,
-            RawFrame::Invalid => break Tail::Invalid,
-            RawFrame::TooLong { bit } | RawFrame::Valid { bit, .. }
-                if bit != live && !planted(Bug::EntryBitNotChecked) =>
-            {
-                break Tail::OtherHeader;
-            }
-            RawFrame::TooLong { .. } => break Tail::Undecodable,
-            RawFrame::Valid { partial, content, end, .. } => {
-                let Ok(entry) = Entry::decode(&mut Decoder::new(content)) else {
-                    break Tail::Undecodable;
-                };
-                entries.push(LoadedEntry { entry, start, end, partial });
-                start = end;
-            }
-        }
-    };
-    let damaged = tail == Tail::Invalid && entry_follows(reader, start, live)?;
-    let tail = if damaged { Tail::Damaged } else { tail };
-    // A batch whose last entry is missing never happened.
-    while entries.pop_if(|entry| entry.partial).is_some() {}
-    Ok((entries, tail))
-}
-
-/// Whether a valid entry of the live header stands behind the invalid one at `start`.
-fn entry_follows(
-    reader: &mut FrameReader<'_>,
-    start: u64,
-    live: bool,
-) -> Result<bool, StorageError> {
-    let Some(next) = reader.claimed_end(start)? else { return Ok(false) };
-    Ok(matches!(
-        reader.frame_at(next, ENTRY_CONTENT_LEN_MAX)?,
-        RawFrame::Valid { bit, .. } if bit == live
-    ))
 }
 
 /// Why entries have no bytes. Nothing was written.
@@ -389,10 +214,10 @@ pub(crate) struct HeaderBytes {
     pub(crate) external: Option<(ExternalHeader, Zeroizing<Vec<u8>>)>,
 }
 
-/// The bytes that write `header` with `bit`, when the live header is at `previous`.
+/// The bytes that write `header` to a slot with a bit, when the live header is at `previous`.
 ///
 /// Once a header is in the header file the next ones are too, in turns with the place before, so that the
-/// live one is never overwritten.
+/// live one is never overwritten. It is sealed when it tells how many blocks are stored.
 ///
 /// # Errors
 /// [`HeaderTooLarge`].
@@ -401,26 +226,31 @@ pub(crate) struct HeaderBytes {
 /// formats.md section 8.5.
 pub(crate) fn encode_header_slot(
     header: &Header,
-    bit: bool,
+    (slot, bit): (usize, bool),
     previous: Option<ExternalHeader>,
 ) -> Result<HeaderBytes, HeaderTooLarge> {
     header.check_len()?;
-    let content = header.to_secret_vec();
+    let mut content = header.to_secret_vec();
     let len = content.len();
-    let fits = len.saturating_add(FRAME_HEADER_LEN) as u64 <= SLOT_LEN;
-    let mut slot = Zeroizing::new(Vec::with_capacity(len.min(HEADER_LEN_MAX).saturating_add(8)));
+    let seal = header.stored.map(|stored| Seal::new(slot, stored, &content).to_bytes());
+    let seal = seal.as_ref().map_or(&[][..], |seal| seal);
+    let slot_len = len.saturating_add(seal.len()).saturating_add(FRAME_HEADER_LEN);
+    let fits = slot_len as u64 <= SLOT_LEN;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(slot_len.min(HEADER_LEN_MAX)));
     let too_large = |_| HeaderTooLarge { len };
     if fits && previous.is_none() {
-        write_frame(&mut slot, &content, bit, false).map_err(too_large)?;
-        return Ok(HeaderBytes { slot, external: None });
+        content.extend_from_slice(seal);
+        write_frame(&mut bytes, &content, bit, false).map_err(too_large)?;
+        return Ok(HeaderBytes { slot: bytes, external: None });
     }
     let len = len as u64;
     let old = previous.unwrap_or(ExternalHeader { start: 0, len: 0 });
     let behind = old.start.saturating_add(old.len).div_ceil(SLOT_LEN).saturating_mul(SLOT_LEN);
     let start = if len > old.start { behind } else { 0 };
     let place = ExternalHeader { start, len };
-    write_frame(&mut slot, &place.to_slot_content(), bit, false).map_err(too_large)?;
-    Ok(HeaderBytes { slot, external: Some((place, content)) })
+    let place_content = [&place.to_slot_content(), seal].concat();
+    write_frame(&mut bytes, &place_content, bit, false).map_err(too_large)?;
+    Ok(HeaderBytes { slot: bytes, external: Some((place, content)) })
 }
 
 /// Where writing goes on: the live bits, the place of an external header, the end of the entries.
@@ -491,7 +321,7 @@ impl OplogPosition {
     pub(crate) fn prepare_header(&self, header: &Header) -> Result<SlotWrite, HeaderTooLarge> {
         let wrong = planted(Bug::WrongHeaderSlot);
         let (slot, bit) = if wrong { live_slot(self.bits) } else { next_slot(self.bits) };
-        let bytes = encode_header_slot(header, bit, self.external)?;
+        let bytes = encode_header_slot(header, (slot, bit), self.external)?;
         let place = bytes.external.as_ref().map(|(place, _)| *place);
         Ok(SlotWrite {
             slot,

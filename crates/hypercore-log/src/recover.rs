@@ -17,7 +17,7 @@ use crate::commit::{Announced, GroupCommit};
 use crate::error::{Corruption, LogError, OpenError, StorageError};
 use crate::header::{Header, HeaderTree, StoredKeyPair, UserData};
 use crate::log::{Log, Settings};
-use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState, Tail};
+use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState, SlotState, Tail};
 use crate::options::{Access, Create, OpenOptions, Rhythm};
 use crate::replay::{Replayed, replay};
 use crate::rewrite::{cut_oplog, rewrite_tail};
@@ -27,8 +27,8 @@ use crate::writer::Writer;
 
 /// What opening found, and what it did about it.
 ///
-/// All zero and `None` after a clean close; entries are replayed after a kill; more than that means a power
-/// cut or damage.
+/// All zero and `None` after a clean close; entries are replayed, and an end may be torn, after a kill; entries are cut
+/// after a power cut. The rest is damage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveryReport {
@@ -36,27 +36,45 @@ pub struct RecoveryReport {
     pub entries_replayed: usize,
     /// Valid entries that were cut because their blocks or nodes are not what they say.
     pub entries_cut: usize,
-    /// An entry is damaged and valid ones follow it: they were lost with it, nobody can tell how many.
+    /// An entry is damaged: valid ones follow it, which were lost with it (nobody can tell how many), or one bit of it
+    /// is wrong. A power cut in the mode [`Durability::Eventual`](crate::Durability::Eventual) may do the first.
     pub entry_damaged: bool,
+    /// One bit of an entry is wrong, which no kill and no power cut does: it may have been on stable storage, and
+    /// what it signed with others. A log with a key takes no writes: see [`LogError::HeaderLost`].
+    pub entry_bit_flipped: bool,
+    /// Behind the last entry that was kept is something that is no entry, and nothing tells more: a write that a
+    /// kill or a power cut tore, or damage to the last entry.
+    pub torn_end: bool,
     /// Blocks by which the log is shorter than the entries that were cut said.
     pub blocks_cut: u64,
     /// Bytes past the last entry that was kept: torn entries, or those of before the last header.
     pub oplog_bytes_cut: u64,
     /// The header slot (0 or 1) that is damaged. The other one counts.
     pub damaged_slot: Option<u8>,
-    /// The damaged slot was the newer one: there are entries of a later header, or tree nodes past the length.
-    /// What was written last is lost, and the log takes no writes: see
-    /// [`LogError::HeaderLost`](crate::LogError::HeaderLost).
+    /// A header slot is damaged or empty, and it was the newer one or may have been. What was written last is lost, and a
+    /// log with a key takes no writes: see [`LogError::HeaderLost`].
     pub newer_header_lost: bool,
+    /// The bitfield has more or fewer blocks than the header says: some may be stored and not listed. A
+    /// [repair](crate::Log::repair) finds them.
+    pub bitfield_damaged: bool,
     /// Tree nodes that were missing or torn and were computed again from the blocks' hashes.
     pub nodes_rebuilt: usize,
 }
 
 impl RecoveryReport {
-    /// Whether anything that had been written is not there any more.
+    /// Whether anything that had been written is not there any more, as far as that can be told. A
+    /// [torn end](Self::torn_end) does not count: it is what every kill may leave.
     #[must_use]
     pub const fn lost_something(&self) -> bool {
-        self.entries_cut > 0 || self.entry_damaged || self.newer_header_lost
+        self.entries_cut > 0
+            || self.entry_damaged
+            || self.newer_header_lost
+            || self.bitfield_damaged
+    }
+
+    /// Whether what was signed last is gone by damage and may be with others: nothing may be signed in its place.
+    pub(crate) const fn lost_head(&self) -> bool {
+        self.newer_header_lost || self.entry_bit_flipped
     }
 }
 
@@ -110,6 +128,7 @@ fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
         tree: HeaderTree::default(),
         reorg_hints: Vec::new(),
         contiguous_length: 0,
+        stored: (options.rhythm == Rhythm::Bounded).then_some(0),
     };
     let signer = choose_signer(&header, &options)?;
     let mut position = OplogPosition::fresh();
@@ -132,7 +151,7 @@ fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
     let stores = Arc::new(stores);
     let state = State::from_header(&header, Arc::clone(&stores), Bitfield::new());
     let report = RecoveryReport::default();
-    Ok(finish(stores, &options, header, signer, position, state, report))
+    Ok(finish(stores, &options, header, signer, position, state, report, 0))
 }
 
 /// The key and the manifest of a new core.
@@ -172,31 +191,37 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     }
     let signer = choose_signer(header, &options)?;
     let stores = Arc::new(stores);
-    let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len } =
+    let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len, stored_off } =
         replay(&stores, header, &loaded)?;
     check_head(header, &state, kept.entries == 0, loaded.position.slot_offset())?;
     let leftovers = state.nodes.leftovers()?;
-    let slot_gone = loaded.damaged_slot.is_some() || loaded.file_len < ENTRIES_START;
     let mut position = loaded.position;
     position.entries_end =
         if planted(Bug::ReplayedEntriesOverwritten) { ENTRIES_START } else { kept.end };
+    // Only a checkpoint writes the bitfield, and it ends with a second header.
+    let second_gone = loaded.slots[1] == SlotState::Empty
+        && !loaded.has_entries
+        && !stores.bitfield.is_empty().map_err(StorageError::in_file(FileName::Bitfield))?;
+    let slot_gone = loaded.damaged_slot.is_some() || loaded.file_len < ENTRIES_START;
+    let newer_header_lost = loaded.newer_header_lost
+        || second_gone
+        || (slot_gone && leftovers.is_some() && !truncated && kept.entries == loaded.entries.len());
     let report = RecoveryReport {
         entries_replayed: kept.entries,
         entries_cut: loaded.entries.len().saturating_sub(kept.entries),
         blocks_cut: length_wanted.saturating_sub(state.tree.length()),
         oplog_bytes_cut: loaded.file_len.saturating_sub(kept.end),
-        entry_damaged: loaded.tail == Tail::Damaged,
+        entry_damaged: matches!(loaded.tail, Tail::Damaged | Tail::Flipped),
+        entry_bit_flipped: loaded.tail == Tail::Flipped,
+        torn_end: matches!(loaded.tail, Tail::Invalid | Tail::Undecodable),
         damaged_slot: loaded.damaged_slot,
-        newer_header_lost: loaded.newer_header_lost
-            || (slot_gone
-                && leftovers.is_some()
-                && !truncated
-                && kept.entries == loaded.entries.len()),
+        newer_header_lost,
+        bitfield_damaged: stored_off != 0 && !newer_header_lost,
         nodes_rebuilt,
     };
     let (header, file_len) = (loaded.header, loaded.file_len);
     if options.access == Access::ReadOnly {
-        return Ok(finish(stores, &options, header, signer, position, state, report));
+        return Ok(finish(stores, &options, header, signer, position, state, report, stored_off));
     }
     let left_clean = file_len == ENTRIES_START;
     if !left_clean {
@@ -205,9 +230,9 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         rewrite_tail(&stores, &mut state, &position, old, entries).map_err(open_error)?;
     }
     let bounded = options.rhythm == Rhythm::Bounded;
-    if report.newer_header_lost && bounded {
+    if report.lost_head() && signer.is_some() && bounded {
         // Nothing is cut: what is left of the later state may still help whoever mends this.
-        return Ok(finish(stores, &options, header, signer, position, state, report));
+        return Ok(finish(stores, &options, header, signer, position, state, report, stored_off));
     }
     if !left_clean && !planted(Bug::TailNotCut) {
         // Before anything is written behind it: otherwise a later power cut could undo the cut and leave a cut entry
@@ -222,10 +247,11 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         // light. Where the header still needs nodes past the end, the checkpoint below takes them away.
         state.nodes.drop_leftovers(leftovers)?;
     }
-    let log = finish(stores, &options, header, signer, position, state, report);
+    let log = finish(stores, &options, header, signer, position, state, report, stored_off);
     let mut writer = log.lock_to_truncate().map_err(open_error)?;
     writer.tail_data_len = data_len;
-    if bounded && (truncated || log.recovery.entries_cut > 0) {
+    // A copy of a log that is written elsewhere goes on from what is left of it.
+    if bounded && (truncated || log.recovery.entries_cut > 0 || log.recovery.newer_header_lost) {
         log.write_checkpoint(&mut writer).map_err(open_error)?;
     }
     drop(writer);
@@ -274,6 +300,7 @@ fn finish(
     position: OplogPosition,
     state: State,
     recovery: RecoveryReport,
+    stored_off: u64,
 ) -> Log {
     let settings = Settings {
         access: options.access,
@@ -283,12 +310,14 @@ fn finish(
         signer: signer.as_ref().map(KeyPair::public),
     };
     let has_manifest = header.manifest.is_some();
+    let bounded = options.rhythm == Rhythm::Bounded;
     let writer = Writer {
+        header_lost: recovery.lost_head() && signer.is_some() && bounded,
+        stored_off: bounded.then_some(stored_off),
         oplog: position,
         stored_key_pair: header.key_pair,
         signer,
         tail_data_len: 0,
-        header_lost: recovery.newer_header_lost,
         version_10: Version10Rhythm::opened(has_manifest),
     };
     Log {
@@ -309,7 +338,7 @@ fn may_sign(header: &Header, pair: &KeyPair) -> bool {
     })
 }
 
-fn open_error(error: LogError) -> OpenError {
+pub(crate) fn open_error(error: LogError) -> OpenError {
     match error {
         LogError::Storage(error) => OpenError::Storage(error),
         LogError::Corrupt(corruption) | LogError::CorruptBlock { corruption, .. } => {

@@ -43,6 +43,8 @@ pub(crate) struct Replayed {
     pub(crate) nodes_rebuilt: usize,
     /// Bytes of the blocks that were hashed again.
     pub(crate) data_len: u64,
+    /// By how much the header's count of stored blocks is above that of the bitfield, modulo 2^64.
+    pub(crate) stored_off: u64,
 }
 
 /// How many entries hold, and where in the oplog they end.
@@ -98,6 +100,7 @@ pub(crate) fn replay(
         let bitfield = Bitfield::load(&*stores.bitfield);
         let bitfield = bitfield.map_err(|error| bitfield_error(error, 0))?;
         let mut replay = Replay::new(stores, header, bitfield);
+        let stored_off = stored_off(header, entries, &replay.state.bitfield);
         match replay.run(tail).and_then(|()| replay.finish(tail)) {
             Ok(()) => {
                 let Replay { state, truncated, nodes_rebuilt, data_len, .. } = replay;
@@ -108,6 +111,7 @@ pub(crate) fn replay(
                     truncated,
                     nodes_rebuilt,
                     data_len,
+                    stored_off,
                 });
             }
             Err(Stop::Cut(entry)) => kept = Kept::whole_batches(entries, entry),
@@ -116,6 +120,39 @@ pub(crate) fn replay(
     }
     let what = "its entries contradict the blocks in too many places";
     Err(Corruption::new(FileName::Oplog, ENTRIES_START, what).into())
+}
+
+/// By how much the count of stored blocks in `header` is above that of the bitfield file, modulo 2^64; 0 without one.
+///
+/// Blocks that the entries name may be in the file or not: a checkpoint may have begun to write them.
+fn stored_off(header: &Header, entries: &[LoadedEntry], bitfield: &Bitfield) -> u64 {
+    let Some(stored) = header.stored else { return 0 };
+    let length = header.tree.length;
+    let below = |range: Range<u64>| range.start.min(length)..range.end.min(length);
+    let changed = |loaded: &LoadedEntry| {
+        let cut =
+            loaded.entry.tree_upgrade.as_ref().map(|upgrade| below(upgrade.ancestors..length));
+        cut.into_iter().chain(loaded.entry.bitfield.map(|update| below(update.range())))
+    };
+    let mut named = Bitfield::new();
+    for range in entries.iter().flat_map(changed) {
+        // A range that is refused here is refused again where it is applied.
+        let _ = named.set_range(range, true);
+    }
+    let mut sure = bitfield.count_set(0..length);
+    for range in named.set_ranges(0..length) {
+        sure = sure.saturating_sub(bitfield.count_set(range));
+    }
+    let most = sure.saturating_add(named.count_set(0..length));
+    let whole = named.page_count() > 0
+        || bitfield.contiguous_from(0).min(length) == header.contiguous_length.min(length);
+    match () {
+        () if stored < sure => stored.wrapping_sub(sure),
+        () if stored > most => stored.wrapping_sub(most),
+        // As many blocks, and others.
+        () if !whole => length.wrapping_add(1),
+        () => 0,
+    }
 }
 
 struct Replay<'a> {

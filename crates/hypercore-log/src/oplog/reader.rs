@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::canary::{Bug, planted};
 use crate::error::StorageError;
-use crate::frame::{FRAME_HEADER_LEN, Frame, FrameHead, parse_frame};
+use crate::frame::{FRAME_HEADER_LEN, Frame, FrameHead, flipped_frame, parse_frame};
 use crate::stores::FileName;
 
 /// Bytes read at a time.
@@ -110,6 +110,30 @@ impl<'a> FrameReader<'a> {
         Ok(end.filter(|end| *end <= self.len))
     }
 
+    /// The bit of the frame at `offset` that would be valid if one of its bits were another.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) fn flipped_bit(&mut self, offset: u64) -> Result<Option<bool>, StorageError> {
+        let len = self.len.saturating_sub(offset).min(WINDOW_LEN as u64);
+        let bytes = self.bytes_at(offset, usize::try_from(len).unwrap_or_default())?;
+        Ok(bytes.and_then(flipped_frame))
+    }
+
+    /// The `len` bytes at `offset`, which must be inside the file.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) fn read_vec(
+        &self,
+        offset: u64,
+        len: u64,
+    ) -> Result<Zeroizing<Vec<u8>>, StorageError> {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let bytes = self.store.read_vec_at(offset, len);
+        Ok(Zeroizing::new(bytes.map_err(StorageError::in_file(FileName::Oplog))?))
+    }
+
     fn long_frame(
         &mut self,
         offset: u64,
@@ -132,8 +156,7 @@ impl<'a> FrameReader<'a> {
         }
         let len = usize::try_from(head.content_len()).ok().filter(|len| *len <= content_len_max);
         let Some(len) = len else { return Ok(RawFrame::TooLong { bit: head.bit() }) };
-        let content = self.store.read_vec_at(start, len);
-        self.long = Zeroizing::new(content.map_err(StorageError::in_file(FileName::Oplog))?);
+        self.long = self.read_vec(start, len as u64)?;
         Ok(RawFrame::Valid { bit: head.bit(), partial: head.partial(), content: &self.long, end })
     }
 
