@@ -5,6 +5,7 @@
 //! leaves; a [`Player`] does the steps on a real one and compares.
 
 pub mod crash;
+pub mod faults;
 mod model;
 mod oracle;
 mod play;

@@ -7,23 +7,30 @@
 )]
 
 mod crash;
+mod faults;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: sim crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
+       sim faults [--seed S] [--calls N] [--limit N] [--one-byte] [--point POINT]
 
   --seed S         a number that chooses sizes, contents and subsets (default 1)
   --images N       go on with further seeds until N images were judged
   --deep           2,000,000 images
   --workload NAME  this one only: a name, or a name with -immediate or -eventual
   --image K        this image of the workload only
+  --calls N        go on with further seeds until N calls failed
+  --limit N        calls of each workload, mode and fault at most, evenly spread (default all)
+  --one-byte       stores that move one byte a call
+  --point POINT    this call only: WORKLOAD-MODE/FAULT/CALL
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let good = match arguments.split_first() {
         Some((task, rest)) if task == "crash" => crash::Arguments::parse(rest).map(crash::run),
+        Some((task, rest)) if task == "faults" => faults::Arguments::parse(rest).map(faults::run),
         _ => None,
     };
     match good {
