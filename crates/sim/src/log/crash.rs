@@ -23,9 +23,6 @@ use super::workloads::Workload;
 use crate::disk::{Crash, Disk, Image, Plan, Recording, SyncFault};
 use crate::random::Random;
 
-/// Bad images after which a workload is given up.
-const BAD_MAX: u64 = 100;
-
 /// What to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -35,13 +32,17 @@ pub struct Settings {
     pub image: Option<u64>,
     /// Kills, second power cuts and failed syncs that are tried, each.
     pub interruptions_max: usize,
+    /// How widely power cuts of the workload itself are searched.
+    pub plan: Plan,
+    /// Bad images after which the workload is given up.
+    pub bad_max: u64,
 }
 
 impl Settings {
     /// All of a workload.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { seed, image: None, interruptions_max: 16 }
+        Self { seed, image: None, interruptions_max: 16, plan: Plan::whole(seed), bad_max: 100 }
     }
 }
 
@@ -108,7 +109,7 @@ impl Run<'_> {
         let timeline = recorder.timeline().clone();
         let (recording, syncs) = (disk.recording(), disk.syncs());
         self.oracle.learn(&timeline);
-        let plan = Plan::whole(self.settings.seed);
+        let plan = self.settings.plan;
         let mut chosen = Chosen::new(self.settings);
         self.cut_power(
             &recording,
@@ -170,7 +171,9 @@ impl Run<'_> {
     ) -> Option<Rc<Observed>> {
         let number = self.next_image;
         self.next_image += 1;
-        if self.report.bad >= BAD_MAX || self.settings.image.is_some_and(|only| only != number) {
+        if self.report.bad >= self.settings.bad_max
+            || self.settings.image.is_some_and(|only| only != number)
+        {
             return None;
         }
         match self.oracle.judge(image, promise) {
