@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hypercore_crypto::{CoreKey, Hash, Manifest, PublicKey, leaf_hash};
-use hypercore_merkle::{Seek, Tree};
+use hypercore_merkle::Seek;
 
 use crate::blocks::read_block;
 use crate::canary::{Bug, planted};
@@ -232,11 +232,11 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::OutOfBounds`]; [`LogError::NodeMissing`] when a sparse log does not know it;
-    /// [`LogError::Storage`].
+    /// [`LogError::Corrupt`] when stored sizes contradict each other; [`LogError::Storage`].
     pub fn block_range(&self, index: u64) -> Result<Range<u64>, LogError> {
         let state = self.read_state();
         state.check_bounds(index)?;
-        state.tree.byte_range(&state.nodes, index).map_err(tree_error)
+        state.tree.checked_byte_range(&state.nodes, index).map_err(tree_error)
     }
 
     /// The block that holds byte `bytes`, and the offset of that byte in it. The end of the log is
@@ -246,7 +246,8 @@ impl Log {
     /// With `padding`, the first that many bytes of each stored block do not count.
     ///
     /// # Errors
-    /// [`LogError::NodeMissing`] when a sparse log does not know it; [`LogError::Storage`].
+    /// [`LogError::NodeMissing`] when a sparse log does not know it; [`LogError::Corrupt`] when stored sizes
+    /// contradict each other; [`LogError::Storage`].
     pub fn seek(&self, bytes: u64, padding: u64) -> Result<Option<(u64, u64)>, LogError> {
         let state = self.read_state();
         match state.tree.seek(&state.nodes, bytes, padding).map_err(tree_error)? {
@@ -261,14 +262,14 @@ impl Log {
     /// The tree hash that the log had at an earlier length.
     ///
     /// # Errors
-    /// [`LogError::OutOfBounds`] past the end; [`LogError::NodeMissing`] in a sparse log; [`LogError::Storage`].
+    /// [`LogError::OutOfBounds`] past the end; [`LogError::NodeMissing`] in a sparse log; [`LogError::Corrupt`] when a
+    /// node it takes is not one of the signed tree; [`LogError::Storage`].
     pub fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
         let state = self.read_state();
         if length > state.tree.length() {
             return Err(LogError::OutOfBounds { index: length, length: state.tree.length() });
         }
-        let tree = Tree::load(&state.nodes, state.tree.fork(), length).map_err(tree_error)?;
-        Ok(tree.hash())
+        state.tree.tree_hash_at(&state.nodes, length).map_err(tree_error)
     }
 
     /// A value of the user data, which is kept beside the log and neither signed nor replicated. JavaScript

@@ -151,7 +151,7 @@ fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
     let stores = Arc::new(stores);
     let state = State::from_header(&header, Arc::clone(&stores), Bitfield::new());
     let report = RecoveryReport::default();
-    Ok(finish(stores, &options, header, signer, position, state, report, 0))
+    Ok(finish(stores, &options, header, signer, position, state, report))
 }
 
 /// The key and the manifest of a new core.
@@ -191,7 +191,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     }
     let signer = choose_signer(header, &options)?;
     let stores = Arc::new(stores);
-    let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len, stored_off } =
+    let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len } =
         replay(&stores, header, &loaded)?;
     check_head(header, &state, kept.entries == 0, loaded.position.slot_offset())?;
     let leftovers = state.nodes.leftovers()?;
@@ -216,12 +216,12 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         torn_end: matches!(loaded.tail, Tail::Invalid | Tail::Undecodable),
         damaged_slot: loaded.damaged_slot,
         newer_header_lost,
-        bitfield_damaged: stored_off != 0 && !newer_header_lost,
+        bitfield_damaged: state.stored_off != 0 && !newer_header_lost,
         nodes_rebuilt,
     };
     let (header, file_len) = (loaded.header, loaded.file_len);
     if options.access == Access::ReadOnly {
-        return Ok(finish(stores, &options, header, signer, position, state, report, stored_off));
+        return Ok(finish(stores, &options, header, signer, position, state, report));
     }
     let left_clean = file_len == ENTRIES_START;
     if !left_clean {
@@ -232,7 +232,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     let bounded = options.rhythm == Rhythm::Bounded;
     if report.lost_head() && signer.is_some() && bounded {
         // Nothing is cut: what is left of the later state may still help whoever mends this.
-        return Ok(finish(stores, &options, header, signer, position, state, report, stored_off));
+        return Ok(finish(stores, &options, header, signer, position, state, report));
     }
     if !left_clean && !planted(Bug::TailNotCut) {
         // Before anything is written behind it: otherwise a later power cut could undo the cut and leave a cut entry
@@ -247,7 +247,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         // light. Where the header still needs nodes past the end, the checkpoint below takes them away.
         state.nodes.drop_leftovers(leftovers)?;
     }
-    let log = finish(stores, &options, header, signer, position, state, report, stored_off);
+    let log = finish(stores, &options, header, signer, position, state, report);
     let mut writer = log.lock_to_truncate().map_err(open_error)?;
     writer.tail_data_len = data_len;
     // A copy of a log that is written elsewhere goes on from what is left of it.
@@ -300,7 +300,6 @@ fn finish(
     position: OplogPosition,
     state: State,
     recovery: RecoveryReport,
-    stored_off: u64,
 ) -> Log {
     let settings = Settings {
         access: options.access,
@@ -313,7 +312,7 @@ fn finish(
     let bounded = options.rhythm == Rhythm::Bounded;
     let writer = Writer {
         header_lost: recovery.lost_head() && signer.is_some() && bounded,
-        stored_off: bounded.then_some(stored_off),
+        seals: bounded,
         oplog: position,
         stored_key_pair: header.key_pair,
         signer,

@@ -43,8 +43,6 @@ pub(crate) struct Replayed {
     pub(crate) nodes_rebuilt: usize,
     /// Bytes of the blocks that were hashed again.
     pub(crate) data_len: u64,
-    /// By how much the header's count of stored blocks is above that of the bitfield, modulo 2^64.
-    pub(crate) stored_off: u64,
 }
 
 /// How many entries hold, and where in the oplog they end.
@@ -100,7 +98,7 @@ pub(crate) fn replay(
         let bitfield = Bitfield::load(&*stores.bitfield);
         let bitfield = bitfield.map_err(|error| bitfield_error(error, 0))?;
         let mut replay = Replay::new(stores, header, bitfield);
-        let stored_off = stored_off(header, entries, &replay.state.bitfield);
+        replay.state.stored_off = stored_off(header, entries, &replay.state.bitfield);
         match replay.run(tail).and_then(|()| replay.finish(tail)) {
             Ok(()) => {
                 let Replay { state, truncated, nodes_rebuilt, data_len, .. } = replay;
@@ -111,7 +109,6 @@ pub(crate) fn replay(
                     truncated,
                     nodes_rebuilt,
                     data_len,
-                    stored_off,
                 });
             }
             Err(Stop::Cut(entry)) => kept = Kept::whole_batches(entries, entry),
@@ -231,7 +228,13 @@ impl<'a> Replay<'a> {
         let blocks_exist = entry.bitfield.is_none_or(|update| {
             update.drop || update.start.saturating_add(update.length) <= length
         });
-        heads_agree && blocks_exist
+        // Nodes that only the tree store has end with a truncation: what cuts the log brings those it needs.
+        let has_nodes = entry.tree_nodes.as_ref().is_some_and(|nodes| !nodes.is_empty());
+        let nodes_stay = upgrade.is_none_or(|upgrade| {
+            let (cut, new) = (upgrade.ancestors, upgrade.length);
+            cut == self.head.length || cut == new || has_nodes
+        });
+        heads_agree && blocks_exist && nodes_stay
     }
 
     fn load_tree(&self, head: Announced) -> Result<Option<Tree>, Stop> {
@@ -316,13 +319,14 @@ impl<'a> Replay<'a> {
     fn blocks_hold(&self, range: Range<u64>, seen: &Bitfield) -> Result<Option<u64>, Stop> {
         let mut len = 0_u64;
         let mut rest = range;
-        while let Some(run) = self.state.bitfield.set_ranges(rest.clone()).next() {
-            let Some(start) = seen.find_first(false, run.clone()) else {
-                rest.start = run.end;
+        // What was seen is passed over first: it becomes one run, however many there are in what is stored.
+        while let Some(unseen) = seen.find_first(false, rest.clone()) {
+            let unseen = unseen..seen.find_first(true, unseen..rest.end).unwrap_or(rest.end);
+            let Some(run) = self.state.bitfield.set_ranges(unseen.clone()).next() else {
+                rest.start = unseen.end;
                 continue;
             };
-            let end = seen.find_first(true, start..run.end).unwrap_or(run.end);
-            let piece = check_piece(&self.state, &*self.stores.data, start..end);
+            let piece = check_piece(&self.state, &*self.stores.data, run);
             let piece = match piece {
                 Ok(piece) => piece,
                 Err(LogError::Storage(error)) => return Err(error.into()),

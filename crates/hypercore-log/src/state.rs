@@ -48,6 +48,9 @@ pub(crate) struct State {
     pub(crate) nodes: Nodes,
     pub(crate) bitfield: Bitfield,
     pub(crate) contiguous_length: u64,
+    /// By how much the count of stored blocks in the last header was above that of the bitfield, modulo 2^64: not 0
+    /// where the bitfield is damaged, which the headers to come go on to tell.
+    pub(crate) stored_off: u64,
     pub(crate) user_data: UserData,
     pub(crate) reorg_hints: Vec<ReorgHint>,
 }
@@ -64,6 +67,7 @@ impl State {
             nodes: Nodes::new(stores, header.tree.length),
             bitfield,
             contiguous_length: 0,
+            stored_off: 0,
             user_data: header.user_data.clone(),
             reorg_hints: header.reorg_hints.clone(),
         }

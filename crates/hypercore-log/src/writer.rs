@@ -30,15 +30,9 @@ pub(crate) struct Writer {
     pub(crate) tail_data_len: u64,
     /// The newest header is lost, and no new fork has been begun yet.
     pub(crate) header_lost: bool,
-    /// By how much the count of stored blocks in the last header was above that of the bitfield: more than 0 where
-    /// the bitfield is damaged, which the headers to come go on to tell. `None` where headers are not sealed.
-    pub(crate) stored_off: Option<u64>,
+    /// Whether headers are sealed.
+    pub(crate) seals: bool,
     pub(crate) version_10: Version10Rhythm,
-}
-
-/// Blocks below the length that the bitfield has.
-pub(crate) fn stored_count(state: &State) -> u64 {
-    state.bitfield.count_set(0..state.tree.length())
 }
 
 impl Writer {
@@ -62,7 +56,10 @@ impl Writer {
             tree: state.header_tree(),
             reorg_hints: state.reorg_hints.clone(),
             contiguous_length: state.contiguous_length,
-            stored: self.stored_off.map(|off| stored_count(state).wrapping_add(off)),
+            stored: self.seals.then(|| {
+                let stored = state.bitfield.count_set(0..state.tree.length());
+                stored.wrapping_add(state.stored_off)
+            }),
         }
     }
 }

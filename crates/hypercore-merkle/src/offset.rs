@@ -7,7 +7,7 @@ use flat_tree::Index;
 use crate::error::TreeError;
 use crate::limits::add_sizes;
 use crate::lookup::NodeLookup;
-use crate::tree::{Tree, stored};
+use crate::tree::{Tree, check_children, look_up_children, stored};
 
 impl Tree {
     /// The offset, in bytes, of the first block below `index`.
@@ -76,5 +76,27 @@ impl Tree {
         };
         let end = add_sizes(start, size).ok_or(TreeError::SizeOverflow(leaf))?;
         Ok(start..end)
+    }
+
+    /// The same, for a caller that does not check the block itself: stored sizes are not trusted, as in
+    /// [`seek`](Self::seek).
+    ///
+    /// # Errors
+    /// As [`byte_range`](Self::byte_range); [`TreeError::DamagedNode`] for a node that its children contradict.
+    pub fn checked_byte_range<L: NodeLookup>(
+        &self,
+        lookup: &L,
+        block: u64,
+    ) -> Result<Range<u64>, TreeError<L::Error>> {
+        let range = self.byte_range(lookup, block)?;
+        let root = self.roots.iter().find(|root| root.index.end_block() > block);
+        let mut at = *root.ok_or(TreeError::MissingNode(Index::MAX))?;
+        while let Some((left, right)) = look_up_children(lookup, &at)? {
+            if left.index.is_leaf() {
+                check_children(&at, &left, &right)?;
+            }
+            at = if block < left.index.end_block() { left } else { right };
+        }
+        Ok(range)
     }
 }

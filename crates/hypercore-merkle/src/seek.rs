@@ -11,7 +11,7 @@ use flat_tree::{Index, full_roots};
 use crate::error::TreeError;
 use crate::lookup::NodeLookup;
 use crate::node::Node;
-use crate::tree::{Tree, look_up, stored};
+use crate::tree::{Tree, check_children, look_up, look_up_children, stored};
 
 /// Where a byte was found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,6 +42,9 @@ impl Tree {
     ///
     /// Where the byte follows empty blocks, one of those may be named instead, as in JavaScript.
     ///
+    /// Stored sizes are not trusted: on the way down those of two children must add up to their parent's, and where
+    /// the way ends both must hash into it.
+    ///
     /// # Errors
     /// [`TreeError::Lookup`] and [`TreeError::DamagedNode`].
     ///
@@ -64,19 +67,22 @@ impl Tree {
                 return Ok(Seek::Found { block: root.index.end_block(), offset: 0 });
             }
             if rest < size {
-                within = Some(root.index);
+                within = Some(*root);
                 break;
             }
             rest = rest.saturating_sub(size);
         }
         let Some(mut at) = within else { return Ok(Seek::OutOfBounds) };
-        while let Some((left, right)) = at.children() {
-            let Some(node) = look_up(lookup, left)? else {
-                return Ok(Seek::Narrowed { blocks: at.first_block()..at.end_block() });
+        while !at.index.is_leaf() {
+            let Some((left, right)) = look_up_children(lookup, &at)? else {
+                return Ok(Seek::Narrowed { blocks: at.index.first_block()..at.index.end_block() });
             };
-            let size = unpadded(&node, padding);
+            let size = unpadded(&left, padding);
+            if rest == size || left.index.is_leaf() {
+                check_children(&at, &left, &right)?;
+            }
             if rest == size {
-                return Ok(Seek::Found { block: left.end_block(), offset: 0 });
+                return Ok(Seek::Found { block: left.index.end_block(), offset: 0 });
             }
             if rest < size {
                 at = left;
@@ -85,6 +91,7 @@ impl Tree {
                 at = right;
             }
         }
+        let at = at.index;
         Ok(match u64::try_from(rest) {
             Ok(offset) => Seek::Found { block: at.first_block(), offset },
             Err(_) => Seek::OutOfBounds,

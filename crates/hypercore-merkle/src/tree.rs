@@ -112,7 +112,8 @@ impl Tree {
     /// The tree hash as it was at `length` blocks.
     ///
     /// # Errors
-    /// As [`Tree::load`]; [`TreeError::TooLong`] above the own length.
+    /// As [`Tree::load`]; [`TreeError::TooLong`] above the own length; [`TreeError::DamagedNode`] for a root of then that
+    /// is not below the present ones.
     pub fn tree_hash_at<L: NodeLookup>(
         &self,
         lookup: &L,
@@ -121,7 +122,43 @@ impl Tree {
         if length > self.length {
             return Err(TreeError::TooLong { wanted: length, length: self.length });
         }
-        Ok(Self::load(lookup, self.fork, length)?.hash())
+        Ok(self.load_below(lookup, self.fork, length)?.hash())
+    }
+
+    /// Loads the tree of the first `length` blocks of this one, and climbs from each of its roots to one of the present
+    /// ones, as far as the nodes on the way are stored.
+    pub(crate) fn load_below<L: NodeLookup>(
+        &self,
+        lookup: &L,
+        fork: u64,
+        length: u64,
+    ) -> Result<Self, TreeError<L::Error>> {
+        let tree = Self::load(lookup, fork, length)?;
+        for root in &tree.roots {
+            self.check_path(lookup, *root)?;
+        }
+        Ok(tree)
+    }
+
+    /// Compares a node with the nodes above it, up to a root. Where one of them is not stored, nothing is known.
+    fn check_path<L: NodeLookup>(&self, lookup: &L, node: Node) -> Result<(), TreeError<L::Error>> {
+        let mut node = node;
+        while !node.index.is_root_of(self.length) {
+            let (Some(sibling), Some(parent)) = (node.index.sibling(), node.index.parent()) else {
+                return Ok(());
+            };
+            let (Some(sibling), Some(parent)) =
+                (look_up(lookup, sibling)?, look_up(lookup, parent)?)
+            else {
+                return Ok(());
+            };
+            check_children(&parent, &node, &sibling)?;
+            node = parent;
+        }
+        match self.roots.iter().find(|root| root.index == node.index) {
+            Some(root) if *root != node => Err(TreeError::DamagedNode(node.index)),
+            _ => Ok(()),
+        }
     }
 
     /// Whether all blocks below `index` are in the tree.
@@ -218,6 +255,34 @@ pub(crate) fn look_up<L: NodeLookup>(
             Err(TreeError::DamagedNode(index))
         }
         node => Ok(node),
+    }
+}
+
+/// Whether `parent` is the hash of its children, given in either order.
+pub(crate) fn check_children<E: std::error::Error + 'static>(
+    parent: &Node,
+    a: &Node,
+    b: &Node,
+) -> Result<(), TreeError<E>> {
+    match Node::parent(a, b) {
+        Some(found) if found == *parent => Ok(()),
+        _ => Err(TreeError::DamagedNode(parent.index)),
+    }
+}
+
+/// The children of a node, if both are stored, whose sizes must add up to its own.
+pub(crate) fn look_up_children<L: NodeLookup>(
+    lookup: &L,
+    parent: &Node,
+) -> Result<Option<(Node, Node)>, TreeError<L::Error>> {
+    let Some((left, right)) = parent.index.children() else { return Ok(None) };
+    let (Some(left), Some(right)) = (look_up(lookup, left)?, look_up(lookup, right)?) else {
+        return Ok(None);
+    };
+    if add_sizes(left.size, right.size) == Some(parent.size) {
+        Ok(Some((left, right)))
+    } else {
+        Err(TreeError::DamagedNode(parent.index))
     }
 }
 

@@ -15,7 +15,8 @@ impl Tree {
     ///
     /// # Errors
     /// [`TreeError::TooLong`] above the own length, [`TreeError::MissingNode`] when a root of the
-    /// shorter tree is not stored; and as the lookup fails.
+    /// shorter tree is not stored, [`TreeError::DamagedNode`] when one is not below the present roots; and as the
+    /// lookup fails.
     ///
     /// # Source
     /// formats.md section 6.2.
@@ -31,7 +32,7 @@ impl Tree {
         if length == self.length {
             return Ok(Self { fork, ..self.clone() });
         }
-        Self::load(lookup, fork, length)
+        self.load_below(lookup, fork, length)
     }
 }
 
