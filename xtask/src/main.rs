@@ -47,6 +47,7 @@ usage: cargo xtask TASK
   binary [--part inject|kill|full] [--points N|all] [--rounds N] [--seed S] [--only POINT]
                         the hypercore command under failing system calls (strace), kill -9,
                         and on a full file system
+  loom                  every interleaving of a few threads that commit together
   demo                  append this repository's own files to a log and show it
   bench [TABLE...]      the tables of bench/
   fuzz-smoke [SECONDS]  every fuzz target for a short while (default 15 s each)
@@ -93,6 +94,7 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
             let options = tasks::binary::Options::parse(rest)?;
             Box::new(move || tasks::binary::run(&options))
         }
+        "loom" => Box::new(tasks::loom::run),
         "demo" => Box::new(tasks::demo::run),
         "bench" => {
             let tables = rest.to_vec();

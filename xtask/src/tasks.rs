@@ -8,5 +8,6 @@ pub(crate) mod demo;
 pub(crate) mod deny;
 pub(crate) mod formats;
 pub(crate) mod layers;
+pub(crate) mod loom;
 pub(crate) mod test;
 pub(crate) mod tidy;

@@ -5,7 +5,12 @@
 //! retried: the kernel may have dropped the pages, and a second sync would then report success for
 //! bytes that are gone. This module knows neither stores nor formats: the round itself is an argument.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+#[cfg(not(all(test, loom)))]
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+#[cfg(all(test, loom))]
+use loom::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::canary::{Bug, planted};
 
@@ -168,7 +173,10 @@ impl Drop for Running<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod explored;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::interop;
 use crate::report::{Outcome, run_task, seconds};
-use crate::tasks::{binary, checks, deny, layers, test, tidy};
+use crate::tasks::{binary, checks, deny, layers, loom, test, tidy};
 
 /// A task's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -20,6 +20,7 @@ pub(crate) fn run() -> bool {
         ("layers", layers::run),
         ("tidy", tidy::run),
         ("deny", deny::run),
+        ("loom", loom::run),
         ("interop", || interop::run(&interop::Options::default())),
         ("binary", || binary::run(&binary::Options::default())),
     ];
