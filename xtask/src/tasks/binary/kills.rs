@@ -2,8 +2,9 @@
 //!
 //! Each round starts `hypercore append --lines` on the same directory and writes lines into its
 //! pipe in groups, sometimes waiting until a group is told as stored, sometimes not. At a moment
-//! that the seed chooses by progress, not by time, the process is killed with signal 9. How far it
-//! got by then is up to the machine; what must be true of it is not.
+//! that the seed chooses by progress, not by time, the process is killed with signal 9: while it
+//! opens, when a file of the log has another length, when the lines are told as stored, while it
+//! closes. How far it got by then is up to the machine; what must be true of it is not.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -16,11 +17,14 @@ use super::log::{Log, Wanted};
 use super::writer::Writer;
 
 /// Groups of lines that a round may write.
-const GROUPS_MAX: u64 = 6;
+const GROUPS_MAX: u64 = 4;
 
 /// Turns of the longest loop between the last progress and the kill, as a power of two: some
 /// milliseconds.
-const TURNS_MAX_LOG2: u64 = 20;
+const TURNS_MAX_LOG2: u64 = 18;
+
+/// How often a file's length is looked at before the kill comes anyway.
+const LOOKS_MAX: u64 = 1 << 18;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -91,16 +95,34 @@ fn play(
     if groups > 0 || rng.chance(50) {
         writer.wait_until_open()?;
     }
-    for left in (0..groups).rev() {
+    for _ in 1..groups {
         writer.write(&group(&mut rng))?;
-        if rng.chance(if left > 0 { 60 } else { 20 }) {
+        if rng.chance(60) {
             writer.wait_until_stored()?;
         }
     }
     let closes = rng.chance(15);
+    if groups > 0 {
+        if rng.chance(60) {
+            writer.wait_until_stored()?;
+        }
+        // Blocks come before their entry, and this one comes last.
+        let file = if rng.chance(50) { "data" } else { "oplog" };
+        let before = len(log, file);
+        writer.write(&group(&mut rng))?;
+        match rng.below(4) {
+            0 => {}
+            1 => writer.wait_until_stored()?,
+            _ => wait_until_changed(log, file, before),
+        }
+    }
     if closes {
-        // The end of its input: the kill may come while it closes the log.
+        // The end of its input: the last that closing does is to empty the oplog.
+        let before = len(log, "oplog");
         writer.close_input();
+        if rng.chance(50) {
+            wait_until_changed(log, "oplog", before);
+        }
     }
     // Short ones as often as long ones.
     let turns_max = 1 << rng.below(TURNS_MAX_LOG2 + 1);
@@ -130,9 +152,23 @@ fn play(
 /// times long.
 fn group(rng: &mut Rng) -> Vec<Vec<u8>> {
     let (count, len_max) = match rng.below(25) {
-        0 => (300 + rng.below(300), 60),
+        0 => (260 + rng.below(100), 60),
         1 | 2 => (1 + rng.below(4), 30_000),
-        _ => (1 + rng.below(40), 200),
+        _ => (1 + rng.below(20), 200),
     };
     blocks(rng.next(), count as usize, len_max)
+}
+
+/// The length of a file of the log; a file that is missing is empty.
+fn len(log: &Log, file: &str) -> u64 {
+    std::fs::metadata(log.dir.join(file)).map_or(0, |found| found.len())
+}
+
+/// Looks until a file has another length than `len`.
+fn wait_until_changed(log: &Log, file: &str, before: u64) {
+    let mut looks = 0;
+    while len(log, file) == before && looks < LOOKS_MAX {
+        looks += 1;
+        std::thread::yield_now();
+    }
 }
