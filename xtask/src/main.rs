@@ -39,7 +39,7 @@ usage: cargo xtask TASK
   test                  cargo-nextest (cargo test where it is missing), doctests, examples
   doc                   rustdoc, warnings denied
   layers                the walls between the crates, from cargo metadata
-  tidy                  module headers, ASCII, format tables, lock files, leftovers
+  tidy                  module headers, ASCII, format tables, promises, lock files, leftovers
   deny                  bans, licences, sources (cargo-deny)
   interop [--scripts N] [--seed S] [--only I] [--dir NAME]
                         random scripts on one directory, in turn with JavaScript; then

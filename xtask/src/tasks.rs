@@ -9,5 +9,6 @@ pub(crate) mod deny;
 pub(crate) mod formats;
 pub(crate) mod layers;
 pub(crate) mod loom;
+pub(crate) mod promises;
 pub(crate) mod test;
 pub(crate) mod tidy;
