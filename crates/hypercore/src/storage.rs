@@ -181,7 +181,11 @@ pub(crate) fn share(stores: Stores) -> (Stores, Stores) {
 fn open_directory(path: &Path, access: Access, create: Create) -> Result<Stores> {
     if !exists(&path.join("oplog"))? {
         if access != Access::ReadWrite || create != Create::Overwrite {
-            refuse_strangers(path)?;
+            match refuse_strangers(path) {
+                // Another opener is making a log here: the lock will tell.
+                Err(_) if exists(&path.join("oplog"))? => return open_files(path, access),
+                result => result?,
+            }
         }
         if access != Access::ReadWrite || create == Create::Never {
             return Err(Error::not_found());
