@@ -35,6 +35,8 @@ pub enum Bug {
     ReplayedEntriesOverwritten,
     /// What is behind the last entry that holds stays there, and new entries go before it.
     TailNotCut,
+    /// What an unclean open relies on is not written once more, though a sync of it may have failed.
+    TailNotRewritten,
     /// A clear destroys the blocks before its entry is durable.
     HoleBeforeSync,
     /// A block is handed out without a look at its hash.
@@ -64,7 +66,7 @@ mod planting {
 
     impl Bug {
         /// Every bug there is.
-        pub const ALL: [Self; 15] = [
+        pub const ALL: [Self; 16] = [
             Self::SkipDataSync,
             Self::SkipOplogSync,
             Self::IgnoredSyncError,
@@ -78,6 +80,7 @@ mod planting {
             Self::BlocksNotVerifiedOnRecovery,
             Self::ReplayedEntriesOverwritten,
             Self::TailNotCut,
+            Self::TailNotRewritten,
             Self::HoleBeforeSync,
             Self::ReadNotVerified,
         ];
