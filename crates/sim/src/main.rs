@@ -6,6 +6,8 @@
     reason = "a command-line tool for developers: it prints and reads the clock"
 )]
 
+#[cfg(canary)]
+mod canaries;
 mod crash;
 mod faults;
 
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
     let good = match arguments.split_first() {
         Some((task, rest)) if task == "crash" => crash::Arguments::parse(rest).map(crash::run),
         Some((task, rest)) if task == "faults" => faults::Arguments::parse(rest).map(faults::run),
+        #[cfg(canary)]
+        Some((task, [])) if task == "canaries" => Some(canaries::run()),
         _ => None,
     };
     match good {

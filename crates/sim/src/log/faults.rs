@@ -80,7 +80,7 @@ pub fn run(options: &Options) -> Report {
                 while let Some((workload, durability)) =
                     stages.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    let found = run_stage(workload, *durability, options);
+                    let found = run_workload(workload, *durability, options);
                     let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
                     report.add(found);
                     if options.stop_at_first && !report.wrong.is_empty() {
@@ -104,7 +104,13 @@ pub fn run_point(point: &Point, options: &Options) -> Result<(), String> {
     }
 }
 
-fn run_stage(workload: &'static Workload, durability: Durability, options: &Options) -> Report {
+/// Tries one workload.
+#[must_use]
+pub fn run_workload(
+    workload: &'static Workload,
+    durability: Durability,
+    options: &Options,
+) -> Report {
     let mut stage = stage(workload, durability, options);
     let mut report = Report { stages: 1, ..Report::default() };
     for kind in KINDS {

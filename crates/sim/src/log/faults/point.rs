@@ -44,11 +44,6 @@ const fn lasting(name: &'static str, fault: Fault) -> Kind {
 }
 
 impl Kind {
-    /// Whether only syncs fail.
-    pub(super) const fn is_sync(&self) -> bool {
-        matches!(self.fault, Fault::SyncKeeps | Fault::SyncLoses | Fault::SyncLingers)
-    }
-
     /// Whether a failed call takes bytes away that could be read before.
     pub(super) const fn reverts(&self) -> bool {
         matches!(self.fault, Fault::SyncLoses)
