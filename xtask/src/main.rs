@@ -44,6 +44,8 @@ usage: cargo xtask TASK
   interop [--scripts N] [--seed S] [--only I] [--dir NAME]
                         random scripts on one directory, in turn with JavaScript; then
                         directories of the hypercore command, likewise
+  crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
+                        every disk that a crash may leave of the log's workloads, judged
   binary [--part inject|kill|full] [--points N|all] [--rounds N] [--seed S] [--only POINT]
                         the hypercore command under failing system calls (strace), kill -9,
                         and on a full file system
@@ -73,7 +75,8 @@ fn main() -> ExitCode {
 
 /// Runs `task`; `None` when there is no such task or it takes no arguments.
 fn run(task: &str, rest: &[String]) -> Option<bool> {
-    let takes_arguments = matches!(task, "interop" | "binary" | "bench" | "fuzz" | "fuzz-smoke");
+    let takes_arguments =
+        matches!(task, "interop" | "crash" | "binary" | "bench" | "fuzz" | "fuzz-smoke");
     if !takes_arguments && !rest.is_empty() {
         return None;
     }
@@ -89,6 +92,10 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
         "interop" => {
             let options = interop::Options::parse(rest)?;
             Box::new(move || interop::run(&options))
+        }
+        "crash" => {
+            let arguments = rest.to_vec();
+            Box::new(move || tasks::crash::run(&arguments))
         }
         "binary" => {
             let options = tasks::binary::Options::parse(rest)?;

@@ -3,6 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod checks;
 pub(crate) mod ci;
+pub(crate) mod crash;
 pub(crate) mod deeper;
 pub(crate) mod demo;
 pub(crate) mod deny;

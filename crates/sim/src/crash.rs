@@ -16,17 +16,21 @@ const DEEP_IMAGES: u64 = 2_000_000;
 pub(crate) struct Arguments {
     seed: u64,
     images: u64,
+    deep: bool,
     workload: Option<String>,
     image: Option<u64>,
 }
 
 impl Arguments {
     pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
-        let mut parsed = Self { seed: 1, images: 0, workload: None, image: None };
+        let mut parsed = Self { seed: 1, images: 0, deep: false, workload: None, image: None };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             match name.as_str() {
-                "--deep" => parsed.images = DEEP_IMAGES,
+                "--deep" => {
+                    parsed.deep = true;
+                    parsed.images = parsed.images.max(DEEP_IMAGES);
+                }
                 "--seed" => parsed.seed = number(rest.next()?)?,
                 "--images" => parsed.images = number(rest.next()?)?,
                 "--image" => parsed.image = Some(number(rest.next()?)?),
@@ -37,6 +41,11 @@ impl Arguments {
         let known = parsed.workload.is_none() || !parsed.tasks().is_empty();
         let whole = parsed.image.is_none() || parsed.tasks().len() == 1;
         (known && whole).then_some(parsed)
+    }
+
+    fn settings(&self, seed: u64) -> Settings {
+        let settings = if self.deep { Settings::deep(seed) } else { Settings::new(seed) };
+        Settings { image: self.image, ..settings }
     }
 
     /// The workloads, each in the modes that are asked for.
@@ -87,7 +96,7 @@ pub(crate) fn run(arguments: Arguments) -> bool {
     let start = Instant::now();
     let mut seed = arguments.seed;
     loop {
-        round(&tasks, seed, arguments.image, &rows);
+        round(&tasks, &arguments, seed, &rows);
         let judged: u64 = rows.lock().expect("no panic").iter().map(|row| row.enumerated).sum();
         if judged >= arguments.images || arguments.image.is_some() {
             break;
@@ -123,7 +132,7 @@ pub(crate) fn run(arguments: Arguments) -> bool {
 }
 
 /// Every task with one seed, on all cores.
-fn round(tasks: &[Task], seed: u64, image: Option<u64>, rows: &Mutex<Vec<Row>>) {
+fn round(tasks: &[Task], arguments: &Arguments, seed: u64, rows: &Mutex<Vec<Row>>) {
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -133,9 +142,8 @@ fn round(tasks: &[Task], seed: u64, image: Option<u64>, rows: &Mutex<Vec<Row>>) 
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(task) = tasks.get(at) else { return };
                     let start = Instant::now();
-                    let settings = Settings { image, ..Settings::new(seed) };
-                    let report = run_workload(task.0, task.1, &settings);
-                    tell(*task, seed, &report);
+                    let report = run_workload(task.0, task.1, &arguments.settings(seed));
+                    tell(*task, arguments.deep, seed, &report);
                     let row = &mut rows.lock().expect("no panic")[at];
                     row.enumerated += report.counts.enumerated;
                     row.distinct += report.counts.distinct;
@@ -147,13 +155,14 @@ fn round(tasks: &[Task], seed: u64, image: Option<u64>, rows: &Mutex<Vec<Row>>) 
     });
 }
 
-fn tell(task: Task, seed: u64, report: &Report) {
+fn tell(task: Task, deep: bool, seed: u64, report: &Report) {
     if let Some(bad) = &report.first_bad {
         println!("BAD: {}", bad.what);
         println!(
-            "  cargo xtask crash --seed {seed} --workload {} --image {}\n",
+            "  cargo xtask crash --seed {seed} --workload {} --image {}{}\n",
             task.name(),
-            bad.image
+            bad.image,
+            if deep { " --deep" } else { "" },
         );
     }
 }

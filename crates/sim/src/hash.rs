@@ -1,11 +1,7 @@
 //! 128-bit hashes that tell images and states apart. Fast, and no defence against anybody.
 
-const PRIMES: [u64; 4] = [
-    0xa076_1d64_78bd_642f,
-    0xe703_7ed1_a0b4_28db,
-    0x8ebc_6af0_9c88_c6e3,
-    0x5899_65cc_7537_4cc3,
-];
+const PRIMES: [u64; 4] =
+    [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3, 0x5899_65cc_7537_4cc3];
 
 /// A hash of words and bytes.
 #[derive(Clone, Debug)]

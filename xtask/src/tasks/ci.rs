@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::interop;
 use crate::report::{Outcome, run_task, seconds};
-use crate::tasks::{binary, checks, deny, layers, loom, test, tidy};
+use crate::tasks::{binary, checks, crash, deny, layers, loom, test, tidy};
 
 /// A task's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -22,6 +22,7 @@ pub(crate) fn run() -> bool {
         ("deny", deny::run),
         ("loom", loom::run),
         ("interop", || interop::run(&interop::Options::default())),
+        ("crash", || crash::run(&[])),
         ("binary", || binary::run(&binary::Options::default())),
     ];
     let mut failed = 0_usize;

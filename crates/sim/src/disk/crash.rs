@@ -10,10 +10,10 @@
 //! capped.
 //!
 //! Where a length is kept and bytes written there are not, the extent reads as zeros, and in a second image as garbage:
-//! random bytes, or what was written to some other sector before. A gap that nothing was written to has no extent,
-//! and is zeros.
+//! random bytes, what was written to some other sector before, or what the sector held before the file was cut, in
+//! turns. A gap that nothing was written to has no extent, and is zeros.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use super::Recording;
@@ -34,6 +34,8 @@ pub struct Plan {
     pub pairs_max: usize,
     /// Random subsets that are taken of a larger window.
     pub random_subsets: usize,
+    /// What lost extents of a file of that name hold besides zeros, if anything.
+    pub garbage: fn(file: &str) -> &'static [Fill],
 }
 
 impl Plan {
@@ -46,13 +48,21 @@ impl Plan {
             singles_max: usize::MAX,
             pairs_max: 512,
             random_subsets: 64,
+            garbage: every_garbage,
         }
     }
 
     /// A quick look, for crashes after crashes, of which there are many.
     #[must_use]
     pub const fn quick(seed: u64) -> Self {
-        Self { seed, all_subsets_max: 3, singles_max: 6, pairs_max: 0, random_subsets: 6 }
+        Self {
+            seed,
+            all_subsets_max: 3,
+            singles_max: 6,
+            pairs_max: 0,
+            random_subsets: 6,
+            garbage: every_garbage,
+        }
     }
 }
 
@@ -66,6 +76,12 @@ pub enum Fill {
     Random,
     /// Bytes that were written somewhere else before.
     Stale,
+    /// The bytes that were there before the file was cut.
+    Returned,
+}
+
+const fn every_garbage(_: &str) -> &'static [Fill] {
+    &[Fill::Random, Fill::Stale, Fill::Returned]
 }
 
 /// One crash.
@@ -113,27 +129,37 @@ impl Recording {
         visit: &mut dyn FnMut(Crash<'_>),
     ) {
         let mut medium = self.medium().clone();
+        let mut freed = Freed::default();
         for position in 0..=self.len().min(*positions.end()) {
             if position > 0 {
+                let before = medium.durable.clone();
                 medium.apply(&self.ops[position - 1]);
+                freed.note(&before, &medium.durable);
             }
             if position < *positions.start() {
                 continue;
             }
             let window = medium.pending.as_slice();
             let mut random = Random::along(plan.seed, &[position as u64]);
-            let mut stale: Option<Vec<&Item>> = None;
+            let mut written: Option<Vec<&Item>> = None;
             subsets(window, plan, &mut random.clone(), &mut |kept| {
                 let mut image = medium.durable.clone();
                 apply_all(&mut image, window, |at| kept[at]);
-                let lost = lost_extents(&medium.durable, &image, window, kept);
-                if !lost.is_empty() {
-                    let stale = stale.get_or_insert_with(|| self.written(position).collect());
-                    let fill = if random.toss() { Fill::Random } else { Fill::Stale };
+                let mut lost = lost_extents(&medium.durable, &image, window, kept);
+                lost.retain(|(file, _)| !(plan.garbage)(&image.names()[*file]).is_empty());
+                if let Some((first, _)) = lost.first() {
+                    let kinds = (plan.garbage)(&image.names()[*first]);
+                    let fill = kinds[random.place(kinds.len())];
                     let mut garbage = image.clone();
                     for (file, sector) in lost {
-                        let bytes = match fill {
-                            Fill::Stale => sector_of(stale[random.place(stale.len())]),
+                        let returned = freed.sector(&medium.durable, file, sector);
+                        let bytes = match (fill, returned) {
+                            (Fill::Returned, Some(bytes)) => bytes.to_vec(),
+                            (Fill::Stale, _) => {
+                                let written =
+                                    written.get_or_insert_with(|| self.written(position).collect());
+                                elsewhere(written, (file, sector), &mut random)
+                            }
                             _ => random.bytes(SECTOR_LEN),
                         };
                         let file = garbage.file_mut(file);
@@ -148,6 +174,38 @@ impl Recording {
     }
 }
 
+/// What sectors held when they were cut off their files.
+#[derive(Default)]
+struct Freed(BTreeMap<(usize, usize), [u8; SECTOR_LEN]>);
+
+impl Freed {
+    fn note(&mut self, before: &Image, after: &Image) {
+        for (at, file) in before.files.iter().enumerate() {
+            let len = after.file(at).map_or(0, |file| file.len);
+            if len < file.len {
+                let sectors = len.div_ceil(SECTOR_LEN as u64)..file.len.div_ceil(SECTOR_LEN as u64);
+                for sector in sectors.map(|sector| sector as usize) {
+                    self.0.insert((at, sector), file.sector(sector));
+                }
+            }
+        }
+    }
+
+    /// What a sector held before it was cut off, also if the cut is not durable yet.
+    fn sector(&self, durable: &Image, file: usize, sector: usize) -> Option<[u8; SECTOR_LEN]> {
+        let stored = durable.file(file).filter(|file| ((sector * SECTOR_LEN) as u64) < file.len);
+        stored.map(|file| file.sector(sector)).or_else(|| self.0.get(&(file, sector)).copied())
+    }
+}
+
+/// A sector with bytes that were written to another one.
+fn elsewhere(written: &[&Item], not: (usize, usize), random: &mut Random) -> Vec<u8> {
+    let start = random.place(written.len());
+    let around = written[start..].iter().chain(&written[..start]);
+    let mut others = around.filter(|item| item.sector() != Some(not));
+    others.next().map_or_else(|| random.bytes(SECTOR_LEN), |item| sector_of(item))
+}
+
 /// The sectors past the durable end of a file that were written, are inside the kept length, and of which nothing
 /// was kept.
 fn lost_extents(
@@ -158,20 +216,19 @@ fn lost_extents(
 ) -> BTreeSet<(usize, usize)> {
     let mut lost = BTreeSet::new();
     let mut there: Vec<(usize, usize)> = Vec::new();
-    for (item, kept) in window.iter().zip(kept) {
+    for (item, is_kept) in window.iter().zip(kept) {
         let Some(sector) = item.sector() else { continue };
-        if *kept {
+        if *is_kept {
             there.push(sector);
             continue;
         }
         let (file, number) = sector;
-        let cuts = window.iter().filter(|other| other.file == file);
-        let cut = cuts.filter_map(|other| match other.change {
-            Change::Cut(len) => Some(len),
+        let cuts = window.iter().zip(kept).filter_map(|(other, is_kept)| match other.change {
+            Change::Cut(len) if *is_kept && other.file == file => Some(len),
             _ => None,
         });
         let old_len = durable.file(file).map_or(0, |file| file.len);
-        let old_len = cut.fold(old_len, u64::min);
+        let old_len = cuts.fold(old_len, u64::min);
         let new_len = image.file(file).map_or(0, |file| file.len);
         // The rest of a sector in which the file ended is zero: it was written so.
         let fresh = number as u64 >= old_len.div_ceil(SECTOR_LEN as u64);

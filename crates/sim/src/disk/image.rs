@@ -99,6 +99,12 @@ impl File {
         }
     }
 
+    /// The bytes of one sector.
+    pub(crate) fn sector(&self, sector: usize) -> [u8; SECTOR_LEN] {
+        let stored = self.sectors.get(sector).and_then(Option::as_ref);
+        stored.map_or([0; SECTOR_LEN], |sector| sector.bytes)
+    }
+
     /// Sectors that take room.
     pub(crate) fn sectors_stored(&self) -> usize {
         self.sectors.iter().flatten().count()

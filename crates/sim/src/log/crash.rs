@@ -20,7 +20,7 @@ use super::record::Recorder;
 use super::script::{Cast, Role, Script, Step, stores_on};
 use super::timeline::{Observed, Promise};
 use super::workloads::Workload;
-use crate::disk::{Crash, Disk, Image, Plan, Recording, SyncFault};
+use crate::disk::{Crash, Disk, Fill, Image, Plan, Recording, SyncFault};
 use crate::random::Random;
 
 /// What to run.
@@ -39,11 +39,43 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// All of a workload.
+    /// What fits into a minute or two for all workloads together: pairs of small windows only are all taken.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { seed, image: None, interruptions_max: 16, plan: Plan::whole(seed), bad_max: 100 }
+        let plan = Plan { pairs_max: 128, random_subsets: 64, ..whole(seed) };
+        Self { seed, image: None, interruptions_max: 6, plan, bad_max: 100 }
     }
+
+    /// What takes its time.
+    #[must_use]
+    pub const fn deep(seed: u64) -> Self {
+        Self { interruptions_max: 64, plan: whole(seed), ..Self::new(seed) }
+    }
+}
+
+/// What lost extents of a log's files hold besides zeros.
+///
+/// Not the tree: a node that was never written is told from none by being zero, and where a sparse log's tree store
+/// grows with gaps, a lost sector of garbage between them can not be told from nodes. File systems that track
+/// unwritten extents, or that order data before lengths, leave zeros there.
+#[must_use]
+pub fn garbage(file: &str) -> &'static [Fill] {
+    match file {
+        "tree" => &[],
+        _ => &[Fill::Random, Fill::Stale, Fill::Returned],
+    }
+}
+
+/// The whole search of a log's window.
+#[must_use]
+pub const fn whole(seed: u64) -> Plan {
+    Plan { garbage, ..Plan::whole(seed) }
+}
+
+/// A quick look at a log's window.
+#[must_use]
+pub const fn quick(seed: u64) -> Plan {
+    Plan { garbage, ..Plan::quick(seed) }
 }
 
 /// An image that is not right.
@@ -214,7 +246,7 @@ impl Run<'_> {
         if let Err(failure) = done {
             self.bad(format!("after a kill or a power cut, without any fault: {failure:?}"));
         }
-        let plan = Plan::quick(self.settings.seed);
+        let plan = quick(self.settings.seed);
         let none = &mut Chosen::none();
         self.cut_power(&disk.recording(), 1, &plan, |at| timeline.after_power_cut(at), none);
     }
@@ -284,7 +316,7 @@ impl Run<'_> {
         if let Err(failure) = done {
             self.bad(format!("{how}, reopened: {failure:?}"));
         }
-        let plan = Plan::quick(self.settings.seed);
+        let plan = quick(self.settings.seed);
         let none = &mut Chosen::none();
         let recording = disk.recording();
         self.cut_power(&recording, failed_at, &plan, |at| timeline.after_power_cut(at), none);

@@ -13,11 +13,12 @@ use hypercore_crypto::PublicKey;
 use hypercore_log::{Access, Create, Durability, Log, LogError, OpenError, OpenOptions};
 use hypercore_merkle::Tree;
 
+use super::crash::quick;
 use super::model::{Fingerprint, Model, fingerprint_of};
 use super::play::change;
 use super::script::{OWNER, Role, Step, key_pair, options, stores_on};
 use super::timeline::{NOTHING, Observed, Promise, Timeline};
-use crate::disk::{Disk, Image, Plan};
+use crate::disk::{Disk, Image};
 
 /// A state, and what a log in it must show besides its blocks.
 #[derive(Debug)]
@@ -183,8 +184,8 @@ impl Oracle {
         };
         let expected = self.recognise(&log)?;
         let report = log.recovery();
-        if report.newer_header_lost {
-            return Err(format!("a header is reported lost: {report:?}"));
+        if report.newer_header_lost || report.entry_bit_flipped || report.bitfield_damaged {
+            return Err(format!("damage is reported after a mere power cut: {report:?}"));
         }
         let observed = Observed {
             fingerprint: expected.fingerprint,
@@ -207,7 +208,7 @@ impl Oracle {
         if recoveries && !recovery.is_empty() {
             // The power fails again at each operation of the recovery.
             let mut again = Ok(());
-            let plan = Plan::quick(recovery.len() as u64);
+            let plan = quick(recovery.len() as u64);
             recovery.crashes(1..=recovery.len(), &plan, &mut |crash| {
                 if again.is_err() {
                     return;

@@ -190,9 +190,9 @@ impl<'a> Player<'a> {
         }
         let log = self.log.as_deref().expect("a step before left the log open");
         match step {
-            Step::Append(blocks) => drop(log.append(blocks)?),
-            Step::Truncate { length, fork } => drop(log.truncate(*length, *fork)?),
-            Step::Clear(range) => drop(log.clear(range.clone())?),
+            Step::Append(blocks) => _ = log.append(blocks)?,
+            Step::Truncate { length, fork } => _ = log.truncate(*length, *fork)?,
+            Step::Clear(range) => _ = log.clear(range.clone())?,
             Step::SetUserData { key, value } => log.set_user_data(key, Some(value))?,
             Step::Flush => log.flush()?,
             Step::Checkpoint => log.checkpoint()?,
@@ -200,16 +200,16 @@ impl<'a> Player<'a> {
                 let start = log.length();
                 let length = self.cast.logs[*source].length() - start;
                 let more = UpgradeRequest { start, length };
-                drop(log.apply_proof(&self.proof(*source, log, |request| {
+                log.apply_proof(&self.proof(*source, log, |request| {
                     request.upgrade = Some(more);
                     request.manifest = log.manifest().is_none();
-                }))?);
+                }))?;
             }
             Step::Fetch { source, block } => {
                 let nodes = log.missing_nodes(*block)?;
-                drop(log.apply_proof(&self.proof(*source, log, |request| {
+                log.apply_proof(&self.proof(*source, log, |request| {
                     request.block = Some(BlockRequest { index: *block, nodes });
-                }))?);
+                }))?;
             }
             Step::Reorganise { source } => self.reorganise(*source, log)?,
             Step::Reopen | Step::Close | Step::Overwrite => {}

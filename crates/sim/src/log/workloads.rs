@@ -32,6 +32,7 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "reorganisation", script: reorganisation, modes: BOTH },
     Workload { name: "user-data", script: user_data, modes: BOTH },
     Workload { name: "large-user-data", script: large_user_data, modes: BOTH },
+    Workload { name: "wide-headers", script: wide_headers, modes: BOTH },
     Workload { name: "checkpoints", script: checkpoints, modes: BOTH },
     Workload { name: "reopens", script: reopens, modes: BOTH },
     Workload { name: "empty-blocks", script: empty_blocks, modes: BOTH },
@@ -45,10 +46,14 @@ const EVENTUAL: &[Durability] = &[Durability::Eventual];
 /// A batch of `count` blocks of `len` bytes, more or less.
 fn append(random: &mut Random, count: usize, len: usize) -> Step {
     let less = len / 8 + 1;
-    Step::Append((0..count).map(|_| {
-        let len = len - random.place(less);
-        random.bytes(len)
-    }).collect())
+    Step::Append(
+        (0..count)
+            .map(|_| {
+                let len = len - random.place(less);
+                random.bytes(len)
+            })
+            .collect(),
+    )
 }
 
 fn set(random: &mut Random, key: &'static str, len: usize) -> Step {
@@ -220,6 +225,21 @@ fn large_user_data(random: &mut Random) -> Script {
         append(random, 1, 10),
         set(random, "large", 0),
         Step::Checkpoint,
+    ])
+}
+
+/// Headers of two sectors, which can tear.
+fn wide_headers(random: &mut Random) -> Script {
+    Script::writer(vec![
+        set(random, "wide", 600),
+        append(random, 2, 100),
+        Step::Checkpoint,
+        truncate(1),
+        append(random, 2, 100),
+        Step::Checkpoint,
+        Step::Clear(0..1),
+        Step::Close,
+        append(random, 1, 100),
     ])
 }
 
