@@ -106,7 +106,6 @@ impl Log {
         }
         let offset = tree.byte_length();
         let nodes = tree.append(leaves).map_err(|_| LogError::TooLong)?;
-        let signature = self.sign(&writer, &tree)?;
         let direct = self.options.rhythm == Rhythm::Bounded && nodes.len() > ENTRY_NODES_MAX;
 
         let mut written = write_blocks(&*self.stores.data, offset, blocks);
@@ -118,6 +117,10 @@ impl Log {
             self.give_back_if_full(error, offset);
         }
         self.poison_on_error(written)?;
+        let data_len = tree.byte_length().saturating_sub(offset);
+        self.begin_sync(FileName::Data, offset, data_len);
+        // Meanwhile the medium is at work.
+        let signature = self.sign(&writer, &tree)?;
         let appended = Appended { length: tree.length(), byte_length: tree.byte_length() };
         let (entry_nodes, file_nodes) =
             if direct { (None, nodes) } else { (Some(nodes), Vec::new()) };
@@ -150,7 +153,6 @@ impl Log {
             // Before anybody sees the new head: who has seen it can flush it.
             self.commit.wrote(unsynced, state.announced())
         };
-        let data_len = appended.byte_length.saturating_sub(offset);
         self.end_operation(writer, sequence, data_len)?;
         Ok(appended)
     }

@@ -92,6 +92,7 @@ impl Log {
             writer.oplog.entries_end.checked_add(bytes.len() as u64).ok_or(LogError::TooLong)?;
         let written = self.stores.oplog.write_at(writer.oplog.entries_end, &bytes);
         self.poison_on_error(written.map_err(StorageError::in_file(FileName::Oplog)))?;
+        self.begin_sync(FileName::Oplog, writer.oplog.entries_end, bytes.len() as u64);
         writer.oplog.entries_end = end;
         Ok(())
     }
@@ -145,6 +146,13 @@ impl Log {
         let head = self.read_state().announced();
         self.commit.wrote(unsynced, head);
         self.write_checkpoint(writer)
+    }
+
+    /// Lets the medium begin with what was just written, where a sync follows at once.
+    pub(crate) fn begin_sync(&self, name: FileName, offset: u64, len: u64) {
+        if self.options.durability == Durability::Immediate {
+            self.stores.file(name).begin_sync(offset, len);
+        }
     }
 
     /// Returns once `sequence` is on stable storage.

@@ -140,6 +140,17 @@ pub trait RandomAccess: Send + Sync + std::fmt::Debug {
         Ok(self.len()? == 0)
     }
 
+    /// Lets the medium begin with `len` bytes at `offset` that were written, so that a
+    /// [`sync`](Self::sync) soon after waits less. Does not wait.
+    ///
+    /// A hint: it may do nothing, and the sync that must follow tells of every failure.
+    ///
+    /// # Durability
+    /// None until [`sync`](Self::sync) returns.
+    fn begin_sync(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
+
     /// Puts what was written before this call on stable storage.
     ///
     /// # Durability
@@ -200,6 +211,9 @@ macro_rules! forward {
             }
             fn is_empty(&self) -> Result<bool> {
                 (**self).is_empty()
+            }
+            fn begin_sync(&self, offset: u64, len: u64) {
+                (**self).begin_sync(offset, len);
             }
             fn sync(&self, scope: SyncScope) -> Result<()> {
                 (**self).sync(scope)
