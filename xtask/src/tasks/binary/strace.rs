@@ -37,7 +37,7 @@ const WRITE_CALLS: [&str; 17] = [
 ];
 
 /// Calls that change nothing.
-const READ_CALLS: [&str; 11] = [
+const READ_CALLS: [&str; 12] = [
     "statx",
     "stat",
     "lstat",
@@ -48,6 +48,7 @@ const READ_CALLS: [&str; 11] = [
     "pread64",
     "preadv",
     "fcntl",
+    "fadvise64",
     "close",
 ];
 
