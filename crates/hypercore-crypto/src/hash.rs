@@ -29,11 +29,8 @@ pub(crate) fn params() -> Params {
 
 /// Takes the 32 bytes out of a finished hash.
 pub(crate) fn finished(hash: &blake2b_simd::Hash) -> Hash {
-    let mut bytes = [0; 32];
-    for (to, from) in bytes.iter_mut().zip(hash.as_bytes()) {
-        *to = *from;
-    }
-    Hash::from_bytes(bytes)
+    // There are 32 bytes: every hash here is made with these parameters.
+    Hash::from_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default())
 }
 
 fn update_all(state: &mut State, parts: &[&[u8]]) -> Hash {
@@ -73,11 +70,13 @@ pub(crate) fn leaf_prefix(data_len: usize) -> [u8; LEAF_PREFIX_LEN] {
 /// What a parent hashes.
 pub(crate) fn parent_input(size: u64, left: &Hash, right: &Hash) -> [u8; PARENT_INPUT_LEN] {
     let mut input = [PARENT_TYPE; PARENT_INPUT_LEN];
-    let bytes = size.to_le_bytes();
-    let rest = bytes.iter().chain(left.as_bytes()).chain(right.as_bytes());
-    for (to, from) in input.iter_mut().skip(1).zip(rest) {
-        *to = *from;
-    }
+    // Copied in pieces of known length: byte by byte this took longer than the hash itself.
+    let (_, rest) = input.split_at_mut(1);
+    let (size_place, rest) = rest.split_at_mut(8);
+    let (left_place, right_place) = rest.split_at_mut(32);
+    size_place.copy_from_slice(&size.to_le_bytes());
+    left_place.copy_from_slice(left.as_bytes());
+    right_place.copy_from_slice(right.as_bytes());
     input
 }
 
