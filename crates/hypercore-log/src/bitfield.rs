@@ -146,8 +146,8 @@ impl Bitfield {
     pub(crate) fn load(store: &dyn RandomAccess) -> Result<Self, BitfieldError> {
         const PAGE: u64 = PAGE_LEN as u64;
         let storage = StorageError::in_file(FileName::Bitfield);
-        let size = store.len().map_err(&storage)?;
-        let size = (size & !3).min(INDEX_END.div_ceil(PAGE_BITS).saturating_mul(PAGE));
+        let len = store.len().map_err(&storage)?;
+        let size = (len & !3).min(INDEX_END.div_ceil(PAGE_BITS).saturating_mul(PAGE));
         let mut bitfield = Self::new();
         let mut buffer = vec![0; PAGE_LEN.saturating_mul(usize::try_from(LOAD_PAGES).unwrap_or(1))];
         let mut position = 0;
@@ -177,6 +177,10 @@ impl Bitfield {
         // The last page may reach past the largest index.
         bitfield.clear(INDEX_END..u64::MAX);
         bitfield.clear_dirty();
+        if len % 4 > 0 && size == len & !3 {
+            // Bytes that do not count now would, once the file grows behind them.
+            bitfield.dirty.insert(only(size / PAGE));
+        }
         Ok(bitfield)
     }
 

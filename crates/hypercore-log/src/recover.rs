@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex, RwLock};
 
-use hypercore_crypto::{CoreKey, Hash, KeyPair, Manifest};
+use hypercore_crypto::{CoreKey, Hash, KeyPair, Manifest, PublicKey};
 use random_access_storage::SyncScope;
 
 use crate::bitfield::Bitfield;
@@ -191,8 +191,15 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     }
     let signer = choose_signer(header, &options)?;
     let stores = Arc::new(stores);
-    let Replayed { mut state, kept, length_wanted, truncated, nodes_rebuilt, data_len } =
-        replay(&stores, header, &loaded)?;
+    let Replayed {
+        mut state,
+        kept,
+        length_wanted,
+        truncated,
+        blocks_gone,
+        nodes_rebuilt,
+        data_len,
+    } = replay(&stores, header, &loaded)?;
     check_head(header, &state, kept.entries == 0, loaded.position.slot_offset())?;
     let leftovers = state.nodes.leftovers()?;
     let mut position = loaded.position;
@@ -251,7 +258,14 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     let mut writer = log.lock_to_truncate().map_err(open_error)?;
     writer.tail_data_len = data_len;
     // A copy of a log that is written elsewhere goes on from what is left of it.
-    if bounded && (truncated || log.recovery.entries_cut > 0 || log.recovery.newer_header_lost) {
+    // Entries whose blocks are gone are kept by what is damaged now. Once the log grows again that can no longer be
+    // told, and the next opening would cut them, and what was appended behind them.
+    if bounded
+        && (truncated
+            || blocks_gone
+            || log.recovery.entries_cut > 0
+            || log.recovery.newer_header_lost)
+    {
         log.write_checkpoint(&mut writer).map_err(open_error)?;
     }
     drop(writer);
@@ -274,7 +288,9 @@ fn check_head(
         let what = "the roots do not hash to the header's tree hash";
         return Err(Corruption::new(FileName::Tree, node_offset(root), what).into());
     }
-    let Some(manifest) = &state.manifest else { return Ok(()) };
+    // As for a proof without a manifest: only the key's own can have signed. A reader stores it with the first blocks.
+    let by_key = || Manifest::single(PublicKey::from_bytes(*header.key.as_bytes()));
+    let manifest = state.manifest.clone().unwrap_or_else(by_key);
     let signature = state.signature.as_deref().unwrap_or_default();
     manifest.verify(&header.key, &state.tree, signature).map_err(|_| {
         let offset = if no_entries { slot_offset } else { ENTRIES_START };

@@ -39,6 +39,8 @@ pub(crate) struct Replayed {
     pub(crate) length_wanted: u64,
     /// Whether an entry that holds took blocks off the log.
     pub(crate) truncated: bool,
+    /// Whether blocks of entries that hold are gone, with others of the last checkpoint.
+    pub(crate) blocks_gone: bool,
     /// Nodes that were computed again.
     pub(crate) nodes_rebuilt: usize,
     /// Bytes of the blocks that were hashed again.
@@ -101,12 +103,13 @@ pub(crate) fn replay(
         replay.state.stored_off = stored_off(header, entries, &replay.state.bitfield);
         match replay.run(tail).and_then(|()| replay.finish(tail)) {
             Ok(()) => {
-                let Replay { state, truncated, nodes_rebuilt, data_len, .. } = replay;
+                let Replay { state, truncated, blocks_gone, nodes_rebuilt, data_len, .. } = replay;
                 return Ok(Replayed {
                     state,
                     kept,
                     length_wanted,
                     truncated,
+                    blocks_gone,
                     nodes_rebuilt,
                     data_len,
                 });
@@ -159,6 +162,7 @@ struct Replay<'a> {
     /// Fork and length after the entries so far.
     head: Announced,
     truncated: bool,
+    blocks_gone: bool,
     nodes_rebuilt: usize,
     data_len: u64,
     pages_touched: u64,
@@ -177,6 +181,7 @@ impl<'a> Replay<'a> {
             state,
             head,
             truncated: false,
+            blocks_gone: false,
             nodes_rebuilt: 0,
             data_len: 0,
             pages_touched: 0,
@@ -311,7 +316,10 @@ impl<'a> Replay<'a> {
         }
         match first_bad.filter(|_| !planted(Bug::BlocksNotVerifiedOnRecovery)) {
             Some(position) if !self.checkpointed_data_is_gone(&seen)? => Err(Stop::Cut(position)),
-            _ => Ok(()),
+            gone => {
+                self.blocks_gone = gone.is_some();
+                Ok(())
+            }
         }
     }
 
