@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use flat_tree::Index;
-use hypercore_crypto::leaf_hashes;
+use hypercore_crypto::{leaf_hash, leaf_hashes};
 use hypercore_merkle::{Node, NodeLookup, TreeError};
 use random_access_storage::RandomAccess;
 
@@ -100,6 +100,23 @@ pub(crate) fn check_piece(
     piece.start = start;
     piece.bytes = there;
     Ok(piece)
+}
+
+/// The bytes of a block that may not count as stored, if they are there and hash to its leaf.
+pub(crate) fn unlisted_bytes(
+    state: &State,
+    data: &dyn RandomAccess,
+    block: u64,
+) -> Result<Option<Vec<u8>>, LogError> {
+    let Some(leaf) = Index::leaf(block) else { return Ok(None) };
+    let Some(leaf) = state.nodes.node(leaf)? else { return Ok(None) };
+    let range = match state.tree.byte_range(&state.nodes, block) {
+        Ok(range) => range,
+        Err(error @ TreeError::Lookup { .. }) => return Err(tree_error(error)),
+        Err(_) => return Ok(None),
+    };
+    let bytes = read_block(data, range)?;
+    Ok(bytes.filter(|bytes| leaf_hash(bytes) == leaf.hash))
 }
 
 /// The leaves of the first blocks of `run`, up to the limits of a piece or to one that is not stored.

@@ -126,7 +126,7 @@ impl Tree {
     }
 
     /// Loads the tree of the first `length` blocks of this one, and climbs from each of its roots to one of the present
-    /// ones, as far as the nodes on the way are stored.
+    /// ones: nodes come with their siblings and parents.
     pub(crate) fn load_below<L: NodeLookup>(
         &self,
         lookup: &L,
@@ -140,25 +140,18 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Compares a node with the nodes above it, up to a root. Where one of them is not stored, nothing is known.
+    /// Compares a node with the nodes above it, up to a root.
     fn check_path<L: NodeLookup>(&self, lookup: &L, node: Node) -> Result<(), TreeError<L::Error>> {
         let mut node = node;
         while !node.index.is_root_of(self.length) {
             let (Some(sibling), Some(parent)) = (node.index.sibling(), node.index.parent()) else {
-                return Ok(());
+                return Err(TreeError::DamagedNode(node.index));
             };
-            let (Some(sibling), Some(parent)) =
-                (look_up(lookup, sibling)?, look_up(lookup, parent)?)
-            else {
-                return Ok(());
-            };
-            check_children(&parent, &node, &sibling)?;
+            let parent = stored(lookup, parent)?;
+            check_children(&parent, &node, &stored(lookup, sibling)?)?;
             node = parent;
         }
-        match self.roots.iter().find(|root| root.index == node.index) {
-            Some(root) if *root != node => Err(TreeError::DamagedNode(node.index)),
-            _ => Ok(()),
-        }
+        if self.roots.contains(&node) { Ok(()) } else { Err(TreeError::DamagedNode(node.index)) }
     }
 
     /// Whether all blocks below `index` are in the tree.
