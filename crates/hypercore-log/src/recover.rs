@@ -212,7 +212,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     let slot_gone = loaded.damaged_slot.is_some() || loaded.file_len < ENTRIES_START;
     let newer_header_lost = loaded.newer_header_lost
         || second_gone
-        || (slot_gone && leftovers.is_some() && !truncated && kept.entries == loaded.entries.len());
+        || (slot_gone && !loaded.has_entries && leftovers.is_some());
     let report = RecoveryReport {
         entries_replayed: kept.entries,
         entries_cut: loaded.entries.len().saturating_sub(kept.entries),
