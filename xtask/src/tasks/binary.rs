@@ -84,6 +84,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
         std::fs::remove_dir_all(&work)?;
     }
     std::fs::create_dir_all(&work)?;
+    // strace names files as the kernel does.
+    let work = work.canonicalize()?;
     let mut figures = Vec::new();
     let mut skipped = Vec::new();
     if options.includes("inject") {
@@ -107,7 +109,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
             Err(why) => skipped.push(format!("a full disk: {why}")),
         }
     }
-    let line = format!("{}, seed {}", figures.join("; "), options.seed);
-    let figures = Figures::new(line);
+    figures.push(format!("seed {}", options.seed));
+    let figures = Figures::new(figures.join("; "));
     Ok(skipped.into_iter().fold(figures, Figures::skip))
 }

@@ -1,7 +1,7 @@
-//! Each system call that writes, failing or killed, in each kind of run of the command.
+//! Each system call that reads or writes a log, failing or killed, in each kind of run of the command.
 //!
-//! The calls of a run without a fault are counted first; then each of them is made to fail with EIO
-//! and with ENOSPC, and the process is killed before it. After each: the exit is typed, what was
+//! The calls of a run without a fault are counted first; then each of them is made to fail with EIO,
+//! and those that write with ENOSPC as well, and the process is killed before them. After each: the exit is typed, what was
 //! acknowledged is there, nothing else than what was attempted is, and the log goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,14 +82,15 @@ pub(super) fn run(
 fn points_of<'a>(
     scenario: &'a Scenario,
     counted: &BTreeMap<&'static str, usize>,
-) -> impl Iterator<Item = Point<'a>> {
-    let calls = counted.iter().flat_map(|(call, count)| (1..=*count).map(|when| (*call, when)));
-    let calls: Vec<_> = calls.collect();
-    calls.into_iter().flat_map(move |(call, when)| {
-        Fault::ALL
-            .map(|fault| Point { scenario, injection: Injection { call, fault, when } })
-            .into_iter()
-    })
+) -> Vec<Point<'a>> {
+    let mut points = Vec::new();
+    for (&call, &count) in counted {
+        for when in 1..=count {
+            let injections = Fault::of(call).iter().map(|&fault| Injection { call, fault, when });
+            points.extend(injections.map(|injection| Point { scenario, injection }));
+        }
+    }
+    points
 }
 
 /// The first of each call and fault in each scenario, and others by chance.

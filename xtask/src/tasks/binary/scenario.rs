@@ -1,4 +1,4 @@
-//! Runs of the command that write, what they start from, and what must be true after them.
+//! Runs of the command, what they start from, and what must be true after them.
 //!
 //! Knows nothing of what goes wrong during a run.
 
@@ -9,7 +9,7 @@ use super::blocks::{SEED_HEX, blocks, lines};
 use super::log::{Log, Wanted, copy};
 use super::writer::Writer;
 
-/// A run that writes.
+/// A run of the command.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     pub(super) verb: &'static str,
@@ -30,6 +30,7 @@ enum Base {
 
 /// What the run does to a log.
 enum Effect {
+    Nothing,
     Makes,
     Appends(Vec<Vec<u8>>),
     Clears(Range<usize>),
@@ -132,6 +133,8 @@ impl Course {
             clear("clear-after-kill", Base::Killed),
             truncate("truncate", Base::Closed),
             truncate("truncate-after-kill", Base::Killed),
+            scenario("verify", Base::Closed, "verify", &[], Effect::Nothing),
+            scenario("verify-after-kill", Base::Killed, "verify", &[], Effect::Nothing),
         ];
         let (binary, work) = (binary.to_path_buf(), work.to_path_buf());
         Ok(Self { binary, work, closed, killed, one_line, scenarios })
@@ -186,6 +189,7 @@ impl Course {
             Base::Killed => self.killed.as_slice(),
         };
         let length = match &scenario.effect {
+            Effect::Nothing => log.check(&Wanted::new(base, base.len()))?,
             Effect::Makes => log.check(&Wanted::new(base, 0))?,
             Effect::Appends(blocks) => {
                 let attempted = [base, blocks].concat();
