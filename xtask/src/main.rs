@@ -33,7 +33,7 @@ use report::{Outcome, run_task};
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  ci                    every check below up to `binary`, in order
+  ci                    every check below up to `fuzz-smoke`, in order
   fmt                   rustfmt would change nothing
   lint                  clippy, warnings denied, in two passes
   test                  cargo-nextest (cargo test where it is missing), doctests, examples
@@ -50,9 +50,9 @@ usage: cargo xtask TASK
                         the hypercore command under failing system calls (strace), kill -9,
                         and on a full file system
   loom                  every interleaving of a few threads that commit together
+  fuzz-smoke [SECONDS]  every fuzz target for a short while (default 15 s each)
   demo                  append this repository's own files to a log and show it
   bench [TABLE...]      the tables of bench/
-  fuzz-smoke [SECONDS]  every fuzz target for a short while (default 15 s each)
   fuzz TARGET           one fuzz target until it is stopped
   asan                  the tests under AddressSanitizer
 ";
@@ -109,16 +109,16 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
         }
         "fuzz-smoke" => {
             let seconds = match rest {
-                [] => 15,
+                [] => tasks::fuzz::SECONDS,
                 [seconds] => seconds.parse().ok()?,
                 _ => return None,
             };
-            Box::new(move || tasks::deeper::fuzz_smoke(seconds))
+            Box::new(move || tasks::fuzz::smoke(seconds))
         }
         "fuzz" => {
             let [target] = rest else { return None };
             let target = target.clone();
-            Box::new(move || tasks::deeper::fuzz(&target))
+            Box::new(move || tasks::fuzz::one(&target))
         }
         "asan" => Box::new(tasks::deeper::asan),
         _ => return None,

@@ -8,6 +8,7 @@ pub(crate) mod deeper;
 pub(crate) mod demo;
 pub(crate) mod deny;
 pub(crate) mod formats;
+pub(crate) mod fuzz;
 pub(crate) mod layers;
 pub(crate) mod loom;
 pub(crate) mod promises;

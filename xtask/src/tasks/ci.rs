@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::interop;
 use crate::report::{Outcome, run_task, seconds};
-use crate::tasks::{binary, checks, crash, deny, layers, loom, test, tidy};
+use crate::tasks::{binary, checks, crash, deny, fuzz, layers, loom, test, tidy};
 
 /// A task's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -24,6 +24,7 @@ pub(crate) fn run() -> bool {
         ("interop", || interop::run(&interop::Options::default())),
         ("crash", || crash::run(&[])),
         ("binary", || binary::run(&binary::Options::default())),
+        ("fuzz-smoke", || fuzz::smoke(fuzz::SECONDS)),
     ];
     let mut failed = 0_usize;
     let mut closings = Vec::new();

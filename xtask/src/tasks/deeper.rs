@@ -1,17 +1,11 @@
-//! `bench`, `fuzz`, `fuzz-smoke` and `asan`: the tiers that `ci` leaves out.
+//! `bench` and `asan`: the tiers that `ci` leaves out.
 //!
-//! `bench/` and `fuzz/` are workspaces of their own, so an ordinary build
-//! never sees what they depend on.
+//! `bench/` is a workspace of its own, so an ordinary build never sees what it depends on.
 
-use std::process::Command;
-
-use crate::process::{Echo, capture, cargo, is_present, program, run_in_front, try_capture};
-use crate::report::{Figures, Miss, Outcome, miss};
+use crate::process::{Echo, cargo, is_present, run_in_front, try_capture};
+use crate::report::{Figures, Outcome, miss};
 use crate::tasks::test::counts;
-use crate::{npm, tool, tree};
-
-/// The version that is installed where there is none.
-const CARGO_FUZZ_VERSION: &str = "0.13.2";
+use crate::{npm, tree};
 
 const ASAN_TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -32,31 +26,6 @@ pub(crate) fn bench(tables: &[String]) -> Outcome {
     let which = if tables.is_empty() { "all tables".to_owned() } else { tables.join(", ") };
     let figures = Figures::new(which);
     Ok(if has_node { figures } else { figures.skip("JavaScript: node or npm is missing here") })
-}
-
-/// Every fuzz target for `seconds`; no crash.
-pub(crate) fn fuzz_smoke(seconds: u64) -> Outcome {
-    let targets = fuzz_targets()?;
-    if targets.is_empty() {
-        return miss("there is no fuzz target");
-    }
-    for target in &targets {
-        let mut command = fuzz_command(target)?;
-        command.arg("--").arg(format!("-max_total_time={seconds}"));
-        let text = capture(&mut command, Echo::OnFailure)?;
-        let done = text.lines().rev().find(|line| line.starts_with("Done ")).unwrap_or("done");
-        println!("  {target}: {done}");
-    }
-    Ok(Figures::new(format!("{} targets, {seconds} s each, no crash", targets.len())))
-}
-
-/// One fuzz target until it is stopped or crashes.
-pub(crate) fn fuzz(target: &str) -> Outcome {
-    if !fuzz_targets()?.iter().any(|known| known == target) {
-        return miss(format!("there is no fuzz target {target}"));
-    }
-    run_in_front(&mut fuzz_command(target)?)?;
-    Ok(Figures::new(format!("{target}: no crash")))
 }
 
 /// The tests under AddressSanitizer, but for those that bound memory: the
@@ -82,34 +51,4 @@ pub(crate) fn asan() -> Outcome {
         return miss(figures);
     }
     Ok(Figures::new(figures).skip(left_out))
-}
-
-/// `cargo fuzz run TARGET`: what it finds goes below the target directory, so
-/// that the committed corpus stays small.
-fn fuzz_command(target: &str) -> Result<Command, Miss> {
-    let found = tree::target_dir()?.join("fuzz-corpus").join(target);
-    std::fs::create_dir_all(&found)?;
-    let mut command = cargo_fuzz(["run", target])?;
-    command.arg(found);
-    let committed = tree::root().join("fuzz").join("corpus").join(target);
-    if committed.exists() {
-        command.arg(committed);
-    }
-    Ok(command)
-}
-
-fn fuzz_targets() -> Result<Vec<String>, Miss> {
-    if !tree::root().join("fuzz").join("Cargo.toml").exists() {
-        return miss("there is no fuzz/Cargo.toml");
-    }
-    let text = crate::process::output(&mut cargo_fuzz(["list"])?)?;
-    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
-}
-
-/// cargo-fuzz on the stable compiler.
-fn cargo_fuzz<const N: usize>(arguments: [&str; N]) -> Result<Command, Miss> {
-    let binary = tool::cargo_tool("cargo-fuzz", CARGO_FUZZ_VERSION)?;
-    let mut command = program(binary, arguments);
-    command.env("RUSTC_BOOTSTRAP", "1");
-    Ok(command)
 }
