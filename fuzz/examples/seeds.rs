@@ -6,7 +6,9 @@ use std::path::Path;
 
 use compact_encoding::Encode;
 use hypercore_crypto::id;
-use hypercore_fuzz::{LENGTH, block, core, framed, manifests, nodes, recorded_oplog, signatures};
+use hypercore_fuzz::{
+    LENGTH, block, contents, core, framed, manifests, nodes, recorded, recorded_oplog, signatures,
+};
 use hypercore_merkle::{BlockRequest, Data, HashRequest, Request, SeekRequest, UpgradeRequest};
 use serde_json::Value;
 
@@ -33,6 +35,49 @@ fn fixture(path: &str) -> Result<Value> {
 fn unhex(digits: &str) -> Vec<u8> {
     let pair = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("fixtures are hexadecimal");
     (0..digits.len() / 2).map(|at| pair(2 * at)).collect()
+}
+
+/// Bytes that look random and are the same in every run.
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[4]
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// Seeds of the targets that read decisions: `first` ones, then noise.
+fn scripts(first: &[&[u8]], count: u64, len: usize) -> Vec<Vec<u8>> {
+    let noise = (0..count).map(|seed| noise(seed + 1, len));
+    first.iter().map(|script| script.to_vec()).chain(noise).collect()
+}
+
+/// What stores hold, each behind the number of the decoder that reads it.
+fn stored() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for files in recorded() {
+        for (number, content) in contents(&files[0]).enumerate().take(9) {
+            seeds.push([&[u8::from(number > 1)], &content[..]].concat());
+        }
+        if files[1].len() < 5000 {
+            seeds.push([&[0], &files[1][..]].concat());
+        }
+    }
+    let own = recorded_oplog();
+    seeds.push([&[2], &own[8192..]].concat());
+    seeds.push([&[3], &framed(own)[..]].concat());
+    let nodes = recorded()[0][2].chunks(40).take(8);
+    seeds.push(nodes.fold(vec![4], |seed, node| [&seed, node, &[9]].concat()));
+    // The length of a file, from two numbers, and 64 bytes that repeat in it; then ranges.
+    let pages: [&[u8]; 3] = [&[0; 64], &[0xff; 64], &[0x11; 64]];
+    for (number, page) in pages.into_iter().enumerate() {
+        let ranges = noise(number as u64 + 40, 150);
+        seeds.push([&[5, 0x10, 0x20, 0x10, 0x20], page, &ranges].concat());
+    }
+    seeds
 }
 
 fn requests() -> Vec<Request> {
@@ -74,7 +119,23 @@ fn main() -> Result<()> {
     let text = id::encode(&key);
     let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     let link = format!("hypercore://{text}/path");
-    write("id_decode", [text, hex, link].map(String::into_bytes))?;
+    let others = ["64k", "18446744073709551615", "3..", "..7", "5..9", "1GiB", "00fFA0"];
+    let texts = [text, hex, link].into_iter().chain(others.map(str::to_owned));
+    write("text_parse", texts.map(String::into_bytes))?;
+
+    // Index, fork and key id, then the block: too short, plain, with a key that is known and one that is not.
+    let padding: [&[u8]; 4] =
+        [&[1, 2], &[0; 8], &[1, 7, 8, 9, 3, 0, 0, 0], &[1, 7, 8, 9, 4, 1, 0, 0]];
+    let blocks = padding.map(|padding| [&[5, 0, 3], padding, &padding[2..]].concat());
+    write("encryption_decrypt", blocks)?;
+
+    write("storage_decode", stored())?;
+    let untouched: [&[u8]; 4] = [&[0, 0, 0], &[1, 0, 0], &[2, 0, 0], &[3, 0, 0]];
+    write("directory_open", scripts(&untouched, 20, 60))?;
+    write("log_model", scripts(&[], 8, 160))?;
+    let upgrades: [&[u8]; 3] = [&[0, 0, 25, 4, 0, 13], &[1, 0, 9, 7, 0, 7], &[2, 0, 1, 5, 3, 0]];
+    write("merkle_proof_mutate", scripts(&upgrades, 12, 60))?;
+    write("reorg_feed", scripts(&upgrades, 12, 80))?;
 
     let recorded = fixture("hypercore-crypto/tests/fixtures/manifest.json")?;
     let recorded = recorded["manifests"].as_array().into_iter().flatten();

@@ -2,9 +2,21 @@
 //!
 //! Everything follows from constants, so that a crashing input crashes everywhere.
 
-mod oplog;
+mod allocation;
+mod directory;
+mod model;
+mod script;
+mod source;
+mod truth;
 
-pub use oplog::{framed, open, oplog_file, recorded_oplog};
+pub use allocation::{DECODE_CONSTANT, FACTOR, OPEN_CONSTANT, bounded, peak_of};
+pub use directory::{
+    Disk, Files, contents, edited, framed, oplog_file, recorded, recorded_oplog, with_oplog,
+};
+pub use model::Model;
+pub use script::Script;
+pub use source::{Source, readers, request, sources, spoil};
+pub use truth::check;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
