@@ -46,6 +46,9 @@ usage: cargo xtask TASK
                         directories of the hypercore command, likewise
   crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
                         every disk that a crash may leave of the log's workloads, judged
+  faults [--seed S] [--calls N] [--limit N] [--one-byte] [--point POINT]
+                        every call to a store fails in each way, in the log's workloads
+  canaries              planted bugs, each of which those checks must catch
   binary [--part inject|kill|full] [--points N|all] [--rounds N] [--seed S] [--only POINT]
                         the hypercore command under failing system calls (strace), kill -9,
                         and on a full file system
@@ -76,7 +79,7 @@ fn main() -> ExitCode {
 /// Runs `task`; `None` when there is no such task or it takes no arguments.
 fn run(task: &str, rest: &[String]) -> Option<bool> {
     let takes_arguments =
-        matches!(task, "interop" | "crash" | "binary" | "bench" | "fuzz" | "fuzz-smoke");
+        matches!(task, "interop" | "crash" | "faults" | "binary" | "bench" | "fuzz" | "fuzz-smoke");
     if !takes_arguments && !rest.is_empty() {
         return None;
     }
@@ -97,6 +100,11 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
             let arguments = rest.to_vec();
             Box::new(move || tasks::crash::run(&arguments))
         }
+        "faults" => {
+            let arguments = rest.to_vec();
+            Box::new(move || tasks::faults::run(&arguments))
+        }
+        "canaries" => Box::new(tasks::canaries::run),
         "binary" => {
             let options = tasks::binary::Options::parse(rest)?;
             Box::new(move || tasks::binary::run(&options))

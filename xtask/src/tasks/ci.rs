@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::interop;
 use crate::report::{Outcome, run_task, seconds};
-use crate::tasks::{binary, checks, crash, deny, fuzz, layers, loom, test, tidy};
+use crate::tasks::{binary, canaries, checks, crash, deny, faults, fuzz, layers, loom, test, tidy};
 
 /// A task's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -23,6 +23,8 @@ pub(crate) fn run() -> bool {
         ("loom", loom::run),
         ("interop", || interop::run(&interop::Options::default())),
         ("crash", || crash::run(&[])),
+        ("faults", || faults::run(&[])),
+        ("canaries", canaries::run),
         ("binary", || binary::run(&binary::Options::default())),
         ("fuzz-smoke", || fuzz::smoke(fuzz::SECONDS)),
     ];

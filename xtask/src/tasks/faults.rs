@@ -1,0 +1,38 @@
+//! `faults`: every call to a store fails once in each way, in all workloads of the log.
+//!
+//! Runs `sim faults` and hands its arguments on; its closing line is this task's. Without arguments also on stores that
+//! move one byte a call, where only some of the calls can be tried.
+
+use crate::process::{Echo, cargo, try_capture};
+use crate::report::{Figures, Outcome, miss};
+
+/// Calls that a run without arguments must let fail.
+const CALLS_MIN: u64 = 20_000;
+
+/// Calls of each workload, mode and fault that fail on one-byte stores, evenly spread: there are a hundred
+/// times as many as on others.
+const ONE_BYTE_LIMIT: u64 = 3;
+
+/// Lets calls fail as `arguments` say.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    if !arguments.is_empty() {
+        return Ok(Figures::new(sim(arguments)?));
+    }
+    let closing = sim(&["--calls".to_owned(), CALLS_MIN.to_string()])?;
+    let calls = closing.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
+    if calls < CALLS_MIN {
+        return miss(format!("only {calls} failed calls, at least {CALLS_MIN} are wanted"));
+    }
+    let limit = ONE_BYTE_LIMIT.to_string();
+    let one_byte = sim(&["--one-byte".to_owned(), "--limit".to_owned(), limit])?;
+    Ok(Figures::new(format!("{closing}; {one_byte}")))
+}
+
+/// Runs `sim faults`, and gives its closing line.
+fn sim(arguments: &[String]) -> Result<String, crate::report::Miss> {
+    let mut command = cargo(["run", "--quiet", "--profile", "checked", "--package", "sim"]);
+    command.args(["--", "faults"]).args(arguments);
+    let (status, text) = try_capture(&mut command, Echo::Always)?;
+    let last = text.lines().rev().find(|line| !line.is_empty()).unwrap_or("no call failed");
+    if status.success() { Ok(last.to_owned()) } else { miss(last) }
+}
