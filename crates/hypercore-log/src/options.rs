@@ -54,6 +54,7 @@ pub struct OpenOptions {
     pub(crate) key_pair: Option<KeyPair>,
     pub(crate) manifest: Option<Manifest>,
     pub(crate) compat: bool,
+    pub(crate) rebuild_roots: bool,
     pub(crate) rhythm: Rhythm,
 }
 
@@ -84,6 +85,7 @@ impl OpenOptions {
             key_pair: None,
             manifest: None,
             compat: false,
+            rebuild_roots: false,
             rhythm: Rhythm::Bounded,
         }
     }
@@ -133,6 +135,13 @@ impl OpenOptions {
     /// Makes the bare public key the key of a new core, as JavaScript Hypercore 10 does, not the hash of its manifest.
     pub const fn compat(mut self, compat: bool) -> Self {
         self.compat = compat;
+        self
+    }
+
+    /// Makes roots of the tree again from what is stored below them, where the log would not open without. For
+    /// [`Log::repair`](crate::Log::repair).
+    pub const fn rebuild_roots(mut self) -> Self {
+        self.rebuild_roots = true;
         self
     }
 

@@ -19,6 +19,7 @@ use crate::header::{Header, HeaderTree, StoredKeyPair, UserData};
 use crate::log::{Log, Settings};
 use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState, SlotState, Tail};
 use crate::options::{Access, Create, OpenOptions, Rhythm};
+use crate::repair::rebuild_roots;
 use crate::replay::{Replayed, replay};
 use crate::rewrite::{cut_oplog, rewrite_tail};
 use crate::state::{State, node_offset};
@@ -191,6 +192,9 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     }
     let signer = choose_signer(header, &options)?;
     let stores = Arc::new(stores);
+    if options.rebuild_roots && options.access == Access::ReadWrite && loaded.entries.is_empty() {
+        rebuild_roots(&stores, header)?;
+    }
     let Replayed {
         mut state,
         kept,

@@ -59,6 +59,7 @@ mod lookup;
 mod node;
 mod offset;
 mod partial;
+mod path;
 mod proof;
 mod prove;
 mod reorg;

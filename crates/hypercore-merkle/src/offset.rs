@@ -7,7 +7,8 @@ use flat_tree::Index;
 use crate::error::TreeError;
 use crate::limits::add_sizes;
 use crate::lookup::NodeLookup;
-use crate::tree::{Tree, check_children, look_up_children, stored};
+use crate::path::Path;
+use crate::tree::{Tree, stored};
 
 impl Tree {
     /// The offset, in bytes, of the first block below `index`.
@@ -91,12 +92,11 @@ impl Tree {
         let range = self.byte_range(lookup, block)?;
         let root = self.roots.iter().find(|root| root.index.end_block() > block);
         let mut at = *root.ok_or(TreeError::MissingNode(Index::MAX))?;
-        while let Some((left, right)) = look_up_children(lookup, &at)? {
-            if left.index.is_leaf() {
-                check_children(&at, &left, &right)?;
-            }
+        let mut path = Path::default();
+        while let Some((left, right)) = path.descend(lookup, &at)? {
             at = if block < left.index.end_block() { left } else { right };
         }
+        path.check()?;
         Ok(range)
     }
 }

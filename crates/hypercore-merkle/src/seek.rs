@@ -11,7 +11,8 @@ use flat_tree::{Index, full_roots};
 use crate::error::TreeError;
 use crate::lookup::NodeLookup;
 use crate::node::Node;
-use crate::tree::{Tree, check_children, look_up, look_up_children, stored};
+use crate::path::Path;
+use crate::tree::{Tree, look_up, stored};
 
 /// Where a byte was found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,8 +43,7 @@ impl Tree {
     ///
     /// Where the byte follows empty blocks, one of those may be named instead, as in JavaScript.
     ///
-    /// Stored sizes are not trusted: on the way down those of two children must add up to their parent's, and where
-    /// the way ends both must hash into it.
+    /// Stored sizes are not trusted: all children on the way down must hash into their parents.
     ///
     /// # Errors
     /// [`TreeError::Lookup`] and [`TreeError::DamagedNode`].
@@ -73,15 +73,15 @@ impl Tree {
             rest = rest.saturating_sub(size);
         }
         let Some(mut at) = within else { return Ok(Seek::OutOfBounds) };
+        let mut path = Path::default();
         while !at.index.is_leaf() {
-            let Some((left, right)) = look_up_children(lookup, &at)? else {
+            let Some((left, right)) = path.descend(lookup, &at)? else {
+                path.check()?;
                 return Ok(Seek::Narrowed { blocks: at.index.first_block()..at.index.end_block() });
             };
             let size = unpadded(&left, padding);
-            if rest == size || left.index.is_leaf() {
-                check_children(&at, &left, &right)?;
-            }
             if rest == size {
+                path.check()?;
                 return Ok(Seek::Found { block: left.index.end_block(), offset: 0 });
             }
             if rest < size {
@@ -91,6 +91,7 @@ impl Tree {
                 at = right;
             }
         }
+        path.check()?;
         let at = at.index;
         Ok(match u64::try_from(rest) {
             Ok(offset) => Seek::Found { block: at.first_block(), offset },

@@ -263,22 +263,6 @@ pub(crate) fn check_children<E: std::error::Error + 'static>(
     }
 }
 
-/// The children of a node, if both are stored, whose sizes must add up to its own.
-pub(crate) fn look_up_children<L: NodeLookup>(
-    lookup: &L,
-    parent: &Node,
-) -> Result<Option<(Node, Node)>, TreeError<L::Error>> {
-    let Some((left, right)) = parent.index.children() else { return Ok(None) };
-    let (Some(left), Some(right)) = (look_up(lookup, left)?, look_up(lookup, right)?) else {
-        return Ok(None);
-    };
-    if add_sizes(left.size, right.size) == Some(parent.size) {
-        Ok(Some((left, right)))
-    } else {
-        Err(TreeError::DamagedNode(parent.index))
-    }
-}
-
 /// Looks up a node that must be stored.
 pub(crate) fn stored<L: NodeLookup>(lookup: &L, index: Index) -> Result<Node, TreeError<L::Error>> {
     look_up(lookup, index)?.ok_or(TreeError::MissingNode(index))
