@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use flat_tree::{Index, full_roots};
 use hypercore_crypto::{Hash, Manifest, leaf_hash, parent_hash};
-use hypercore_log::{Create, Log, LogError, OpenOptions};
+use hypercore_log::{Create, Durability, Log, LogError, OpenOptions};
 use hypercore_merkle::{BlockRequest, Node, NodeLookup, Proof, Request, Tree, UpgradeRequest};
 use random_access_storage::RandomAccess as _;
 use support::{Disk, FILES, assert_sound, block, create, key_pair, reopen};
@@ -69,6 +69,19 @@ fn a_reader_gets_any_block_and_keeps_it() {
     fetch(&second_hand, &copy, Some(22));
     assert_eq!(second_hand.get(22).unwrap().unwrap(), all[22]);
     assert!(copy.create_proof(&request(&second_hand, &copy, Some(1))).unwrap().is_none());
+}
+
+#[test]
+fn what_a_proof_shows_is_durable() {
+    let disk = Disk::new();
+    drop(create(&disk));
+    let options = OpenOptions::new().durability(Durability::Eventual);
+    let writer = Log::open(disk.stores(), options).unwrap();
+    writer.append(&[block(0, 10)]).unwrap();
+    assert_eq!(writer.durable_length(), 0);
+    let request = Request { upgrade: upgrade(0, 1), manifest: true, ..Request::default() };
+    writer.create_proof(&request).unwrap().unwrap();
+    assert_eq!(writer.durable_length(), 1);
 }
 
 #[test]
