@@ -49,6 +49,7 @@ pub struct Builder {
     compat: bool,
     encryption_key: Option<Zeroizing<[u8; 32]>>,
     verify_reads: bool,
+    rebuild_roots: bool,
 }
 
 impl Builder {
@@ -64,6 +65,7 @@ impl Builder {
             compat: false,
             encryption_key: None,
             verify_reads: true,
+            rebuild_roots: false,
         }
     }
 
@@ -83,6 +85,13 @@ impl Builder {
     /// handle that does not write never creates.
     pub fn create(mut self, create: Create) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Makes roots of the tree that are gone again, without which the log does not open: before a
+    /// [repair](Hypercore::repair_with).
+    pub fn rebuild_roots(mut self) -> Self {
+        self.rebuild_roots = true;
         self
     }
 
@@ -200,6 +209,9 @@ impl Builder {
             .durability(self.durability)
             .verify_reads(self.verify_reads)
             .compat(self.compat);
+        if self.rebuild_roots {
+            options = options.rebuild_roots();
+        }
         if let Some(key) = self.key {
             options = options.key(key);
         }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hypercore_crypto::{CoreKey, DiscoveryKey, Hash};
 use hypercore_log::{
     AuditProgress, AuditReport, BLOCK_LEN_MAX, Cleared, Log, LogError, RecoveryReport,
+    RepairProgress, RepairReport,
 };
 
 use crate::batch::{Batch, total_len};
@@ -269,6 +270,25 @@ impl Hypercore {
         mut progress: impl FnMut(AuditProgress) + Send + 'static,
     ) -> Result<AuditReport> {
         self.shared.blocking(move |log, _| Ok(log.audit(&mut progress)?)).await
+    }
+
+    /// Writes again what can be derived from the rest: tree nodes, and which blocks are stored. Head, keys and blocks
+    /// stay as they are; damaged blocks of a log that can not be written to here no longer count as stored, so that they
+    /// can be fetched again. A [`verify`](Self::verify) after it tells what is left.
+    ///
+    /// `progress` is told about it on the way, from a blocking thread.
+    ///
+    /// # Durability
+    /// Survives a power cut on return, with either durability.
+    ///
+    /// # Errors
+    /// `Caller` for a handle open for reading, `Corrupt` when the newest header is lost: nothing was changed. `Io` when
+    /// the disk failed: reopen the log; `Closed`.
+    pub async fn repair_with(
+        &self,
+        mut progress: impl FnMut(RepairProgress) + Send + 'static,
+    ) -> Result<RepairReport> {
+        self.shared.blocking_write(move |log, _| Ok(log.repair(&mut progress)?)).await
     }
 
     /// What opening found, and mended.

@@ -82,6 +82,6 @@ pub use hypercore_crypto::{
 };
 pub use hypercore_log::{
     AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Corruption, Create, Durability,
-    FileName, Finding, RecoveryReport, StorageInfo, Stores,
+    FileName, Finding, RecoveryReport, RepairProgress, RepairReport, StorageInfo, Stores,
 };
 pub use random_access_storage::{Error as StoreError, RandomAccess};
