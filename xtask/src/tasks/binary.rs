@@ -20,7 +20,7 @@ use crate::report::{Figures, Outcome};
 use crate::tree;
 
 /// Points of the part `inject`, unless told otherwise: what `ci` has the time for.
-const POINTS: usize = 300;
+const POINTS: usize = 250;
 
 /// Rounds of the part `kill`, unless told otherwise.
 const ROUNDS: u64 = 200;
