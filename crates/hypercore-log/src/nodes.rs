@@ -26,8 +26,11 @@ const GROUP_BYTES: usize = 64 * NODE_BYTES;
 /// Groups kept, 2,560 bytes each.
 const GROUPS_CACHED: usize = 256;
 
-/// Nodes of depth 6 and up that are kept, one each: those above 2^20 blocks.
-const UPPER_CACHED: usize = 1 << 15;
+/// Every node of depth 5 and up has an index that is this many minus one, modulo this many.
+const UPPER_EVERY: u64 = 32;
+
+/// Nodes of depth 5 and up that are kept, one each: those above 2^20 blocks.
+const UPPER_CACHED: usize = 1 << 16;
 
 /// The tree store of one core.
 #[derive(Debug)]
@@ -53,7 +56,7 @@ struct Cache {
 #[derive(Debug)]
 struct Group {
     number: u64,
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
 }
 
 impl Nodes {
@@ -174,7 +177,7 @@ impl Nodes {
     }
 
     fn file_node(&self, index: Index) -> Result<Option<Node>, StorageError> {
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if is_upper(index) {
             if let Some(node) = cache.upper(index) {
                 return Ok(Some(node));
@@ -195,22 +198,23 @@ impl Nodes {
         if let Some(group) = cache.group(number) {
             return Ok(group.node(index));
         }
+        let buffer = cache.take_buffer(number);
         drop(cache);
-        let group = self.read_group(number)?;
+        let group = self.read_group(number, buffer)?;
         let node = group.node(index);
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).keep_group(group);
         Ok(node)
     }
 
-    fn read_group(&self, number: u64) -> Result<Group, StorageError> {
-        let mut bytes = vec![0; GROUP_BYTES];
+    fn read_group(&self, number: u64, mut bytes: Vec<u8>) -> Result<Group, StorageError> {
+        bytes.resize(GROUP_BYTES, 0);
         let len = match number.checked_mul(GROUP_NODES * NODE_LEN) {
             Some(offset) => read_up_to(&*self.stores.tree, offset, &mut bytes)?,
             None => 0,
         };
         // A node that is only partly there is not there.
         bytes.truncate(len.saturating_sub(len % NODE_BYTES));
-        Ok(Group { number, bytes: bytes.into_boxed_slice() })
+        Ok(Group { number, bytes })
     }
 }
 
@@ -245,9 +249,10 @@ pub(crate) const fn stored_len(length: u64) -> u64 {
     length.saturating_mul(2).saturating_sub(1).saturating_mul(NODE_LEN)
 }
 
-/// Whether a node is kept by itself rather than with its neighbours.
+/// Whether a node is kept by itself rather than with its neighbours. Among these is the root of each group:
+/// the way to a block in one group passes the root of the group beside it, which is not read for that.
 fn is_upper(index: Index) -> bool {
-    index.get() % GROUP_NODES == GROUP_NODES - 1
+    index.get() % UPPER_EVERY == UPPER_EVERY - 1
 }
 
 impl Cache {
@@ -269,7 +274,16 @@ impl Cache {
         self.groups.get(group_slot(number))?.as_ref().filter(|group| group.number == number)
     }
 
+    /// Makes room for a group, and gives the memory of the one that was there.
+    fn take_buffer(&mut self, number: u64) -> Vec<u8> {
+        let slot = self.groups.get_mut(group_slot(number)).and_then(Option::take);
+        slot.map(|group| group.bytes).unwrap_or_default()
+    }
+
     fn keep_group(&mut self, group: Group) {
+        if let Some(root) = group.root() {
+            self.keep_upper(root);
+        }
         if self.groups.is_empty() {
             self.groups.resize_with(GROUPS_CACHED, || None);
         }
@@ -297,7 +311,7 @@ impl Cache {
 }
 
 fn upper_slot(index: Index) -> usize {
-    slot(index.get() / GROUP_NODES, UPPER_CACHED)
+    slot(index.get() / UPPER_EVERY, UPPER_CACHED)
 }
 
 fn group_slot(number: u64) -> usize {
@@ -309,6 +323,12 @@ fn slot(number: u64, slots: usize) -> usize {
 }
 
 impl Group {
+    /// The node above all blocks of the group.
+    fn root(&self) -> Option<Node> {
+        let first = self.number.checked_mul(GROUP_NODES)?;
+        self.node(Index::new(first.checked_add(UPPER_EVERY - 1)?))
+    }
+
     fn node(&self, index: Index) -> Option<Node> {
         let at = usize::try_from(index.get() % GROUP_NODES).ok()?.checked_mul(NODE_BYTES)?;
         let bytes = self.bytes.get(at..at.checked_add(NODE_BYTES)?)?;
