@@ -91,7 +91,7 @@ pub fn run(hunt: Hunt, seed: u64) -> Bag {
 }
 
 fn crash_it(workload: &Workload, durability: Durability, seed: u64) -> (u64, Option<String>) {
-    let plan = Plan { random_subsets: 8, ..Plan::quick(seed) };
+    let plan = Plan { random_subsets: 8, ..crash::quick(seed) };
     let settings =
         crash::Settings { plan, interruptions_max: 4, bad_max: 1, ..crash::Settings::new(seed) };
     let report = crash::run(workload, durability, &settings);
