@@ -3,7 +3,8 @@
 
 mod support;
 
-use hypercore_log::{Access, Durability, FileName, Log, LogError, OpenOptions};
+use hypercore_log::{Access, Create, Durability, FileName, Log, LogError, OpenOptions};
+use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
 use random_access_storage::RandomAccess as _;
 use support::{Disk, assert_sound, block, blocks, create, reopen};
 
@@ -264,4 +265,41 @@ fn an_entry_lost_between_others_is_reported() {
     disk.file(FileName::Oplog).write_at(0, &oplog).unwrap();
     disk.file(FileName::Oplog).write_at(oplog.len() as u64 - 3, b"torn").unwrap();
     assert!(!Log::open(disk.stores(), options).unwrap().recovery().lost_something());
+}
+
+/// Of a batch whose nodes were written straight to the tree store nothing may be left when its entry is lost.
+#[test]
+fn a_lost_batch_leaves_no_nodes() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&many(0, 5)).unwrap();
+    let oplog = disk.bytes(FileName::Oplog);
+    log.append(&many(5, 300)).unwrap();
+    drop(log);
+    disk.file(FileName::Oplog).truncate(0).unwrap();
+    disk.file(FileName::Oplog).write_at(0, &oplog).unwrap();
+
+    // Another copy went on where this one lost its batch.
+    let from = create(&Disk::new());
+    from.append(&many(0, 5)).unwrap();
+    from.append(&many(1000, 300)).unwrap();
+    let proof = |request: &Request| from.create_proof(request).unwrap().unwrap();
+    let log = reopen(&disk);
+    let upgrade = Some(UpgradeRequest { start: 5, length: 300 });
+    log.apply_proof(&proof(&Request { upgrade, ..Request::default() })).unwrap();
+    log.checkpoint().unwrap();
+    let report = log.audit(&mut |_| {}).unwrap();
+    assert!(report.is_ok(), "{:?}", report.findings);
+    let block = BlockRequest { index: 200, nodes: log.missing_nodes(200).unwrap() };
+    log.apply_proof(&proof(&Request { block: Some(block), ..Request::default() })).unwrap();
+    assert_eq!(log.get(200).unwrap(), from.get(200).unwrap());
+}
+
+#[test]
+fn an_overwrite_that_is_refused_costs_nothing() {
+    let disk = Disk::new();
+    create(&disk).append(&["block"]).unwrap();
+    let without_key = OpenOptions::new().create(Create::Overwrite);
+    Log::open(disk.stores(), without_key).unwrap_err();
+    assert_eq!(reopen(&disk).length(), 1);
 }

@@ -5,6 +5,12 @@
     clippy::disallowed_methods,
     reason = "a command-line tool for developers: it prints and reads the clock"
 )]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a developer's tool: a panic here is a failed check, never a lost log"
+)]
 
 #[cfg(canary)]
 mod canaries;

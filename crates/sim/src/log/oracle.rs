@@ -32,7 +32,7 @@ struct Expected {
     /// A signature that was verified. Ed25519 gives the same one each time.
     signature: OnceCell<Vec<u8>>,
     /// The state after one more change.
-    after: OnceCell<Rc<Expected>>,
+    after: OnceCell<Rc<Self>>,
 }
 
 impl Expected {
