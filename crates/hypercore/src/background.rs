@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::shared::Shared;
+use crate::shared::{Settling, Shared};
 
 /// The longest time that passes between a write under `Eventual` durability and the start of the
 /// flush that makes it durable. Writes in between share that flush.
@@ -117,11 +117,14 @@ fn keep_time() {
             std::thread::sleep(wait);
             continue;
         }
+        // Counted before and until after this thread has hold of the log: see there.
+        let settling = Settling::begin();
         let log = clock.asked.pop_front().and_then(|(_, log)| log.upgrade());
         drop(clock);
         if let Some(log) = log {
             log.flush_in_background();
         }
+        drop(settling);
     }
 }
 

@@ -28,8 +28,8 @@ const FOLLOW_ATTEMPTS: u32 = 20;
 /// What a follower waits between two attempts.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(10);
 
-/// What an opener waits for the lock of a log that this process is still syncing after its last
-/// handle was dropped, and how often.
+/// What an opener waits for a log that this process is still syncing after its last handle was
+/// dropped, and how often.
 const SETTLE_PAUSE: Duration = Duration::from_millis(2);
 const SETTLE_ATTEMPTS: u32 = 5_000;
 
@@ -226,18 +226,21 @@ impl Builder {
 
     fn open_log(&mut self, fresh: Option<&KeyPair>) -> Result<Log> {
         let mut attempts = 0_u32;
+        while !self.storage.has_lock() && is_some_log_settling() && attempts < SETTLE_ATTEMPTS {
+            // Nothing would tell that it is the log in these stores that is still being synced.
+            attempts = attempts.saturating_add(1);
+            pause(SETTLE_PAUSE);
+        }
         loop {
+            // Asked before the attempt: what settles in between was locked at the time all the same.
+            let settling = is_some_log_settling();
             match self.storage.open(self.access, self.create) {
                 Ok(opened) => {
                     let (stores, holds_none) = judge(opened)?;
                     let fresh = fresh.filter(|_| holds_none || self.create == Create::Overwrite);
                     return Ok(Log::open(stores, self.log_options(fresh))?);
                 }
-                Err(error)
-                    if error.is_locked()
-                        && is_some_log_settling()
-                        && attempts < SETTLE_ATTEMPTS =>
-                {
+                Err(error) if error.is_locked() && settling && attempts < SETTLE_ATTEMPTS => {
                     attempts = attempts.saturating_add(1);
                     pause(SETTLE_PAUSE);
                 }

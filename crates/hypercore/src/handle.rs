@@ -17,7 +17,7 @@ use crate::encryption::Cipher;
 use crate::error::Error;
 use crate::error::Result;
 use crate::info::{Appended, Info};
-use crate::shared::{Shared, append};
+use crate::shared::Shared;
 use crate::storage::Storage;
 
 /// The largest write in bytes that runs inline under `Eventual` durability: hashing and handing it
@@ -103,8 +103,8 @@ impl Hypercore {
     /// Those of [`append`](Self::append).
     pub async fn append_owned(&self, blocks: Vec<Bytes>) -> Result<Appended> {
         check_lens(&blocks)?;
-        if self.is_short(&blocks) {
-            return self.append_inline(&blocks).await;
+        if let Some(result) = self.append_inline(&blocks).await {
+            return result;
         }
         self.shared.append_queued(Batch::owned(blocks)).await
     }
@@ -117,23 +117,19 @@ impl Hypercore {
 
     async fn append_slice<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {
         check_lens(blocks)?;
-        if self.is_short(blocks) {
-            return self.append_inline(blocks).await;
+        if let Some(result) = self.append_inline(blocks).await {
+            return result;
         }
         self.shared.append_queued(Batch::copy_of(blocks).await).await
     }
 
-    fn is_short<B: AsRef<[u8]>>(&self, blocks: &[B]) -> bool {
-        self.shared.may_write_inline()
-            && blocks.len() <= INLINE_WRITE_BLOCKS_MAX
-            && total_len(blocks) <= INLINE_WRITE_LEN_MAX
-    }
-
-    async fn append_inline<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {
+    /// Appends on this thread what is so little that a switch of threads would take longer.
+    async fn append_inline<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Option<Result<Appended>> {
+        if blocks.len() > INLINE_WRITE_BLOCKS_MAX || total_len(blocks) > INLINE_WRITE_LEN_MAX {
+            return None;
+        }
         Self::take_turn().await;
-        let appended = self.shared.inline(|log, cipher| append(log, cipher, blocks))?;
-        self.shared.wrote_inline(blocks.len());
-        Ok(appended)
+        self.shared.append_inline(blocks)
     }
 
     /// Reads a block; `None` when it is not stored here (never downloaded, or cleared).

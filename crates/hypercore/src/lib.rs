@@ -66,6 +66,7 @@ mod options;
 mod queue;
 mod shared;
 mod storage;
+mod turns;
 
 pub use background::EVENTUAL_FLUSH_AFTER;
 pub use builder::{Builder, random_key_pair};

@@ -67,11 +67,6 @@ impl<L> Queue<L> {
         Self { state: Mutex::new(State { waiting: VecDeque::new(), served: false }) }
     }
 
-    /// Whether appends wait or are being written.
-    pub(crate) fn is_served(&self) -> bool {
-        self.lock().served
-    }
-
     /// Puts an append behind all others.
     pub(crate) fn push(&self, log: L, batch: Batch) -> Pushed {
         let (answer, receiver) = oneshot::channel();

@@ -20,6 +20,7 @@ use crate::encryption::{Cipher, encrypt};
 use crate::error::{Error, Result};
 use crate::info::Appended;
 use crate::queue::Queue;
+use crate::turns::{LongTurn, Turns};
 
 /// Logs that a blocking thread syncs without anybody waiting for it. It holds their locks also when
 /// the last handle is gone, so an opener that finds a lock asks here whether to wait.
@@ -70,9 +71,7 @@ pub(crate) struct Shared {
     closed: watch::Sender<Option<Result<()>>>,
     /// Set when closing begins, and again when it is done.
     last_seen: Mutex<LastSeen>,
-    /// Writes on blocking threads right now. While there are some, a short write would wait for
-    /// their turn, so it does not run inline.
-    long_writes: AtomicUsize,
+    turns: Arc<Turns>,
     queue: Arc<Queue<Arc<Self>>>,
     background: Background,
 }
@@ -92,7 +91,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             closed: watch::Sender::new(None),
             last_seen: Mutex::default(),
-            long_writes: AtomicUsize::new(0),
+            turns: Arc::default(),
             queue: Arc::new(Queue::new()),
             background: Background::default(),
         })
@@ -100,14 +99,6 @@ impl Shared {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closing.load(Ordering::Acquire)
-    }
-
-    /// Whether a write is short for sure if there is little to write: it neither syncs nor waits.
-    pub(crate) fn may_write_inline(&self) -> bool {
-        self.durability == Durability::Eventual
-            && self.long_writes.load(Ordering::Acquire) == 0
-            && !self.queue.is_served()
-            && !self.background.is_tail_long()
     }
 
     /// Runs a short call on this thread.
@@ -148,12 +139,30 @@ impl Shared {
         self: &Arc<Self>,
         call: impl FnOnce(&Log, &Cipher) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let busy = LongWrite::begin(self);
+        let turn = self.turns.announce_long();
         self.blocking(move |log, cipher| {
-            let _busy = busy;
+            turn.wait();
             call(log, cipher)
         })
         .await
+    }
+
+    /// Appends few small blocks on this thread; `None` when that could take long: it would sync, or
+    /// wait for a write that does.
+    pub(crate) fn append_inline<B: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        blocks: &[B],
+    ) -> Option<Result<Appended>> {
+        if self.durability != Durability::Eventual || self.background.is_tail_long() {
+            return None;
+        }
+        let turn = self.turns.try_short()?;
+        let result = self.inline(|log, cipher| append(log, cipher, blocks));
+        drop(turn);
+        if result.is_ok() {
+            self.background.wrote_inline(self, blocks.len());
+        }
+        Some(result)
     }
 
     /// Appends blocks on a blocking thread, together with what others append meanwhile. Once asked
@@ -164,7 +173,8 @@ impl Shared {
         }
         let pushed = self.queue.push(Arc::clone(self), batch);
         if pushed.unserved {
-            let serving = Serving { queue: Arc::clone(&self.queue), served: false };
+            let (queue, turn) = (Arc::clone(&self.queue), self.turns.announce_long());
+            let serving = Serving { queue, turn, served: false };
             drop(self.runtime.spawn_blocking(move || serving.serve()));
         }
         // Without an answer the thread panicked in the middle of a write.
@@ -176,11 +186,6 @@ impl Shared {
         if self.durability == Durability::Eventual {
             self.background.wrote(self);
         }
-    }
-
-    /// Blocks were written by [`inline`](Self::inline).
-    pub(crate) fn wrote_inline(self: &Arc<Self>, blocks: usize) {
-        self.background.wrote_inline(self, blocks);
     }
 
     /// Makes everything written so far durable.
@@ -272,11 +277,13 @@ impl Drop for Shared {
 #[derive(Debug)]
 struct Serving {
     queue: Arc<Queue<Arc<Shared>>>,
+    turn: LongTurn,
     served: bool,
 }
 
 impl Serving {
     fn serve(mut self) {
+        self.turn.wait();
         self.queue.serve(|shared, blocks| {
             let result = {
                 let log = shared.log.read().unwrap_or_else(PoisonError::into_inner);
@@ -307,20 +314,22 @@ impl Drop for Serving {
 /// Flushes when it is dropped: on a blocking thread, or at once when the runtime takes no more work.
 #[derive(Debug)]
 struct Flushing {
-    busy: Option<LongWrite>,
+    log: Option<(Arc<Shared>, LongTurn)>,
     _settling: Settling,
 }
 
 impl Flushing {
     fn begin(shared: &Arc<Shared>) -> Self {
-        Self { busy: Some(LongWrite::begin(shared)), _settling: Settling::begin() }
+        let log = (Arc::clone(shared), shared.turns.announce_long());
+        Self { log: Some(log), _settling: Settling::begin() }
     }
 }
 
 impl Drop for Flushing {
     fn drop(&mut self) {
-        if let Some(busy) = self.busy.take() {
-            busy.0.flush_now();
+        if let Some((shared, turn)) = self.log.take() {
+            turn.wait();
+            shared.flush_now();
         }
     }
 }
@@ -332,23 +341,6 @@ struct Closing(Arc<Shared>);
 impl Drop for Closing {
     fn drop(&mut self) {
         self.0.close_now();
-    }
-}
-
-/// Counts one write on a blocking thread while it lives.
-#[derive(Debug)]
-struct LongWrite(Arc<Shared>);
-
-impl LongWrite {
-    fn begin(shared: &Arc<Shared>) -> Self {
-        shared.long_writes.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(shared))
-    }
-}
-
-impl Drop for LongWrite {
-    fn drop(&mut self) {
-        self.0.long_writes.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -368,13 +360,13 @@ impl Drop for LastFlush {
     }
 }
 
-/// Counts one log that is being synced in the background. Dropped after the log, so that its lock is
-/// free when the count says so.
+/// Counts one log that is being synced in the background. Made before the last handle may go and
+/// dropped after the log, so that its lock is free when the count says so.
 #[derive(Debug)]
-struct Settling;
+pub(crate) struct Settling;
 
 impl Settling {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         SETTLING.fetch_add(1, Ordering::AcqRel);
         Self
     }

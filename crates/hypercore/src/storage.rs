@@ -144,6 +144,11 @@ impl Storage {
         }
     }
 
+    /// Whether a second opener is told that the log is open.
+    pub(crate) fn has_lock(&self) -> bool {
+        matches!(self.0, Place::Directory(_))
+    }
+
     /// Opens the stores, locking a directory. May be called again, unless they are one's own.
     pub(crate) fn open(&mut self, access: Access, create: Create) -> Result<Stores> {
         match &mut self.0 {

@@ -1,6 +1,8 @@
 //! Opening again finds what was there: content, key, writability; and creation is a choice.
 
-use hypercore::{Access, Create, Durability, ErrorKind, Hypercore, KeyPair, Manifest, Storage};
+use hypercore::{
+    Access, Create, Durability, ErrorKind, Hypercore, KeyPair, Manifest, MemoryStorage, Storage,
+};
 
 #[tokio::test]
 async fn reopening_keeps_content_key_and_writability() {
@@ -143,4 +145,20 @@ async fn the_secret_key_is_for_the_owner_only() {
     drop(Hypercore::open(scratch.path()).await.unwrap());
     let mode = std::fs::metadata(scratch.path().join("oplog")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+/// Memory has no lock that would tell of the flush that follows the last handle.
+#[tokio::test]
+async fn memory_is_opened_again_at_once() {
+    for durability in [Durability::Immediate, Durability::Eventual] {
+        let memory = MemoryStorage::new();
+        for round in 0..100_u64 {
+            let log =
+                Hypercore::builder(memory.clone()).durability(durability).open().await.unwrap();
+            assert_eq!(log.length(), round * 200);
+            log.append_batch((0..200).map(|number| number.to_string())).await.unwrap();
+        }
+        let log = Hypercore::open(memory).await.unwrap();
+        assert!(log.verify().await.unwrap().is_ok());
+    }
 }

@@ -135,14 +135,20 @@ async fn appends_that_wait_together_are_synced_together() {
     let log = Hypercore::open(stores).await.unwrap();
     let before = gated.syncs.load(Ordering::SeqCst);
     let gate = gated.gate.lock().unwrap();
+    let asked = Arc::new(AtomicU64::new(0));
     let appends: Vec<_> = (0..64_u64)
         .map(|number| {
-            let log = log.clone();
-            tokio::spawn(async move { (number, log.append(number.to_string()).await.unwrap()) })
+            let (log, asked) = (log.clone(), Arc::clone(&asked));
+            tokio::spawn(async move {
+                asked.fetch_add(1, Ordering::SeqCst);
+                (number, log.append(number.to_string()).await.unwrap())
+            })
         })
         .collect();
-    // On this one thread, each task asks in its first turn.
-    tokio::task::yield_now().await;
+    // On this one thread, a task that has begun has asked before another runs.
+    while asked.load(Ordering::SeqCst) < 64 {
+        tokio::task::yield_now().await;
+    }
     drop(gate);
     let mut bytes = 0;
     for append in appends {
