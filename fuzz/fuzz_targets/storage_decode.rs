@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 /// Bits to set or clear: places near the borders of pages and far out.
 fn operations(mut script: Script<'_>) -> Vec<(u64, u64, bool)> {
     let mut operations = Vec::new();
-    while !script.is_empty() && operations.len() < 100 {
+    while !script.is_empty() && operations.len() < 50 {
         let how = script.byte();
         let base = if how & 2 == 0 { script.number() % 200_000 } else { script.number() >> 9 };
         let len = if how & 4 == 0 { script.number() % 70_000 } else { 1 };
@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
         }
         _ => {
             let mut script = Script::new(bytes);
-            let len = script.below(10_000).min(script.below(10_000));
+            let len = script.below(6_000).min(script.below(6_000));
             let part = script.take(64);
             // A short pattern, repeated, so that a few bytes make pages with many runs.
             let file: Vec<u8> =
