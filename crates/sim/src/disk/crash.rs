@@ -18,7 +18,7 @@ use std::ops::RangeInclusive;
 
 use super::Recording;
 use super::image::{Image, SECTOR_LEN};
-use super::medium::{Change, Item, apply_all};
+use super::medium::{Change, Item, Op, apply_all};
 use crate::random::Random;
 
 /// How widely windows are searched.
@@ -34,6 +34,9 @@ pub struct Plan {
     pub pairs_max: usize,
     /// Random subsets that are taken of a larger window.
     pub random_subsets: usize,
+    /// Whether of several writes to one sector a later one may be kept without an earlier one. Where each byte is a
+    /// write of its own no medium does that.
+    pub torn_sectors: bool,
     /// What lost extents of a file of that name hold besides zeros, if anything.
     pub garbage: fn(file: &str) -> &'static [Fill],
 }
@@ -48,6 +51,7 @@ impl Plan {
             singles_max: usize::MAX,
             pairs_max: 512,
             random_subsets: 64,
+            torn_sectors: true,
             garbage: every_garbage,
         }
     }
@@ -61,6 +65,7 @@ impl Plan {
             singles_max: 6,
             pairs_max: 0,
             random_subsets: 6,
+            torn_sectors: true,
             garbage: every_garbage,
         }
     }
@@ -132,9 +137,12 @@ impl Recording {
         let mut freed = Freed::default();
         for position in 0..=self.len().min(*positions.end()) {
             if position > 0 {
-                let before = medium.durable.clone();
-                medium.apply(&self.ops[position - 1]);
-                freed.note(&before, &medium.durable);
+                let op = &self.ops[position - 1];
+                let before = matches!(op, Op::Sync(_)).then(|| medium.durable.clone());
+                medium.apply(op);
+                if let Some(before) = before {
+                    freed.note(&before, &medium.durable);
+                }
             }
             if position < *positions.start() {
                 continue;
@@ -256,11 +264,20 @@ fn sector_of(item: &Item) -> Vec<u8> {
 fn subsets(window: &[Item], plan: &Plan, random: &mut Random, visit: &mut dyn FnMut(&[bool])) {
     let count = window.len();
     let mut kept = vec![false; count];
-    if count <= plan.all_subsets_max {
+    if count <= plan.all_subsets_max && (plan.torn_sectors || count == 0) {
         for bits in 0..1_u64 << count {
             for (at, kept) in kept.iter_mut().enumerate() {
                 *kept = bits >> at & 1 == 1;
             }
+            visit(&kept);
+        }
+        return;
+    }
+    if !plan.torn_sectors {
+        kept.fill(true);
+        visit(&kept);
+        for _ in 0..plan.random_subsets {
+            one_content_a_sector(window, random, &mut kept);
             visit(&kept);
         }
         return;
@@ -318,15 +335,25 @@ fn subsets(window: &[Item], plan: &Plan, random: &mut Random, visit: &mut dyn Fn
 /// Keeps of each sector the first few of its pieces: a sector holds one of the contents it had.
 fn one_content_a_sector(window: &[Item], random: &mut Random, kept: &mut [bool]) {
     let salt = random.next();
-    for (at, item) in window.iter().enumerate() {
-        kept[at] = match item.sector() {
+    let mut versions: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+    for sector in window.iter().filter_map(Item::sector) {
+        *versions.entry(sector).or_default() += 1;
+    }
+    let mut left: BTreeMap<(usize, usize), u64> = versions
+        .into_iter()
+        .map(|(sector, versions)| {
+            let path = [sector.0 as u64, sector.1 as u64];
+            (sector, Random::along(salt, &path).below(versions + 1))
+        })
+        .collect();
+    for (kept, item) in kept.iter_mut().zip(window) {
+        let left = item.sector().and_then(|sector| left.get_mut(&sector));
+        *kept = match left {
             None => random.toss(),
-            Some(sector) => {
-                let same = |other: &&Item| other.sector() == Some(sector);
-                let versions = window.iter().filter(same).count() as u64;
-                let before = window[..at].iter().filter(same).count() as u64;
-                let path = [sector.0 as u64, sector.1 as u64];
-                before < Random::along(salt, &path).below(versions + 1)
+            Some(left) => {
+                let keeps = *left > 0;
+                *left = left.saturating_sub(1);
+                keeps
             }
         };
     }

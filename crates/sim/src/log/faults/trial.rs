@@ -47,7 +47,8 @@ pub(super) enum Outcome {
 impl Stage {
     pub(super) fn new(script: Script, durability: Durability, one_byte: bool, seed: u64) -> Self {
         let cast = Cast::of(&script);
-        let (plan, oracle) = (Plan { seed, ..FEW }, Oracle::new(durability));
+        let (plan, oracle) =
+            (Plan { seed, torn_sectors: !one_byte, ..FEW }, Oracle::new(durability));
         Self { script, cast, durability, one_byte, plan, oracle }
     }
 
