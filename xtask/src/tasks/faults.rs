@@ -11,7 +11,7 @@ const CALLS_MIN: u64 = 20_000;
 
 /// Calls of each workload, mode and fault that fail on one-byte stores, evenly spread: there are a hundred
 /// times as many as on others.
-const ONE_BYTE_LIMIT: u64 = 3;
+const ONE_BYTE_LIMIT: u64 = 2;
 
 /// Lets calls fail as `arguments` say.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
