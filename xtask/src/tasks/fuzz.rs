@@ -111,11 +111,9 @@ fn command(target: &str) -> Result<Command, Miss> {
 
 /// Where cargo-fuzz puts a target: it always builds for a named platform.
 fn binary(target: &str) -> Result<PathBuf, Miss> {
-    let built = target_dir()?;
-    let platforms = std::fs::read_dir(&built)?.flatten().map(|entry| entry.path());
+    let platforms = std::fs::read_dir(target_dir()?)?.flatten().map(|entry| entry.path());
     let mut binaries = platforms.map(|platform| platform.join("release").join(target));
-    let found =
-        binaries.find(|path| path.exists() && path.parent() != Some(&built.join("release")));
+    let found = binaries.find(|path| path.exists());
     found.ok_or_else(|| Miss(format!("cargo-fuzz built no {target}")))
 }
 
