@@ -78,8 +78,8 @@ pub(crate) enum Command {
     Info(DirArgs),
     /// List the blocks that are stored here
     Ls(LsArgs),
-    /// Hash every stored block again; check tree, bitfield and signature. Writes nothing
-    Verify(DirArgs),
+    /// Hash every stored block again; check tree, bitfield and signature. Writes nothing without --repair
+    Verify(VerifyArgs),
     /// Shorten a log; its fork number rises
     Truncate(TruncateArgs),
     /// Drop the content of blocks and give the space back
@@ -97,6 +97,19 @@ pub(crate) enum Command {
 pub(crate) struct DirArgs {
     /// Directory of the log
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+--repair makes tree nodes from blocks and other nodes, and lists blocks whose bytes are here. Head, keys and the bytes of \
+blocks stay as they are. A damaged block of a log that can not be appended to here no longer counts as stored, so that it \
+can be fetched again; it keeps its bytes. Exit code 0: nothing is wrong any more; 5: something remains.")]
+pub(crate) struct VerifyArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// First write again what can be derived from the rest
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 #[derive(Debug, Args)]

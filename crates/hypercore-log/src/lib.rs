@@ -73,6 +73,7 @@ mod nodes;
 mod oplog;
 mod options;
 mod proofs;
+mod proven;
 mod recover;
 mod repair;
 mod replay;

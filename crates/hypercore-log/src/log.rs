@@ -15,6 +15,7 @@ use crate::canary::{Bug, planted};
 use crate::commit::GroupCommit;
 use crate::error::{LogError, OpenError, StorageError};
 use crate::options::{Access, Durability, OpenOptions, Rhythm};
+use crate::proven::Proven;
 use crate::recover::{self, RecoveryReport};
 use crate::state::{Head, State, corrupt_block, tree_error};
 use crate::stores::{FileName, Stores};
@@ -33,6 +34,7 @@ pub struct Log {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) commit: GroupCommit,
     pub(crate) recovery: RecoveryReport,
+    pub(crate) proven: Proven,
 }
 
 /// What was chosen when the log was opened and holds as long as it is open.
@@ -217,17 +219,21 @@ impl Log {
 
     /// Reads a block whose bit is set.
     pub(crate) fn read_verified(&self, state: &State, index: u64) -> Result<Vec<u8>, LogError> {
-        let mut range = state.tree.byte_range(&state.nodes, index).map_err(tree_error)?;
-        if range.is_empty() && self.options.verify_reads {
-            // Any place holds an empty block, so only the tree tells that this is one.
-            range = state.tree.checked_byte_range(&state.nodes, index).map_err(tree_error)?;
-        }
+        let range = state.tree.byte_range(&state.nodes, index).map_err(tree_error)?;
         let start = range.start;
         let block = read_block(&*self.stores.data, range)?
             .ok_or_else(|| corrupt_block(self.key, index, start))?;
-        let verify = self.options.verify_reads && !planted(Bug::ReadNotVerified);
-        if verify && leaf_hash(&block) != state.leaf(index)?.hash {
-            return Err(corrupt_block(self.key, index, start));
+        if self.options.verify_reads {
+            let leaf = state.leaf(index)?;
+            if leaf_hash(&block) != leaf.hash && !planted(Bug::ReadNotVerified) {
+                return Err(corrupt_block(self.key, index, start));
+            }
+            let fork = state.tree.fork();
+            let above = state
+                .tree
+                .prove_node(&state.nodes, leaf, |node| self.proven.contains(fork, node))
+                .map_err(tree_error)?;
+            self.proven.keep(fork, &above);
         }
         Ok(block)
     }

@@ -19,6 +19,7 @@ use crate::header::{Header, HeaderTree, StoredKeyPair, UserData};
 use crate::log::{Log, Settings};
 use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState, SlotState, Tail};
 use crate::options::{Access, Create, OpenOptions, Rhythm};
+use crate::proven::Proven;
 use crate::repair::rebuild_roots;
 use crate::replay::{Replayed, replay};
 use crate::rewrite::{cut_oplog, rewrite_tail};
@@ -347,6 +348,7 @@ fn finish(
         state: RwLock::new(state),
         writer: Mutex::new(writer),
         recovery,
+        proven: Proven::default(),
     }
 }
 

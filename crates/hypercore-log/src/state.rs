@@ -170,7 +170,7 @@ pub(crate) fn tree_error(error: TreeError<StorageError>) -> LogError {
         TreeError::MissingNode(index) => LogError::NodeMissing { index: index.get() },
         TreeError::DamagedNode(index) | TreeError::SizeOverflow(index) => {
             let offset = node_offset(index.get());
-            Corruption::new(FileName::Tree, offset, "no tree can have this node").into()
+            Corruption::new(FileName::Tree, offset, "the node is not one of the signed tree").into()
         }
         _ => LogError::TooLong,
     }

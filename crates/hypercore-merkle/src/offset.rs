@@ -93,7 +93,9 @@ impl Tree {
         let root = self.roots.iter().find(|root| root.index.end_block() > block);
         let mut at = *root.ok_or(TreeError::MissingNode(Index::MAX))?;
         let mut path = Path::default();
-        while let Some((left, right)) = path.descend(lookup, &at)? {
+        while !at.index.is_leaf() {
+            let children = path.descend(lookup, &at)?;
+            let (left, right) = children.ok_or(TreeError::MissingNode(at.index))?;
             at = if block < left.index.end_block() { left } else { right };
         }
         path.check()?;

@@ -135,23 +135,9 @@ impl Tree {
     ) -> Result<Self, TreeError<L::Error>> {
         let tree = Self::load(lookup, fork, length)?;
         for root in &tree.roots {
-            self.check_path(lookup, *root)?;
+            self.prove_node(lookup, *root, |_| false)?;
         }
         Ok(tree)
-    }
-
-    /// Compares a node with the nodes above it, up to a root.
-    fn check_path<L: NodeLookup>(&self, lookup: &L, node: Node) -> Result<(), TreeError<L::Error>> {
-        let mut node = node;
-        while !node.index.is_root_of(self.length) {
-            let (Some(sibling), Some(parent)) = (node.index.sibling(), node.index.parent()) else {
-                return Err(TreeError::DamagedNode(node.index));
-            };
-            let parent = stored(lookup, parent)?;
-            check_children(&parent, &node, &stored(lookup, sibling)?)?;
-            node = parent;
-        }
-        if self.roots.contains(&node) { Ok(()) } else { Err(TreeError::DamagedNode(node.index)) }
     }
 
     /// Whether all blocks below `index` are in the tree.
@@ -248,18 +234,6 @@ pub(crate) fn look_up<L: NodeLookup>(
             Err(TreeError::DamagedNode(index))
         }
         node => Ok(node),
-    }
-}
-
-/// Whether `parent` is the hash of its children, given in either order.
-pub(crate) fn check_children<E: std::error::Error + 'static>(
-    parent: &Node,
-    a: &Node,
-    b: &Node,
-) -> Result<(), TreeError<E>> {
-    match Node::parent(a, b) {
-        Some(found) if found == *parent => Ok(()),
-        _ => Err(TreeError::DamagedNode(parent.index)),
     }
 }
 

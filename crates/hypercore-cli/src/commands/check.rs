@@ -1,9 +1,9 @@
-//! `verify`: everything that is stored is hashed again. Reads only.
+//! `verify`: everything that is stored is hashed again. Reads only, unless it is to repair first.
 
-use hypercore::{AuditReport, Error, ErrorKind};
+use hypercore::{AuditReport, Create, Error, ErrorKind, RecoveryReport, RepairReport};
 use serde::Serialize;
 
-use crate::args::{Common, DirArgs};
+use crate::args::{Common, VerifyArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::progress::{Progress, Unit};
@@ -17,6 +17,32 @@ struct VerifyJson {
     errors: Vec<FindingJson>,
     /// Errors that are not listed.
     omitted: u64,
+    /// Blocks among the missing ones whose bytes are here.
+    unlisted: u64,
+    /// What is told without being an error.
+    notes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repaired: Option<RepairedJson>,
+}
+
+#[derive(Serialize)]
+struct RepairedJson {
+    /// Tree nodes that were written again.
+    nodes: u64,
+    /// Blocks that count as stored again.
+    listed: u64,
+    /// Damaged blocks that do not count as stored any more.
+    dropped: u64,
+}
+
+impl From<RepairReport> for RepairedJson {
+    fn from(report: RepairReport) -> Self {
+        Self {
+            nodes: report.nodes_rebuilt,
+            listed: report.blocks_listed,
+            dropped: report.blocks_unlisted,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -44,48 +70,67 @@ impl From<&AuditReport> for VerifyJson {
             missing: report.blocks_missing,
             errors: errors.collect(),
             omitted: report.findings_omitted,
+            unlisted: report.blocks_unlisted,
+            notes: Vec::new(),
+            repaired: None,
         }
     }
 }
 
 impl VerifyJson {
-    /// The log opened from an older header: what it says holds, but it is not all.
-    fn add_lost_header(&mut self) {
-        self.ok = false;
-        self.errors.push(FindingJson {
-            what: "header",
-            index: None,
-            message: "the newest header is damaged, and what was written after it is lost"
-                .to_owned(),
-            file: Some("oplog"),
-            offset: None,
-        });
-    }
-
-    /// Blocks that the oplog tells of, but that are not what was signed. Opening cuts them.
-    fn add_damaged_entry(&mut self) {
-        self.ok = false;
-        self.errors.push(FindingJson {
-            what: "recovery",
-            index: Some(self.length),
-            message: "an entry of the oplog is damaged, and what later entries say is lost"
-                .to_owned(),
-            file: Some("oplog"),
-            offset: None,
-        });
-    }
-
-    fn add_lost_blocks(&mut self, count: u64) {
-        self.ok = false;
-        self.errors.push(FindingJson {
-            what: "recovery",
-            index: Some(self.length),
-            message: format!(
+    /// What opening had to leave out.
+    fn add_recovery(&mut self, recovery: &RecoveryReport) {
+        if recovery.newer_header_lost {
+            self.add(
+                "header",
+                None,
+                "oplog",
+                "the newest header is damaged, and what was written after it is lost".to_owned(),
+            );
+        }
+        let end = Some(self.length);
+        if recovery.entry_bit_flipped {
+            let message = "one bit of an oplog entry is wrong: what it and later ones say is lost, and to go on takes \
+                           a truncation under a new fork";
+            self.add("recovery", end, "oplog", message.to_owned());
+        } else if recovery.entry_damaged {
+            let message = "an entry of the oplog is damaged, and what later entries say is lost";
+            self.add("recovery", end, "oplog", message.to_owned());
+        }
+        if recovery.entries_cut > 0 {
+            let count = recovery.blocks_cut;
+            let message = format!(
                 "a power cut or damage lost what was written last, {count} blocks from this one on; the next command that writes cuts it off"
-            ),
-            file: Some("oplog"),
-            offset: None,
-        });
+            );
+            self.add("recovery", end, "oplog", message);
+        }
+        if recovery.bitfield_damaged {
+            let message =
+                "it has other blocks than when it was written; --repair finds those that are here";
+            self.add("bitfield", None, "bitfield", message.to_owned());
+        }
+        if recovery.torn_end {
+            self.notes.push(format!(
+                "{} bytes after the last whole oplog entry are left out: a write that was cut short, or damage to the last entry",
+                recovery.oplog_bytes_cut
+            ));
+        }
+        if let Some(slot) = recovery.damaged_slot.filter(|_| !recovery.newer_header_lost) {
+            self.notes
+                .push(format!("header {slot} of the oplog is damaged; the newer one is whole"));
+        }
+        if self.unlisted > 0 {
+            let count = self.unlisted;
+            self.notes.push(format!(
+                "{count} blocks are here and do not count as stored; --repair lists them"
+            ));
+        }
+    }
+
+    fn add(&mut self, what: &'static str, index: Option<u64>, file: &'static str, message: String) {
+        self.ok = false;
+        let file = Some(file);
+        self.errors.push(FindingJson { what, index, message, file, offset: None });
     }
 
     /// The report of a log that is too damaged to be opened or read through.
@@ -98,11 +143,22 @@ impl VerifyJson {
             file: error.file(),
             offset: found.map(|found| found.offset),
         };
-        Self { ok: false, length: 0, checked: 0, missing: 0, errors: vec![finding], omitted: 0 }
+        Self {
+            ok: false,
+            length: 0,
+            checked: 0,
+            missing: 0,
+            errors: vec![finding],
+            omitted: 0,
+            unlisted: 0,
+            notes: Vec::new(),
+            repaired: None,
+        }
     }
 }
 
-pub(super) async fn verify(common: &Common, args: &DirArgs, out: &mut Output) -> Outcome {
+pub(super) async fn verify(common: &Common, args: &VerifyArgs, out: &mut Output) -> Outcome {
+    let repaired = if args.repair { repair(common, args, out).await? } else { None };
     let log = match super::builder(common, &args.dir).read_only().open().await {
         Ok(log) => log,
         Err(error) => return refused(args, &error, out),
@@ -118,15 +174,8 @@ pub(super) async fn verify(common: &Common, args: &DirArgs, out: &mut Output) ->
     };
     let mut json = VerifyJson::from(&report);
     let recovery = log.recovery().map_err(|error| Failure::log(&args.dir, &error))?;
-    if recovery.newer_header_lost {
-        json.add_lost_header();
-    }
-    if recovery.entry_damaged {
-        json.add_damaged_entry();
-    }
-    if recovery.entries_cut > 0 {
-        json.add_lost_blocks(recovery.blocks_cut);
-    }
+    json.add_recovery(&recovery);
+    json.repaired = repaired.map(RepairedJson::from);
     if out.json {
         out.object(&json)?;
     } else {
@@ -135,8 +184,38 @@ pub(super) async fn verify(common: &Common, args: &DirArgs, out: &mut Output) ->
     if json.ok { Ok(()) } else { Err(Failure::Reported(Exit::Corrupt)) }
 }
 
+/// Repairs the log, as far as it can be opened for writing. `None` where the verification tells why not.
+async fn repair(
+    common: &Common,
+    args: &VerifyArgs,
+    out: &mut Output,
+) -> Outcome<Option<RepairReport>> {
+    super::refuse_read_only(common)?;
+    let builder = super::builder(common, &args.dir).create(Create::Never).rebuild_roots();
+    let failed = |error: &Error| match error.kind() {
+        ErrorKind::Corrupt => Ok(None),
+        _ => Err(Failure::log(&args.dir, error)),
+    };
+    let log = match builder.open().await {
+        Ok(log) => log,
+        Err(error) => return failed(&error),
+    };
+    if let Ok(report) = log.recovery() {
+        super::tell_recovery(&args.dir, &report, out);
+    }
+    let repaired = {
+        let mut progress = Progress::new(out.quiet, "repairing", Unit::Blocks, Some(log.length()));
+        log.repair_with(move |seen| progress.set(seen.blocks_checked)).await
+    };
+    super::close(&log, &args.dir).await?;
+    match repaired {
+        Ok(report) => Ok(Some(report)),
+        Err(error) => failed(&error),
+    }
+}
+
 /// A log that could not be opened or read through: if that is damage, it is a result as well.
-fn refused(args: &DirArgs, error: &Error, out: &mut Output) -> Outcome {
+fn refused(args: &VerifyArgs, error: &Error, out: &mut Output) -> Outcome {
     let failure = Failure::log(&args.dir, error).of_reading();
     if error.kind() == ErrorKind::Corrupt && out.json {
         out.object(&VerifyJson::of_error(error, error.to_string()))?;
@@ -145,6 +224,11 @@ fn refused(args: &DirArgs, error: &Error, out: &mut Output) -> Outcome {
 }
 
 fn print(report: &VerifyJson, out: &mut Output) -> Outcome {
+    if let Some(RepairedJson { nodes, listed, dropped }) = &report.repaired {
+        out.line(format_args!(
+            "repaired: {nodes} tree nodes written again, {listed} blocks listed again, {dropped} damaged blocks no longer listed"
+        ))?;
+    }
     for error in &report.errors {
         let (what, message) = (error.what, &error.message);
         let index = error.index.map(|index| format!(" {index}")).unwrap_or_default();
@@ -152,6 +236,9 @@ fn print(report: &VerifyJson, out: &mut Output) -> Outcome {
     }
     if report.omitted > 0 {
         out.line(format_args!("and {} more", report.omitted))?;
+    }
+    for note in &report.notes {
+        out.line(format_args!("note: {note}"))?;
     }
     let VerifyJson { length, checked, missing, .. } = report;
     let verdict = if report.ok { "ok" } else { "DAMAGED" };

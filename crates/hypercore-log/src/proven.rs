@@ -1,0 +1,70 @@
+//! Which inner nodes were proven to belong to the signed tree, so that a read proves the last few levels only.
+//!
+//! A block that hashes to its leaf is the right one only if the leaf is: sectors of the tree store that changed places are
+//! nodes of this log as well. Nodes are remembered by what they are, so one that changes in the store afterwards is
+//! proven anew.
+
+use std::sync::{Mutex, PoisonError};
+
+use hypercore_merkle::Node;
+
+/// Nodes that are remembered: all of depth 6 and up of 2^20 blocks.
+const SLOTS: usize = 1 << 15;
+
+/// Indexes of nodes of depth 6 and up end in so many ones.
+const UPPER: u64 = 63;
+
+/// Nodes of depth 6 and up that were proven, of the present fork.
+#[derive(Debug, Default)]
+pub(crate) struct Proven {
+    /// Fingerprints by index; 0 is none. Empty until the first one is kept.
+    slots: Mutex<Vec<u64>>,
+}
+
+impl Proven {
+    /// Whether this very node was proven under `fork`.
+    pub(crate) fn contains(&self, fork: u64, node: &Node) -> bool {
+        is_upper(node)
+            && self.lock().get(slot(node)).is_some_and(|kept| *kept == fingerprint(fork, node))
+    }
+
+    /// Remembers those of `nodes` that are worth it.
+    pub(crate) fn keep(&self, fork: u64, nodes: &[Node]) {
+        let mut upper = nodes.iter().filter(|node| is_upper(node)).peekable();
+        if upper.peek().is_none() {
+            return;
+        }
+        let mut slots = self.lock();
+        if slots.is_empty() {
+            slots.resize(SLOTS, 0);
+        }
+        for node in upper {
+            if let Some(kept) = slots.get_mut(slot(node)) {
+                *kept = fingerprint(fork, node);
+            }
+        }
+    }
+
+    /// Nothing is half changed between two statements that hold the lock.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_upper(node: &Node) -> bool {
+    node.index.get() & UPPER == UPPER
+}
+
+fn slot(node: &Node) -> usize {
+    usize::try_from(node.index.get() >> UPPER.count_ones()).unwrap_or_default() & (SLOTS - 1)
+}
+
+/// 64 bits over all of a node: no damage leaves them as they are by anything but chance.
+fn fingerprint(fork: u64, node: &Node) -> u64 {
+    let words = node.hash.as_bytes().chunks_exact(8);
+    let words = words.map(|word| word.try_into().map_or(0, u64::from_le_bytes));
+    let mix = |sum: u64, word: u64| {
+        (sum.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).max(1)
+    };
+    words.chain([node.index.get(), node.size, fork]).fold(1, mix)
+}
