@@ -24,7 +24,7 @@ const TOGETHER_LEN_MAX: usize = 1024 * 1024;
 
 /// How often a thread that has served all lets others run before it believes that nothing follows:
 /// callers it has just answered are about to append again, and would each start a round of their own.
-const LINGER_TURNS: u32 = 16;
+pub(crate) const LINGER_TURNS: u32 = 16;
 
 type Answer = oneshot::Sender<Result<Appended>>;
 
@@ -76,10 +76,15 @@ impl<L> Queue<L> {
         Pushed { answer: receiver, unserved }
     }
 
-    /// Writes what waits with `write`, batch after batch, until nothing does.
-    pub(crate) fn serve(&self, mut write: impl FnMut(L, &[&[u8]]) -> Result<Appended>) {
+    /// Writes what waits with `write`, batch after batch, until nothing does and nothing has come for
+    /// `linger_turns`.
+    pub(crate) fn serve(
+        &self,
+        linger_turns: u32,
+        mut write: impl FnMut(L, &[&[u8]]) -> Result<Appended>,
+    ) {
         let mut answered = 0;
-        while let Some(together) = self.take(answered) {
+        while let Some(together) = self.take(answered, linger_turns) {
             answered = together.asked.len();
             let mut blocks = Vec::new();
             for (batch, _) in &together.asked {
@@ -104,10 +109,10 @@ impl<L> Queue<L> {
     }
 
     /// The next appends to write together; without any, the queue is not served any more.
-    fn take(&self, answered: usize) -> Option<Together<L>> {
+    fn take(&self, answered: usize, linger_turns: u32) -> Option<Together<L>> {
         let mut turns = 0;
         let mut state = self.lock();
-        while state.waiting.len() < answered && turns < LINGER_TURNS {
+        while state.waiting.len() < answered && turns < linger_turns {
             drop(state);
             std::thread::yield_now();
             turns = turns.saturating_add(1);

@@ -19,7 +19,7 @@ use crate::batch::Batch;
 use crate::encryption::{Cipher, encrypt};
 use crate::error::{Error, Result};
 use crate::info::Appended;
-use crate::queue::Queue;
+use crate::queue::{LINGER_TURNS, Queue};
 use crate::turns::{LongTurn, Turns};
 
 /// Logs that a blocking thread syncs without anybody waiting for it. It holds their locks also when
@@ -174,7 +174,7 @@ impl Shared {
         let pushed = self.queue.push(Arc::clone(self), batch);
         if pushed.unserved {
             let (queue, turn) = (Arc::clone(&self.queue), self.turns.announce_long());
-            let serving = Serving { queue, turn, served: false };
+            let serving = Serving { queue, turn, linger_turns: self.linger_turns(), served: false };
             drop(self.runtime.spawn_blocking(move || serving.serve()));
         }
         // Without an answer the thread panicked in the middle of a write.
@@ -186,6 +186,11 @@ impl Shared {
         if self.durability == Durability::Eventual {
             self.background.wrote(self);
         }
+    }
+
+    /// Where nobody waits for a sync, a thread that lingers only keeps short writes from running inline.
+    fn linger_turns(&self) -> u32 {
+        if self.durability == Durability::Immediate { LINGER_TURNS } else { 0 }
     }
 
     /// Makes everything written so far durable.
@@ -278,13 +283,14 @@ impl Drop for Shared {
 struct Serving {
     queue: Arc<Queue<Arc<Shared>>>,
     turn: LongTurn,
+    linger_turns: u32,
     served: bool,
 }
 
 impl Serving {
     fn serve(mut self) {
         self.turn.wait();
-        self.queue.serve(|shared, blocks| {
+        self.queue.serve(self.linger_turns, |shared, blocks| {
             let result = {
                 let log = shared.log.read().unwrap_or_else(PoisonError::into_inner);
                 log.as_ref()
