@@ -9,7 +9,7 @@ use sim::log::{Cast, Oracle, Recorder, WORKLOADS, Workload, stores_on};
 
 #[test]
 fn every_workload_stands_a_quick_look() {
-    let plan = Plan { all_subsets_max: 0, singles_max: 1, random_subsets: 1, ..quick(1) };
+    let plan = Plan { all_subsets_max: 0, singles_max: 0, random_subsets: 1, ..quick(1) };
     let mut distinct = 0;
     for workload in WORKLOADS {
         let settings = Settings { plan, interruptions_max: 1, ..Settings::new(1) };
@@ -17,7 +17,7 @@ fn every_workload_stands_a_quick_look() {
         assert_eq!(report.bad, 0, "{}: {:?}", workload.name, report.first_bad);
         distinct += report.counts.distinct;
     }
-    assert!(distinct > 1_000, "{distinct}");
+    assert!(distinct > 500, "{distinct}");
 }
 
 #[test]
