@@ -3,8 +3,6 @@
 //! A hunt is one of the checks over some workloads until it finds something, with less width than it has by
 //! itself: these bugs show soon. Which bug is planted is nothing a hunt knows.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use hypercore_log::canary::Bug;
 use hypercore_log::{Access, Durability, FileName, Log, OpenOptions};
 use random_access_storage::RandomAccess;
@@ -67,21 +65,32 @@ pub struct Bag {
     pub caught: Option<(String, String)>,
 }
 
-/// Hunts through the workloads until something is found.
+/// Hunts through the workloads until something is found, a few at a time.
 #[must_use]
 pub fn run(hunt: Hunt, seed: u64) -> Bag {
+    let grounds = WORKLOADS.iter().filter(|workload| GROUNDS.contains(&workload.name));
+    let grounds: Vec<(&'static Workload, Durability)> = grounds
+        .flat_map(|workload| workload.modes.iter().map(move |mode| (workload, *mode)))
+        .collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut bag = Bag::default();
-    for workload in WORKLOADS.iter().filter(|workload| GROUNDS.contains(&workload.name)) {
-        for durability in workload.modes.iter().copied() {
-            let hunted = catch_unwind(AssertUnwindSafe(|| match hunt {
-                Hunt::Crashes => crash_it(workload, durability, seed),
-                Hunt::Faults => fail_it(workload, durability, seed),
-                Hunt::Damage => damage_it(workload, durability, seed),
-            }));
-            let (looked_at, caught) = hunted.unwrap_or_else(|panic| (0, Some(panicked(&*panic))));
+    for together in grounds.chunks(threads) {
+        let hunted: Vec<(u64, Option<String>)> = std::thread::scope(|scope| {
+            let hunts = together.iter().map(|(workload, durability)| {
+                scope.spawn(move || match hunt {
+                    Hunt::Crashes => crash_it(workload, *durability, seed),
+                    Hunt::Faults => fail_it(workload, *durability, seed),
+                    Hunt::Damage => damage_it(workload, *durability, seed),
+                })
+            });
+            let hunts: Vec<_> = hunts.collect();
+            let ended = hunts.into_iter().map(std::thread::ScopedJoinHandle::join);
+            ended.map(|end| end.unwrap_or_else(|panic| (0, Some(panicked(&*panic))))).collect()
+        });
+        for ((workload, durability), (looked_at, caught)) in together.iter().zip(hunted) {
             bag.looked_at += looked_at;
             if let Some(what) = caught {
-                let mode = faults::mode_name(durability);
+                let mode = faults::mode_name(*durability);
                 bag.caught = Some((format!("{}-{mode}", workload.name), what));
                 return bag;
             }
