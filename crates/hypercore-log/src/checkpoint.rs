@@ -97,11 +97,17 @@ impl Log {
             // kept, the entries of before both would carry the right bit again.
             self.poison_on_error(self.stores.sync(FileName::Oplog))?;
         }
-        let (truncated_to, runs, header) = {
+        let (truncated_to, runs, mut header) = {
             let state = self.read_state();
             let header = writer.header(self.key, &state);
             (state.nodes.truncated_to(), node_runs(&state), header)
         };
+        if let Some(counts) = &mut header.counts {
+            let len = self.stores.tree.len().map_err(StorageError::in_file(FileName::Tree))?;
+            let kept = truncated_to.map_or(len, stored_len);
+            let ends = runs.iter().map(|run| run.offset.saturating_add(run.bytes.len() as u64));
+            counts.tree_len = ends.fold(kept, u64::max);
+        }
         let slot = writer.oplog.prepare_header(&header)?;
         if planted(Bug::HeaderBeforeTree) {
             self.poison_on_error(self.write_slot(&slot))?;

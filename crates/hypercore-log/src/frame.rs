@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use crate::canary::{Bug, planted};
 
 /// Bytes in front of a frame's content: checksum and info.
@@ -93,42 +95,60 @@ pub(crate) fn parse_frame(bytes: &[u8], offset: usize) -> Option<Frame> {
 /// The polynomial of CRC-32, lowest term first: what flipping the last bit does to a checksum.
 const POLYNOMIAL: u32 = 0xedb8_8320;
 
-/// The bit of the frame that starts `bytes`, if flipping one bit makes it valid.
+/// A frame in which one bit is wrong, put right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flipped {
+    /// The bit that ties an entry to a header.
+    pub(crate) bit: bool,
+    pub(crate) content: Zeroizing<Vec<u8>>,
+}
+
+/// The frame that starts `bytes`, if flipping one bit makes it valid.
 ///
-/// Sectors that a power cut lost do not look like that; a damaged bit does. Of a frame of n bytes that is torn in
-/// any other way, 8 n in 2^32 are taken for such a one.
-pub(crate) fn flipped_frame(bytes: &[u8]) -> Option<bool> {
+/// Sectors that a power cut lost hardly ever look like that: of a frame of n bytes that is torn in any other way, 8 n in
+/// 2^32 are taken for such a one.
+pub(crate) fn flipped_frame(bytes: &[u8]) -> Option<Flipped> {
     let (head, rest) = bytes.split_first_chunk::<FRAME_HEADER_LEN>()?;
     let head = FrameHead::from_bytes(head);
-    let checksum = |head: FrameHead| {
-        let content = rest.get(..usize::try_from(head.content_len()).ok()?)?;
+    let content = |head: FrameHead| rest.get(..usize::try_from(head.content_len()).ok()?);
+    let checksum = |head: FrameHead, content: &[u8]| {
         let mut hasher = head.hasher();
         hasher.update(content);
-        Some(hasher.finalize())
+        hasher.finalize()
     };
-    if let Some(syndrome) = checksum(head).map(|found| found ^ head.crc) {
-        // In the checksum, in the content, or in one of the two flags.
+    let found = |bit: bool, content: &[u8]| {
+        Some(Flipped { bit, content: Zeroizing::new(content.to_vec()) })
+    };
+    if let Some(content) = content(head) {
+        let syndrome = checksum(head, content) ^ head.crc;
         if syndrome.is_power_of_two() {
-            return Some(head.bit());
+            return found(head.bit(), content);
         }
-        let content_bits = u64::from(head.content_len()).saturating_mul(8);
+        let bits = (content.len() as u64).saturating_mul(8).saturating_add(32);
         let mut effect = POLYNOMIAL;
-        for bit in 0..content_bits.saturating_add(32) {
+        for from_end in 1..=bits {
             if effect == syndrome {
-                // Bits are counted from the last; the flags are the first two of the info field.
-                return match content_bits.saturating_add(31).saturating_sub(bit) {
-                    0 => Some(!head.bit()),
+                // The info field comes first; its first two bits are flags, the others the length, see below.
+                return match bits.saturating_sub(from_end) {
+                    0 => found(!head.bit(), content),
+                    1 => found(head.bit(), content),
                     2..32 => None,
-                    _ => Some(head.bit()),
+                    bit => {
+                        let mut flipped = found(head.bit(), content)?;
+                        let bit = bit.saturating_sub(32);
+                        let byte = flipped.content.get_mut(usize::try_from(bit / 8).ok()?)?;
+                        *byte ^= 1 << (bit % 8);
+                        Some(flipped)
+                    }
                 };
             }
             effect = (effect >> 1) ^ if effect & 1 == 1 { POLYNOMIAL } else { 0 };
         }
     }
-    // In the length.
     (2..32).find_map(|bit| {
         let other = FrameHead { info: head.info ^ (1 << bit), ..head };
-        (checksum(other)? == head.crc).then(|| head.bit())
+        let content = content(other).filter(|content| checksum(other, content) == head.crc)?;
+        found(head.bit(), content)
     })
 }
 
@@ -243,7 +263,8 @@ mod tests {
             let flipped = at.index(bytes.len() * 8);
             bytes.extend_from_slice(&after);
             bytes[flipped / 8] ^= 1 << (flipped % 8);
-            prop_assert_eq!(flipped_frame(&bytes), Some(bit));
+            let right = Flipped { bit, content: Zeroizing::new(content.clone()) };
+            prop_assert_eq!(flipped_frame(&bytes), Some(right));
             bytes[flipped / 8] ^= 1 << (flipped % 8);
             bytes[0] ^= 3;
             prop_assert_eq!(flipped_frame(&bytes), None);

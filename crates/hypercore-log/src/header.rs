@@ -10,7 +10,7 @@ use compact_encoding::{
 use hypercore_crypto::{CoreKey, Hash, KeyPair, MANIFEST_VERSION_MAX, Manifest, PublicKey, Signer};
 use zeroize::Zeroizing;
 
-use crate::seal::SEAL_LEN;
+use crate::seal::{Counts, SEAL_LEN};
 
 #[cfg(test)]
 mod tests;
@@ -51,8 +51,8 @@ pub(crate) struct Header {
     pub(crate) reorg_hints: Vec<ReorgHint>,
     /// Blocks stored without a gap from the first: a hint, which may exceed the length.
     pub(crate) contiguous_length: u64,
-    /// How many blocks below the length are stored, where the header is sealed.
-    pub(crate) stored: Option<u64>,
+    /// What it counts on, where it is sealed.
+    pub(crate) counts: Option<Counts>,
 }
 
 /// A key pair as it is stored: the secret half may be missing.
@@ -318,7 +318,7 @@ fn decode_version_1(flags: u64, input: &mut Decoder<'_>) -> Result<Header, Heade
         tree: HeaderTree::decode(input)?,
         reorg_hints: decode_reorg_hints(input)?,
         contiguous_length: decode_contiguous_length(input)?,
-        stored: None,
+        counts: None,
     })
 }
 
@@ -343,7 +343,7 @@ fn decode_version_0(input: &mut Decoder<'_>) -> Result<Header, HeaderError> {
         tree,
         reorg_hints: decode_reorg_hints(input)?,
         contiguous_length: decode_contiguous_length(input)?,
-        stored: None,
+        counts: None,
     })
 }
 

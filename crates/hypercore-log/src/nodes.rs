@@ -87,6 +87,16 @@ impl Nodes {
         self.pending.extend(nodes.into_iter().map(|node| (node.index, Some(node))));
     }
 
+    /// Whether a node, or its absence, waits for the next checkpoint.
+    pub(crate) fn is_pending(&self, index: Index) -> bool {
+        self.pending.contains_key(&index)
+    }
+
+    /// Hides what the file has at `index`; the next checkpoint blanks it.
+    pub(crate) fn hide(&mut self, index: Index) {
+        self.pending.insert(index, None);
+    }
+
     /// Shows nodes up to `length` blocks. With `in_file` the file holds those above the old length;
     /// without it they are all pending, and what the file has there is left over from another tree.
     pub(crate) fn grow(&mut self, length: u64, in_file: bool) {

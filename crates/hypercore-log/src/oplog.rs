@@ -78,6 +78,8 @@ pub(crate) struct Loaded {
     pub(crate) file_len: u64,
     /// What stands behind the last valid frame.
     pub(crate) tail: Tail,
+    /// Of [`Tail::Flipped`], the entry put right.
+    pub(crate) flipped: Option<Entry>,
 }
 
 /// Reads an oplog and the header file that it may point into.
@@ -118,7 +120,7 @@ pub(crate) fn read(
         let offset = if live_bit(bits) { SLOT_LEN } else { 0 };
         return Err(OpenError::Unsupported { file: FileName::Oplog, offset, what });
     };
-    let Entries { entries, any, tail } = read_entries(&mut reader, live_bit(bits))?;
+    let Entries { entries, any, tail, flipped } = read_entries(&mut reader, live_bit(bits))?;
     let entries_end = entries.last().map_or(ENTRIES_START, |last| last.end);
     let damaged_slot = match states {
         [SlotState::Damaged, _] => Some(0),
@@ -135,6 +137,7 @@ pub(crate) fn read(
         position: OplogPosition { bits, external, entries_end },
         file_len,
         tail,
+        flipped,
     }))
 }
 
@@ -217,7 +220,7 @@ pub(crate) struct HeaderBytes {
 /// The bytes that write `header` to a slot with a bit, when the live header is at `previous`.
 ///
 /// Once a header is in the header file the next ones are too, in turns with the place before, so that the
-/// live one is never overwritten. It is sealed when it tells how many blocks are stored.
+/// live one is never overwritten. It is sealed when it tells what it counts on.
 ///
 /// # Errors
 /// [`HeaderTooLarge`].
@@ -232,7 +235,7 @@ pub(crate) fn encode_header_slot(
     header.check_len()?;
     let mut content = header.to_secret_vec();
     let len = content.len();
-    let seal = header.stored.map(|stored| Seal::new(slot, stored, &content).to_bytes());
+    let seal = header.counts.map(|counts| Seal::new(slot, counts, &content).to_bytes());
     let seal = seal.as_ref().map_or(&[][..], |seal| seal);
     let slot_len = len.saturating_add(seal.len()).saturating_add(FRAME_HEADER_LEN);
     let fits = slot_len as u64 <= SLOT_LEN;

@@ -8,21 +8,25 @@
 use std::sync::{Arc, Mutex, RwLock};
 
 use hypercore_crypto::{CoreKey, Hash, KeyPair, Manifest, PublicKey};
+use hypercore_merkle::{NodeLookup as _, Tree};
 use random_access_storage::SyncScope;
 
 use crate::bitfield::Bitfield;
 use crate::canary::{Bug, planted};
 use crate::checkpoint::Version10Rhythm;
 use crate::commit::{Announced, GroupCommit};
+use crate::entry::Entry;
 use crate::error::{Corruption, LogError, OpenError, StorageError};
 use crate::header::{Header, HeaderTree, StoredKeyPair, UserData};
 use crate::log::{Log, Settings};
+use crate::nodes::Nodes;
 use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState, SlotState, Tail};
 use crate::options::{Access, Create, OpenOptions, Rhythm};
 use crate::proven::Proven;
 use crate::repair::rebuild_roots;
 use crate::replay::{Replayed, replay};
 use crate::rewrite::{cut_oplog, rewrite_tail};
+use crate::seal::Counts;
 use crate::state::{State, node_offset};
 use crate::stores::{FileName, Stores};
 use crate::writer::Writer;
@@ -41,8 +45,9 @@ pub struct RecoveryReport {
     /// An entry is damaged: valid ones follow it, which were lost with it (nobody can tell how many), or one bit of it
     /// is wrong. A power cut in the mode [`Durability::Eventual`](crate::Durability::Eventual) may do the first.
     pub entry_damaged: bool,
-    /// One bit of an entry is wrong, which no kill and no power cut does: it may have been on stable storage, and
-    /// what it signed with others. A log with a key takes no writes: see [`LogError::HeaderLost`].
+    /// One bit of an entry is wrong, and with it put right its signature holds. No kill and no power cut does that: it
+    /// may have been on stable storage, and what it signed with others. A log with a key takes no writes: see
+    /// [`LogError::HeaderLost`].
     pub entry_bit_flipped: bool,
     /// Behind the last entry that was kept is something that is no entry, and nothing tells more: a write that a
     /// kill or a power cut tore, or damage to the last entry.
@@ -130,7 +135,7 @@ fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {
         tree: HeaderTree::default(),
         reorg_hints: Vec::new(),
         contiguous_length: 0,
-        stored: (options.rhythm == Rhythm::Bounded).then_some(0),
+        counts: (options.rhythm == Rhythm::Bounded).then(Counts::default),
     };
     let signer = choose_signer(&header, &options)?;
     let mut position = OplogPosition::fresh();
@@ -224,7 +229,10 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         blocks_cut: length_wanted.saturating_sub(state.tree.length()),
         oplog_bytes_cut: loaded.file_len.saturating_sub(kept.end),
         entry_damaged: matches!(loaded.tail, Tail::Damaged | Tail::Flipped),
-        entry_bit_flipped: loaded.tail == Tail::Flipped,
+        entry_bit_flipped: match &loaded.flipped {
+            Some(entry) => was_signed(&stores, header, &state, entry)?,
+            None => false,
+        },
         torn_end: matches!(loaded.tail, Tail::Invalid | Tail::Undecodable),
         damaged_slot: loaded.damaged_slot,
         newer_header_lost,
@@ -275,6 +283,34 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     }
     drop(writer);
     Ok(log)
+}
+
+/// Whether an entry that could come next holds a head that was signed: then it is what it seems, to the bit.
+fn was_signed(
+    stores: &Arc<Stores>,
+    header: &Header,
+    state: &State,
+    entry: &Entry,
+) -> Result<bool, OpenError> {
+    let Some(upgrade) = &entry.tree_upgrade else { return Ok(false) };
+    let direct = Nodes::new(Arc::clone(stores), upgrade.length);
+    let below = |index| match state.nodes.node(index)? {
+        Some(node) => Ok(Some(node)),
+        None => direct.node(index),
+    };
+    let nodes = entry.tree_nodes.as_deref().unwrap_or_default();
+    let mut roots = Vec::new();
+    for index in flat_tree::full_roots(upgrade.length) {
+        let named = nodes.iter().rev().find(|node| node.index == index).copied();
+        match named.map_or_else(|| below(index), |node| Ok::<_, StorageError>(Some(node)))? {
+            Some(root) => roots.push(root),
+            None => return Ok(false),
+        }
+    }
+    let Ok(tree) = Tree::from_roots(upgrade.fork, roots, upgrade.length) else { return Ok(false) };
+    let signature = upgrade.signature.as_deref().unwrap_or_default();
+    let manifest = state.manifest.as_ref();
+    Ok(manifest.is_some_and(|manifest| manifest.verify(&header.key, &tree, signature).is_ok()))
 }
 
 /// What the head says must be what was signed.

@@ -16,7 +16,9 @@ use crate::commit::Announced;
 use crate::entry::{BitfieldUpdate, Entry};
 use crate::error::{Corruption, LogError, OpenError, StorageError};
 use crate::header::Header;
+use crate::nodes::NODE_LEN;
 use crate::oplog::{ENTRIES_START, Loaded, LoadedEntry};
+use crate::seal::Counts;
 use crate::state::{State, node_offset};
 use crate::stores::{FileName, Stores};
 
@@ -126,7 +128,7 @@ pub(crate) fn replay(
 ///
 /// Blocks that the entries name may be in the file or not: a checkpoint may have begun to write them.
 fn stored_off(header: &Header, entries: &[LoadedEntry], bitfield: &Bitfield) -> u64 {
-    let Some(stored) = header.stored else { return 0 };
+    let Some(Counts { stored, .. }) = header.counts else { return 0 };
     let length = header.tree.length;
     let below = |range: Range<u64>| range.start.min(length)..range.end.min(length);
     let changed = |loaded: &LoadedEntry| {
@@ -281,8 +283,61 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
+    /// Hides what the tree store has past the end it had at the last checkpoint, but for what the entries say is there.
+    ///
+    /// A store that grew with gaps before a power cut may show anything in them.
+    fn hide_unknown_nodes(&mut self, entries: &[LoadedEntry]) -> Result<(), Stop> {
+        let Some(Counts { tree_len, .. }) = self.header.counts else { return Ok(()) };
+        let mut written = Vec::new();
+        let mut length = self.header.tree.length;
+        for upgrade in entries.iter().map(|loaded| &loaded.entry) {
+            let has_nodes = upgrade.tree_nodes.as_ref().is_some_and(|nodes| !nodes.is_empty());
+            let Some(upgrade) = &upgrade.tree_upgrade else { continue };
+            if upgrade.length > length && !has_nodes {
+                written.push(length..upgrade.length);
+            }
+            length = upgrade.length;
+        }
+        let end = self.head.length.saturating_mul(2);
+        let mut next = tree_len / NODE_LEN;
+        while let Some(stored) = self
+            .stores
+            .tree
+            .next_stored(next.saturating_mul(NODE_LEN))
+            .map_err(StorageError::in_file(FileName::Tree))?
+        {
+            let stored_end = stored.end.div_ceil(NODE_LEN).min(end);
+            next = next.max(stored.start / NODE_LEN);
+            if next >= stored_end {
+                return Ok(());
+            }
+            while next < stored_end {
+                let index = Index::new(next);
+                let range = index.first_block()..index.end_block();
+                let batch = written
+                    .iter()
+                    .find(|blocks| range.end <= blocks.end && range.end > blocks.start);
+                if let Some(batch) = batch.filter(|batch| range.start >= batch.start) {
+                    // All that stands between its leaves is its own, or not complete and hidden by the length.
+                    next =
+                        batch.end.saturating_mul(2).saturating_sub(1).max(next.saturating_add(1));
+                    continue;
+                }
+                if batch.is_none()
+                    && !self.state.nodes.is_pending(index)
+                    && self.state.nodes.node(index)?.is_some()
+                {
+                    self.state.nodes.hide(index);
+                }
+                next = next.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
     /// Loads the tree and checks the blocks that the entries brought and that are still there.
     fn finish(&mut self, entries: &[LoadedEntry]) -> Result<(), Stop> {
+        self.hide_unknown_nodes(entries)?;
         let tree = Tree::load(&self.state.nodes, self.head.fork, self.head.length);
         let tree = tree.map_err(|error| tree_damage(error, self.head.length))?;
         if entries.iter().any(|loaded| loaded.entry.tree_upgrade.is_some()) {

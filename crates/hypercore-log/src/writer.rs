@@ -14,6 +14,7 @@ use crate::header::{Header, StoredKeyPair};
 use crate::log::Log;
 use crate::oplog::{ENTRIES_START, OplogPosition, encode_entries};
 use crate::options::{Access, Durability, Rhythm};
+use crate::seal::Counts;
 use crate::state::State;
 use crate::stores::FileName;
 
@@ -46,7 +47,7 @@ impl Writer {
         self.entries_len() > 0
     }
 
-    /// The header of a checkpoint now.
+    /// The header of a checkpoint now. What it counts on in the tree store is for the checkpoint to say.
     pub(crate) fn header(&self, key: CoreKey, state: &State) -> Header {
         Header {
             key,
@@ -56,9 +57,9 @@ impl Writer {
             tree: state.header_tree(),
             reorg_hints: state.reorg_hints.clone(),
             contiguous_length: state.contiguous_length,
-            stored: self.seals.then(|| {
+            counts: self.seals.then(|| {
                 let stored = state.bitfield.count_set(0..state.tree.length());
-                stored.wrapping_add(state.stored_off)
+                Counts { stored: stored.wrapping_add(state.stored_off), tree_len: 0 }
             }),
         }
     }

@@ -37,7 +37,7 @@ fn sample() -> Header {
         },
         reorg_hints: vec![ReorgHint { from: 1, to: 2, ancestors: 100_000 }],
         contiguous_length: 70_000,
-        stored: None,
+        counts: None,
     }
 }
 

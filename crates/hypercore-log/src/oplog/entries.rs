@@ -38,7 +38,7 @@ pub(crate) enum Tail {
     End,
     /// No valid frame: a torn write, or damage.
     Invalid,
-    /// An entry of the live header in which one bit is wrong: damage, which no power cut looks like.
+    /// An entry of the live header in which one bit is wrong: damage, which a power cut looks like by chance only.
     Flipped,
     /// No valid frame, and behind it an entry of the live header: damage, or a power cut that kept the later of
     /// two entries and not the earlier.
@@ -58,6 +58,8 @@ pub(super) struct Entries {
     /// Whether anything of the live header stands there, also what does not count.
     pub(super) any: bool,
     pub(super) tail: Tail,
+    /// The entry in which one bit is wrong, put right.
+    pub(super) flipped: Option<Entry>,
 }
 
 /// Reads the entries that carry the bit `live`, and says what stands behind them.
@@ -67,10 +69,18 @@ pub(super) fn read_entries(
 ) -> Result<Entries, StorageError> {
     let mut entries: Vec<LoadedEntry> = Vec::new();
     let mut start = ENTRIES_START;
+    let mut flipped = None;
     let tail = loop {
         match reader.frame_at(start, ENTRY_CONTENT_LEN_MAX)? {
             RawFrame::End => break Tail::End,
-            RawFrame::Invalid => break invalid_tail(reader, start, live)?,
+            RawFrame::Invalid => {
+                let found = reader.flipped(start)?.filter(|flipped| flipped.bit == live);
+                flipped = found.and_then(|found| Entry::from_slice(&found.content).ok());
+                break match flipped {
+                    Some(_) => Tail::Flipped,
+                    None => invalid_tail(reader, start, live)?,
+                };
+            }
             RawFrame::TooLong { bit } | RawFrame::Valid { bit, .. }
                 if bit != live && !planted(Bug::EntryBitNotChecked) =>
             {
@@ -89,7 +99,7 @@ pub(super) fn read_entries(
     let any = !entries.is_empty() || matches!(tail, Tail::Flipped | Tail::Undecodable);
     // A batch whose last entry is missing never happened.
     while entries.pop_if(|entry| entry.partial).is_some() {}
-    Ok(Entries { entries, any, tail })
+    Ok(Entries { entries, any, tail, flipped })
 }
 
 /// Tells what is behind the last valid frame, which ends at `start`.
@@ -98,9 +108,6 @@ fn invalid_tail(
     start: u64,
     live: bool,
 ) -> Result<Tail, StorageError> {
-    if reader.flipped_bit(start)? == Some(live) {
-        return Ok(Tail::Flipped);
-    }
     if let Some(next) = reader.claimed_end(start)?
         && let RawFrame::Valid { bit, .. } = reader.frame_at(next, ENTRY_CONTENT_LEN_MAX)?
         && bit == live

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::canary::{Bug, planted};
 use crate::error::StorageError;
-use crate::frame::{FRAME_HEADER_LEN, Frame, FrameHead, flipped_frame, parse_frame};
+use crate::frame::{FRAME_HEADER_LEN, Flipped, Frame, FrameHead, flipped_frame, parse_frame};
 use crate::stores::FileName;
 
 /// Bytes read at a time.
@@ -110,11 +110,11 @@ impl<'a> FrameReader<'a> {
         Ok(end.filter(|end| *end <= self.len))
     }
 
-    /// The bit of the frame at `offset` that would be valid if one of its bits were another.
+    /// The frame at `offset` that would be valid if one of its bits were another.
     ///
     /// # Errors
     /// The store's.
-    pub(super) fn flipped_bit(&mut self, offset: u64) -> Result<Option<bool>, StorageError> {
+    pub(super) fn flipped(&mut self, offset: u64) -> Result<Option<Flipped>, StorageError> {
         let len = self.len.saturating_sub(offset).min(WINDOW_LEN as u64);
         let bytes = self.bytes_at(offset, usize::try_from(len).unwrap_or_default())?;
         Ok(bytes.and_then(flipped_frame))

@@ -89,7 +89,7 @@ pub(super) fn read_slot(
             if reader.is_zero(offset, SLOT_LEN)? {
                 return Ok(Slot::without_header(SlotState::Empty, None));
             }
-            let bit = reader.flipped_bit(offset)?;
+            let bit = reader.flipped(offset)?.map(|flipped| flipped.bit);
             return Ok(Slot::without_header(SlotState::Damaged, bit));
         }
     };
@@ -99,15 +99,15 @@ pub(super) fn read_slot(
         let fault = Some(Corruption::new(FileName::Oplog, offset, what));
         return Ok(Slot { fault, ..Slot::without_header(SlotState::Damaged, None) });
     }
-    let stored = seal.map(|seal| seal.stored);
+    let counts = seal.map(|seal| seal.counts);
     Ok(match content {
         Ok(SlotContent::Inline(mut header)) => {
-            header.stored = stored;
+            header.counts = counts;
             Slot::valid(bit, header, None)
         }
         Ok(SlotContent::External(place)) => match read_external(place, seal, header_file)? {
             Ok(mut header) => {
-                header.stored = stored;
+                header.counts = counts;
                 Slot::valid(bit, header, Some(place))
             }
             Err(error) => Slot::damaged(bit, FileName::Header, place.start, &error),

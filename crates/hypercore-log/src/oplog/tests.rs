@@ -45,7 +45,7 @@ fn sample_header(length: u64) -> Header {
         tree: HeaderTree { length, ..HeaderTree::default() },
         reorg_hints: Vec::new(),
         contiguous_length: 0,
-        stored: None,
+        counts: None,
     }
 }
 
