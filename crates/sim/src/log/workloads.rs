@@ -39,6 +39,8 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "overwrite", script: overwrite, modes: BOTH },
     Workload { name: "group-commit", script: group_commit, modes: EVENTUAL },
     Workload { name: "fork-numbers", script: fork_numbers, modes: BOTH },
+    Workload { name: "cold-writer", script: cold_writer, modes: BOTH },
+    Workload { name: "cold-reader", script: cold_reader, modes: BOTH },
 ];
 
 const EVENTUAL: &[Durability] = &[Durability::Eventual];
@@ -306,4 +308,43 @@ fn fork_numbers(random: &mut Random) -> Script {
         Step::Truncate { length: 2, fork: None },
         append(random, 3, 100),
     ])
+}
+
+/// Nothing is cached: each step reads the nodes it needs from the tree store, of which opening reads only the last.
+fn cold_writer(random: &mut Random) -> Script {
+    Script::writer(vec![
+        append(random, 70, 10),
+        Step::Close,
+        truncate(45),
+        Step::Close,
+        append(random, 2, 100),
+        Step::Close,
+        Step::Clear(1..4),
+        Step::Close,
+        truncate(9),
+    ])
+}
+
+/// As [`cold_writer`], for proofs.
+fn cold_reader(random: &mut Random) -> Script {
+    let (first, second) = (append(random, 70, 10), append(random, 30, 10));
+    let fork = vec![first.clone(), truncate(40), append(random, 35, 10)];
+    Script {
+        role: Role::Reader,
+        sources: vec![vec![first.clone()], vec![first, second], fork],
+        steps: vec![
+            Step::Upgrade { source: 0 },
+            Step::Fetch { source: 0, block: 4 },
+            Step::Close,
+            Step::Fetch { source: 0, block: 6 },
+            Step::Close,
+            Step::Upgrade { source: 1 },
+            Step::Close,
+            Step::Fetch { source: 1, block: 80 },
+            Step::Close,
+            Step::Reorganise { source: 2 },
+            Step::Close,
+            Step::Fetch { source: 2, block: 20 },
+        ],
+    }
 }
