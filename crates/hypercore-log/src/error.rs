@@ -143,10 +143,10 @@ pub enum LogError {
         /// Length of the prologue in blocks.
         prologue: u64,
     },
-    /// The newest header is lost, and with it what was signed last: another block signed in its place would
-    /// fork the log for everyone who has seen the first. [`truncate`](crate::Log::truncate) to what is here,
+    /// The newest header, or a signed entry, is lost to damage, and with it what was signed last: another block signed in
+    /// its place would fork the log for everyone who has seen the first. [`truncate`](crate::Log::truncate) to what is here,
     /// under a fork number that was never used, makes the log writable again.
-    #[error("the newest header is lost: truncate the log under a new fork before writing to it")]
+    #[error("what was signed last is lost: truncate the log under a new fork before writing to it")]
     HeaderLost,
     /// What is stored for a block is not what was signed.
     #[error("block {index} of core {key} is damaged: {corruption}")]
