@@ -87,14 +87,15 @@ impl Nodes {
         self.pending.extend(nodes.into_iter().map(|node| (node.index, Some(node))));
     }
 
-    /// Whether a node, or its absence, waits for the next checkpoint.
-    pub(crate) fn is_pending(&self, index: Index) -> bool {
-        self.pending.contains_key(&index)
-    }
-
-    /// Hides what the file has at `index`; the next checkpoint blanks it.
-    pub(crate) fn hide(&mut self, index: Index) {
-        self.pending.insert(index, None);
+    /// Hides what the file has at `index`, if it has anything and nothing is pending there; the next checkpoint blanks it.
+    pub(crate) fn hide(&mut self, index: Index) -> Result<(), StorageError> {
+        if index.end_block() <= self.visible_length
+            && !self.pending.contains_key(&index)
+            && self.file_node(index)?.is_some()
+        {
+            self.pending.insert(index, None);
+        }
+        Ok(())
     }
 
     /// Shows nodes up to `length` blocks. With `in_file` the file holds those above the old length;

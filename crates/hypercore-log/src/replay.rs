@@ -323,11 +323,8 @@ impl<'a> Replay<'a> {
                         batch.end.saturating_mul(2).saturating_sub(1).max(next.saturating_add(1));
                     continue;
                 }
-                if batch.is_none()
-                    && !self.state.nodes.is_pending(index)
-                    && self.state.nodes.node(index)?.is_some()
-                {
-                    self.state.nodes.hide(index);
+                if batch.is_none() {
+                    self.state.nodes.hide(index)?;
                 }
                 next = next.saturating_add(1);
             }
