@@ -34,8 +34,8 @@ pub struct Plan {
     pub pairs_max: usize,
     /// Random subsets that are taken of a larger window.
     pub random_subsets: usize,
-    /// Whether of several writes to one sector a later one may be kept without an earlier one. Where each byte is a
-    /// write of its own no medium does that.
+    /// Whether of several writes to one sector some may be kept and others lost. Where each byte is a write of its own
+    /// that would tear what a medium does not.
     pub torn_sectors: bool,
     /// What lost extents of a file of that name hold besides zeros, if anything.
     pub garbage: fn(file: &str) -> &'static [Fill],
@@ -277,7 +277,13 @@ fn subsets(window: &[Item], plan: &Plan, random: &mut Random, visit: &mut dyn Fn
         kept.fill(true);
         visit(&kept);
         for _ in 0..plan.random_subsets {
-            one_content_a_sector(window, random, &mut kept);
+            let salt = random.next();
+            for (kept, item) in kept.iter_mut().zip(window) {
+                *kept = item.sector().map_or_else(
+                    || random.toss(),
+                    |(file, sector)| Random::along(salt, &[file as u64, sector as u64]).toss(),
+                );
+            }
             visit(&kept);
         }
         return;
