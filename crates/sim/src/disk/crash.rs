@@ -34,9 +34,6 @@ pub struct Plan {
     pub pairs_max: usize,
     /// Random subsets that are taken of a larger window.
     pub random_subsets: usize,
-    /// Whether of several writes to one sector some may be kept and others lost. Where each byte is a write of its own
-    /// that would tear what a medium does not.
-    pub torn_sectors: bool,
     /// What lost extents of a file of that name hold besides zeros, if anything.
     pub garbage: fn(file: &str) -> &'static [Fill],
 }
@@ -51,7 +48,6 @@ impl Plan {
             singles_max: usize::MAX,
             pairs_max: 512,
             random_subsets: 64,
-            torn_sectors: true,
             garbage: every_garbage,
         }
     }
@@ -65,7 +61,6 @@ impl Plan {
             singles_max: 6,
             pairs_max: 0,
             random_subsets: 6,
-            torn_sectors: true,
             garbage: every_garbage,
         }
     }
@@ -264,25 +259,10 @@ fn sector_of(item: &Item) -> Vec<u8> {
 fn subsets(window: &[Item], plan: &Plan, random: &mut Random, visit: &mut dyn FnMut(&[bool])) {
     let count = window.len();
     let mut kept = vec![false; count];
-    if count <= plan.all_subsets_max && (plan.torn_sectors || count == 0) {
+    if count <= plan.all_subsets_max {
         for bits in 0..1_u64 << count {
             for (at, kept) in kept.iter_mut().enumerate() {
                 *kept = bits >> at & 1 == 1;
-            }
-            visit(&kept);
-        }
-        return;
-    }
-    if !plan.torn_sectors {
-        kept.fill(true);
-        visit(&kept);
-        for _ in 0..plan.random_subsets {
-            let salt = random.next();
-            for (kept, item) in kept.iter_mut().zip(window) {
-                *kept = item.sector().map_or_else(
-                    || random.toss(),
-                    |(file, sector)| Random::along(salt, &[file as u64, sector as u64]).toss(),
-                );
             }
             visit(&kept);
         }

@@ -23,6 +23,9 @@ const FEW: Plan = Plan {
     ..Plan::quick(0)
 };
 
+/// A power cut that loses nothing.
+const ALL: Plan = Plan { all_subsets_max: 0, singles_max: 0, random_subsets: 0, ..FEW };
+
 /// A workload in one mode, ready to be played, and what is known of its images.
 pub(super) struct Stage {
     script: Script,
@@ -47,8 +50,9 @@ pub(super) enum Outcome {
 impl Stage {
     pub(super) fn new(script: Script, durability: Durability, one_byte: bool, seed: u64) -> Self {
         let cast = Cast::of(&script);
-        let (plan, oracle) =
-            (Plan { seed, torn_sectors: !one_byte, ..FEW }, Oracle::new(durability));
+        // Bytes written one by one are kept all: any subset of them is nothing a medium leaves.
+        let few = if one_byte { ALL } else { FEW };
+        let (plan, oracle) = (Plan { seed, ..few }, Oracle::new(durability));
         Self { script, cast, durability, one_byte, plan, oracle }
     }
 
