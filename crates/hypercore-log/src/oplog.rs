@@ -78,8 +78,8 @@ pub(crate) struct Loaded {
     pub(crate) file_len: u64,
     /// What stands behind the last valid frame.
     pub(crate) tail: Tail,
-    /// Of [`Tail::Flipped`], the entry put right.
-    pub(crate) flipped: Option<Entry>,
+    /// Of [`Tail::Flipped`], the entry put right and those behind it.
+    pub(crate) flipped: Vec<Entry>,
 }
 
 /// Reads an oplog and the header file that it may point into.

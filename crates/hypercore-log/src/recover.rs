@@ -5,10 +5,12 @@
 //! again; at the first that does not match, the entry and all after it are cut. What is left is a valid
 //! prefix of what was written.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, RwLock};
 
+use flat_tree::{Index, full_roots};
 use hypercore_crypto::{CoreKey, Hash, KeyPair, Manifest, PublicKey};
-use hypercore_merkle::{NodeLookup as _, Tree};
+use hypercore_merkle::{Node, NodeLookup as _, Tree};
 use random_access_storage::SyncScope;
 
 use crate::bitfield::Bitfield;
@@ -45,7 +47,7 @@ pub struct RecoveryReport {
     /// An entry is damaged: valid ones follow it, which were lost with it (nobody can tell how many), or one bit of it
     /// is wrong. A power cut in the mode [`Durability::Eventual`](crate::Durability::Eventual) may do the first.
     pub entry_damaged: bool,
-    /// One bit of an entry is wrong, and with it put right its signature holds. No kill and no power cut does that: it
+    /// One bit of an entry is wrong, and with it put right its signature holds, or that of one behind it. No kill and no power cut does that: it
     /// may have been on stable storage, and what it signed with others. A log with a key takes no writes: see
     /// [`LogError::HeaderLost`].
     pub entry_bit_flipped: bool,
@@ -229,10 +231,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         blocks_cut: length_wanted.saturating_sub(state.tree.length()),
         oplog_bytes_cut: loaded.file_len.saturating_sub(kept.end),
         entry_damaged: matches!(loaded.tail, Tail::Damaged | Tail::Flipped),
-        entry_bit_flipped: match &loaded.flipped {
-            Some(entry) => was_signed(&stores, header, &state, entry)?,
-            None => false,
-        },
+        entry_bit_flipped: was_signed(&stores, header, &state, &loaded.flipped)?,
         torn_end: matches!(loaded.tail, Tail::Invalid | Tail::Undecodable),
         damaged_slot: loaded.damaged_slot,
         newer_header_lost,
@@ -285,32 +284,39 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
     Ok(log)
 }
 
-/// Whether an entry that could come next holds a head that was signed: then it is what it seems, to the bit.
+/// Whether one of the entries that could come next holds a head that was signed: then they are what they seem, to the bit.
 fn was_signed(
     stores: &Arc<Stores>,
     header: &Header,
     state: &State,
-    entry: &Entry,
+    entries: &[Entry],
 ) -> Result<bool, OpenError> {
-    let Some(upgrade) = &entry.tree_upgrade else { return Ok(false) };
-    let direct = Nodes::new(Arc::clone(stores), upgrade.length);
-    let below = |index| match state.nodes.node(index)? {
-        Some(node) => Ok(Some(node)),
-        None => direct.node(index),
-    };
-    let nodes = entry.tree_nodes.as_deref().unwrap_or_default();
-    let mut roots = Vec::new();
-    for index in flat_tree::full_roots(upgrade.length) {
-        let named = nodes.iter().rev().find(|node| node.index == index).copied();
-        match named.map_or_else(|| below(index), |node| Ok::<_, StorageError>(Some(node)))? {
-            Some(root) => roots.push(root),
-            None => return Ok(false),
+    let Some(manifest) = &state.manifest else { return Ok(false) };
+    let mut named: BTreeMap<Index, Node> = BTreeMap::new();
+    for entry in entries {
+        let nodes = entry.tree_nodes.iter().flatten();
+        named.extend(nodes.map(|node| (node.index, *node)));
+        let Some(upgrade) = &entry.tree_upgrade else { continue };
+        let direct = Nodes::new(Arc::clone(stores), upgrade.length);
+        let mut roots = Vec::new();
+        for index in full_roots(upgrade.length) {
+            let root = match named.get(&index) {
+                Some(node) => Some(*node),
+                None => state
+                    .nodes
+                    .node(index)?
+                    .map_or_else(|| direct.node(index), |node| Ok(Some(node)))?,
+            };
+            roots.extend(root);
+        }
+        let signature = upgrade.signature.as_deref().unwrap_or_default();
+        if Tree::from_roots(upgrade.fork, roots, upgrade.length)
+            .is_ok_and(|tree| manifest.verify(&header.key, &tree, signature).is_ok())
+        {
+            return Ok(true);
         }
     }
-    let Ok(tree) = Tree::from_roots(upgrade.fork, roots, upgrade.length) else { return Ok(false) };
-    let signature = upgrade.signature.as_deref().unwrap_or_default();
-    let manifest = state.manifest.as_ref();
-    Ok(manifest.is_some_and(|manifest| manifest.verify(&header.key, &tree, signature).is_ok()))
+    Ok(false)
 }
 
 /// What the head says must be what was signed.

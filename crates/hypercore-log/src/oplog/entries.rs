@@ -58,8 +58,8 @@ pub(super) struct Entries {
     /// Whether anything of the live header stands there, also what does not count.
     pub(super) any: bool,
     pub(super) tail: Tail,
-    /// The entry in which one bit is wrong, put right.
-    pub(super) flipped: Option<Entry>,
+    /// The entry in which one bit is wrong, put right, and those behind it.
+    pub(super) flipped: Vec<Entry>,
 }
 
 /// Reads the entries that carry the bit `live`, and says what stands behind them.
@@ -69,16 +69,16 @@ pub(super) fn read_entries(
 ) -> Result<Entries, StorageError> {
     let mut entries: Vec<LoadedEntry> = Vec::new();
     let mut start = ENTRIES_START;
-    let mut flipped = None;
+    let mut flipped = Vec::new();
     let tail = loop {
         match reader.frame_at(start, ENTRY_CONTENT_LEN_MAX)? {
             RawFrame::End => break Tail::End,
             RawFrame::Invalid => {
-                let found = reader.flipped(start)?.filter(|flipped| flipped.bit == live);
-                flipped = found.and_then(|found| Entry::from_slice(&found.content).ok());
-                break match flipped {
-                    Some(_) => Tail::Flipped,
-                    None => invalid_tail(reader, start, live)?,
+                flipped = entries_from_flipped(reader, start, live)?;
+                break if flipped.is_empty() {
+                    invalid_tail(reader, start, live)?
+                } else {
+                    Tail::Flipped
                 };
             }
             RawFrame::TooLong { bit } | RawFrame::Valid { bit, .. }
@@ -100,6 +100,32 @@ pub(super) fn read_entries(
     // A batch whose last entry is missing never happened.
     while entries.pop_if(|entry| entry.partial).is_some() {}
     Ok(Entries { entries, any, tail, flipped })
+}
+
+/// The entry at `start` with the one bit of it put right that is wrong, and the valid ones behind it; none if that is not it.
+fn entries_from_flipped(
+    reader: &mut FrameReader<'_>,
+    start: u64,
+    live: bool,
+) -> Result<Vec<Entry>, StorageError> {
+    let Some(flipped) = reader.flipped(start)?.filter(|flipped| flipped.bit == live) else {
+        return Ok(Vec::new());
+    };
+    let Ok(entry) = Entry::from_slice(&flipped.content) else { return Ok(Vec::new()) };
+    let len = FRAME_HEADER_LEN.saturating_add(flipped.content.len()) as u64;
+    let mut entries = vec![entry];
+    let mut next = start.saturating_add(len);
+    while let RawFrame::Valid { bit, content, end, .. } =
+        reader.frame_at(next, ENTRY_CONTENT_LEN_MAX)?
+    {
+        let Ok(entry) = Entry::decode(&mut Decoder::new(content)) else { break };
+        if bit != live {
+            break;
+        }
+        entries.push(entry);
+        next = end;
+    }
+    Ok(entries)
 }
 
 /// Tells what is behind the last valid frame, which ends at `start`.
