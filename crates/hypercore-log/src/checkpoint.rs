@@ -103,7 +103,9 @@ impl Log {
             (state.nodes.truncated_to(), node_runs(&state), header)
         };
         if let Some(counts) = &mut header.counts {
-            let len = self.stores.tree.len().map_err(StorageError::in_file(FileName::Tree))?;
+            // Poisons like a write: what this checkpoint ends was applied already.
+            let len = self.stores.tree.len().map_err(StorageError::in_file(FileName::Tree));
+            let len = self.poison_on_error(len)?;
             let kept = truncated_to.map_or(len, stored_len);
             let ends = runs.iter().map(|run| run.offset.saturating_add(run.bytes.len() as u64));
             counts.tree_len = ends.fold(kept, u64::max);
