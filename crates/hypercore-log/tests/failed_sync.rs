@@ -137,7 +137,7 @@ fn writer() -> OpenOptions {
 }
 
 /// Appends, bulk appends, checkpoints, clears, truncations and user data.
-fn write(disk: &Disk) -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn write(disk: &Disk) -> Outcome {
     for _ in 0..2 {
         let log = Log::open(disk.stores(), writer())?;
         log.append(&many(log.length(), 3, 700))?;
@@ -156,7 +156,7 @@ fn write(disk: &Disk) -> std::result::Result<(), Box<dyn std::error::Error>> {
 }
 
 /// A reader that learns manifest, head and some blocks.
-fn read(disk: &Disk, from: &Log) -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn read(disk: &Disk, from: &Log) -> Outcome {
     let options = OpenOptions::new().create(Create::IfMissing).key(from.key());
     let log = Log::open(disk.stores(), options)?;
     if log.length() == 0 {
@@ -177,16 +177,28 @@ fn read(disk: &Disk, from: &Log) -> std::result::Result<(), Box<dyn std::error::
     Ok(())
 }
 
+type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
+
 /// Everything that must not change.
-fn shown(log: &Log) -> (u64, Vec<Option<Vec<u8>>>, Vec<(String, Vec<u8>)>, bool) {
-    (log.fork(), blocks(log), log.user_data_entries(), log.manifest().is_some())
+#[derive(PartialEq)]
+struct Shown {
+    fork: u64,
+    blocks: Vec<Option<Vec<u8>>>,
+    user_data: Vec<(String, Vec<u8>)>,
+    has_manifest: bool,
+}
+
+fn shown(log: &Log) -> Shown {
+    Shown {
+        fork: log.fork(),
+        blocks: blocks(log),
+        user_data: log.user_data_entries(),
+        has_manifest: log.manifest().is_some(),
+    }
 }
 
 /// Fails each sync of `work` in turn, reopens, and cuts the power: at once, and after one change more.
-fn every_sync_fails_once(
-    work: &dyn Fn(&Disk) -> std::result::Result<(), Box<dyn std::error::Error>>,
-    options: &OpenOptions,
-) -> usize {
+fn every_sync_fails_once(work: &dyn Fn(&Disk) -> Outcome, options: &OpenOptions) -> usize {
     for fails_at in 0.. {
         let disk = Disk::default();
         disk.0.lock().unwrap().fails_in = Some(fails_at);

@@ -177,7 +177,7 @@ fn a_missing_oplog_beside_other_files_is_not_overwritten() {
     log.close().unwrap();
     disk.file(FileName::Oplog).truncate(0).unwrap();
     let before = disk.bytes(FileName::Data);
-    let options = OpenOptions::new().create(hypercore_log::Create::IfMissing);
+    let options = OpenOptions::new().create(Create::IfMissing);
     let error = Log::open(disk.stores(), options.key_pair(support::key_pair())).unwrap_err();
     assert!(error.to_string().starts_with("oplog is damaged"), "{error}");
     assert_eq!(disk.bytes(FileName::Data), before);
