@@ -53,16 +53,14 @@ impl Settings {
     }
 }
 
-/// What lost extents of a log's files hold besides zeros: all kinds of garbage, with two exceptions.
+/// What lost extents of a log's files hold besides zeros: all kinds of garbage, with one exception.
 ///
-/// Nothing in the tree: a node is told from none by not being zero, and where a sparse log's tree store grows with
-/// gaps, garbage between the nodes can not be told from nodes. No old bytes in the oplog: an entry of a header of
-/// long ago that stands where the next entry goes has a right checksum and a right bit. File systems that track
-/// unwritten extents, or that order bytes before lengths, show zeros in both places.
+/// No old bytes in the oplog: an entry of a header of long ago that stands where the next entry goes has a right
+/// checksum and a right bit. File systems that track unwritten extents, or that order bytes before lengths, show zeros
+/// there.
 #[must_use]
 pub fn garbage(file: &str) -> &'static [Fill] {
     match file {
-        "tree" => &[],
         "oplog" => &[Fill::Random],
         _ => &[Fill::Random, Fill::Stale, Fill::Returned],
     }
