@@ -92,6 +92,9 @@ pub(crate) fn parse_frame(bytes: &[u8], offset: usize) -> Option<Frame> {
     })
 }
 
+/// Where a frame's length and flags are, behind its checksum.
+const INFO_START: usize = 4;
+
 /// The polynomial of CRC-32, lowest term first: what flipping the last bit does to a checksum.
 const POLYNOMIAL: u32 = 0xedb8_8320;
 
@@ -101,6 +104,8 @@ pub(crate) struct Flipped {
     /// The bit that ties an entry to a header.
     pub(crate) bit: bool,
     pub(crate) content: Zeroizing<Vec<u8>>,
+    /// The byte of the frame that the wrong bit is in.
+    pub(crate) at: usize,
 }
 
 /// The frame that starts `bytes`, if flipping one bit makes it valid.
@@ -116,13 +121,13 @@ pub(crate) fn flipped_frame(bytes: &[u8]) -> Option<Flipped> {
         hasher.update(content);
         hasher.finalize()
     };
-    let found = |bit: bool, content: &[u8]| {
-        Some(Flipped { bit, content: Zeroizing::new(content.to_vec()) })
+    let found = |bit: bool, content: &[u8], at: usize| {
+        Some(Flipped { bit, content: Zeroizing::new(content.to_vec()), at })
     };
     if let Some(content) = content(head) {
         let syndrome = checksum(head, content) ^ head.crc;
         if syndrome.is_power_of_two() {
-            return found(head.bit(), content);
+            return found(head.bit(), content, syndrome.trailing_zeros() as usize / 8);
         }
         let bits = (content.len() as u64).saturating_mul(8).saturating_add(32);
         let mut effect = POLYNOMIAL;
@@ -130,13 +135,15 @@ pub(crate) fn flipped_frame(bytes: &[u8]) -> Option<Flipped> {
             if effect == syndrome {
                 // The info field comes first; its first two bits are flags, the others the length, see below.
                 return match bits.saturating_sub(from_end) {
-                    0 => found(!head.bit(), content),
-                    1 => found(head.bit(), content),
+                    0 => found(!head.bit(), content, INFO_START),
+                    1 => found(head.bit(), content, INFO_START),
                     2..32 => None,
                     bit => {
-                        let mut flipped = found(head.bit(), content)?;
                         let bit = bit.saturating_sub(32);
-                        let byte = flipped.content.get_mut(usize::try_from(bit / 8).ok()?)?;
+                        let index = usize::try_from(bit / 8).ok()?;
+                        let at = FRAME_HEADER_LEN.saturating_add(index);
+                        let mut flipped = found(head.bit(), content, at)?;
+                        let byte = flipped.content.get_mut(index)?;
                         *byte ^= 1 << (bit % 8);
                         Some(flipped)
                     }
@@ -145,10 +152,10 @@ pub(crate) fn flipped_frame(bytes: &[u8]) -> Option<Flipped> {
             effect = (effect >> 1) ^ if effect & 1 == 1 { POLYNOMIAL } else { 0 };
         }
     }
-    (2..32).find_map(|bit| {
+    (2_usize..32).find_map(|bit| {
         let other = FrameHead { info: head.info ^ (1 << bit), ..head };
         let content = content(other).filter(|content| checksum(other, content) == head.crc)?;
-        found(head.bit(), content)
+        found(head.bit(), content, INFO_START.saturating_add(bit / 8))
     })
 }
 
@@ -263,7 +270,7 @@ mod tests {
             let flipped = at.index(bytes.len() * 8);
             bytes.extend_from_slice(&after);
             bytes[flipped / 8] ^= 1 << (flipped % 8);
-            let right = Flipped { bit, content: Zeroizing::new(content.clone()) };
+            let right = Flipped { bit, content: Zeroizing::new(content.clone()), at: flipped / 8 };
             prop_assert_eq!(flipped_frame(&bytes), Some(right));
             bytes[flipped / 8] ^= 1 << (flipped % 8);
             bytes[0] ^= 3;

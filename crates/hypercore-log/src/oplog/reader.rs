@@ -14,6 +14,9 @@ use crate::stores::FileName;
 /// Bytes read at a time.
 pub(super) const WINDOW_LEN: usize = 64 * 1024;
 
+/// Bytes that a medium has as a whole or not at all.
+const SECTOR_LEN: u64 = 512;
+
 /// What stands at an offset.
 #[derive(Debug)]
 pub(super) enum RawFrame<'a> {
@@ -112,12 +115,26 @@ impl<'a> FrameReader<'a> {
 
     /// The frame at `offset` that would be valid if one of its bits were another.
     ///
+    /// Not where all that the frame has in the sector of that bit is zeros: that is how a sector looks which a power cut
+    /// lost, and the last byte of an entry often has one bit only.
+    ///
     /// # Errors
     /// The store's.
     pub(super) fn flipped(&mut self, offset: u64) -> Result<Option<Flipped>, StorageError> {
         let len = self.len.saturating_sub(offset).min(WINDOW_LEN as u64);
         let bytes = self.bytes_at(offset, usize::try_from(len).unwrap_or_default())?;
-        Ok(bytes.and_then(flipped_frame))
+        let Some((bytes, flipped)) = bytes.and_then(|bytes| Some((bytes, flipped_frame(bytes)?)))
+        else {
+            return Ok(None);
+        };
+        let frame_len = FRAME_HEADER_LEN.saturating_add(flipped.content.len());
+        let in_sector = offset.saturating_add(flipped.at as u64) % SECTOR_LEN;
+        let before = usize::try_from(in_sector).unwrap_or_default();
+        let after = usize::try_from(SECTOR_LEN.saturating_sub(in_sector)).unwrap_or_default();
+        let part =
+            flipped.at.saturating_sub(before)..flipped.at.saturating_add(after).min(frame_len);
+        let lost = bytes.get(part).is_some_and(|part| part.iter().all(|byte| *byte == 0));
+        Ok((!lost).then_some(flipped))
     }
 
     /// The `len` bytes at `offset`, which must be inside the file.
