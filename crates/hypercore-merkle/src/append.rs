@@ -60,12 +60,12 @@ impl Tree {
                 add_sizes(byte_length, leaf.size).ok_or(AppendError::SizeOverflow { block })?;
         }
 
-        let batch = Order { from: self.length };
+        let batch = Order::new(self.length);
         let unset = Node::new(Index::new(0), 0, Hash::from_bytes([0; 32]));
-        let mut nodes = vec![unset; batch.position(length)];
+        let mut nodes = vec![unset; batch.place(0, length)];
         for (leaf, block) in leaves.iter().zip(self.length..) {
             if let (Some(slot), Some(index)) =
-                (nodes.get_mut(batch.position(block)), Index::leaf(block))
+                (nodes.get_mut(batch.place(0, block)), Index::leaf(block))
             {
                 *slot = Node::new(index, leaf.size, leaf.hash);
             }
@@ -87,39 +87,43 @@ impl Tree {
     fn hash_level(&self, batch: &Order, depth: u32, length: u64, nodes: &mut [Node]) {
         let first = batch.from.checked_shr(depth).unwrap_or(0);
         let end = length.checked_shr(depth).unwrap_or(0);
+        // From a parent back to its left child: the nodes of the right one's subtree, and itself.
+        let Some(stride) = 1_usize.checked_shl(depth) else { return };
         let mut offsets = first..end;
-        let mut slots: Vec<Node> = Vec::new();
+        let mut parents: Vec<(usize, Index)> = Vec::new();
         let mut pairs: Vec<(u64, Hash, Hash)> = Vec::new();
         loop {
-            slots.clear();
+            parents.clear();
             pairs.clear();
             for offset in offsets.by_ref().take(PARENTS_PER_CALL) {
-                let children = Index::from_parts(Depth::new(depth), offset)
-                    .and_then(|index| Some((index, index.children()?)));
-                let Some((index, (left, right))) = children else { continue };
-                let left = self.known(batch, nodes, left);
-                let right = self.known(batch, nodes, right);
+                let Some(index) = Index::from_parts(Depth::new(depth), offset) else { continue };
+                let place = batch.place(depth, offset);
+                let left = match place.checked_sub(stride) {
+                    Some(left) => nodes.get(left),
+                    None => index.left_child().and_then(|left| self.root(left)),
+                };
+                let right = place.checked_sub(1).and_then(|right| nodes.get(right));
                 let (Some(left), Some(right)) = (left, right) else { continue };
                 // Cannot saturate: the sum of the whole tree was checked.
-                let size = left.size.saturating_add(right.size);
-                slots.push(Node::new(index, size, left.hash));
-                pairs.push((size, left.hash, right.hash));
+                pairs.push((left.size.saturating_add(right.size), left.hash, right.hash));
+                parents.push((place, index));
             }
-            if slots.is_empty() {
+            if pairs.is_empty() {
                 return;
             }
+            let mut put = |(place, index): (usize, Index), size: u64, hash: Hash| {
+                if let Some(slot) = nodes.get_mut(place) {
+                    *slot = Node::new(index, size, hash);
+                }
+            };
             if pairs.len() < BULK_MIN {
-                for (slot, (size, left, right)) in slots.iter_mut().zip(&pairs) {
-                    slot.hash = parent_hash(*size, left, right);
+                for (parent, (size, left, right)) in parents.iter().zip(&pairs) {
+                    put(*parent, *size, parent_hash(*size, left, right));
                 }
             } else {
-                for (slot, hash) in slots.iter_mut().zip(parent_hashes(&pairs)) {
-                    slot.hash = hash;
-                }
-            }
-            for slot in &slots {
-                if let Some(place) = nodes.get_mut(batch.position_of(slot.index)) {
-                    *place = *slot;
+                let hashes = parent_hashes(&pairs);
+                for ((parent, (size, ..)), hash) in parents.iter().zip(&pairs).zip(hashes) {
+                    put(*parent, *size, hash);
                 }
             }
         }
@@ -128,31 +132,45 @@ impl Tree {
     /// A node of the batch, or a root that was there before it.
     fn known(&self, batch: &Order, nodes: &[Node], index: Index) -> Option<Node> {
         if index.end_block() > batch.from {
-            nodes.get(batch.position_of(index)).copied()
+            nodes.get(batch.place(index.depth().get(), index.offset())).copied()
         } else {
-            self.roots.iter().rev().find(|root| root.index == index).copied()
+            self.root(index).copied()
         }
+    }
+
+    /// The root at `index`.
+    fn root(&self, index: Index) -> Option<&Node> {
+        self.roots.iter().rev().find(|root| root.index == index)
     }
 }
 
-/// Where the nodes of a batch stand in its list.
+/// Where the nodes of a batch stand in its list: each leaf, then the parents it completes. The right child
+/// of a parent stands right before it, the left one `2^depth` places before it.
 struct Order {
     /// Blocks before the batch.
     from: u64,
+    /// Nodes that those completed.
+    before: u64,
 }
 
 impl Order {
-    /// Position of the leaf of `block`: one leaf for each block before it, and the parents that
-    /// those completed. Trees of n blocks have n - (set bits of n) parents.
-    fn position(&self, block: u64) -> usize {
-        let nodes =
-            |blocks: u64| blocks.saturating_mul(2).saturating_sub(u64::from(blocks.count_ones()));
-        usize::try_from(nodes(block).saturating_sub(nodes(self.from))).unwrap_or(usize::MAX)
+    fn new(from: u64) -> Self {
+        Self { from, before: nodes_of(from) }
     }
 
-    /// Position of any node: a parent stands `depth` places after the leaf that completes it.
-    fn position_of(&self, index: Index) -> usize {
-        let depth = usize::try_from(index.depth().get()).unwrap_or(usize::MAX);
-        self.position(index.end_block().saturating_sub(1)).saturating_add(depth)
+    /// Place of the node of `depth` at `offset`.
+    ///
+    /// Its last leaf stands behind all nodes of the blocks before that leaf, and `depth` places before the node. That
+    /// leaf's number has the bits of `offset` and `depth` more, so `depth` cancels out.
+    fn place(&self, depth: u32, offset: u64) -> usize {
+        let end_block = offset.saturating_add(1).checked_shl(depth).unwrap_or(u64::MAX);
+        let nodes = end_block.saturating_sub(1).saturating_mul(2);
+        let place = nodes.saturating_sub(u64::from(offset.count_ones()));
+        usize::try_from(place.saturating_sub(self.before)).unwrap_or(usize::MAX)
     }
+}
+
+/// Nodes of a tree of so many blocks: a leaf for each, and as many parents less the roots.
+fn nodes_of(blocks: u64) -> u64 {
+    blocks.saturating_mul(2).saturating_sub(u64::from(blocks.count_ones()))
 }
