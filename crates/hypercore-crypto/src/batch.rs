@@ -19,6 +19,9 @@ use crate::hash::{
 /// Inputs hashed together. More of them keep the lanes busy when their lengths differ.
 const GROUP_LEN: usize = 32;
 
+/// Few parents are hashed together in less space, which need not be cleared then.
+const SMALL_GROUP_LEN: usize = 8;
+
 /// Blocks of more bytes are streamed, not copied: measured with AVX2, the two meet at 3 to 4 KiB.
 const COPIED_LEN_MAX: usize = 3 * 1024;
 
@@ -68,22 +71,40 @@ pub fn leaf_hashes<B: AsRef<[u8]>>(blocks: &[B]) -> Vec<Hash> {
 /// formats.md section 3.1.
 #[must_use]
 pub fn parent_hashes(parents: &[(u64, Hash, Hash)]) -> Vec<Hash> {
-    if let [(size, left, right)] = parents {
-        return vec![parent_hash(*size, left, right)];
-    }
-    let params = params();
-    let mut hashes = Vec::with_capacity(parents.len());
-    let mut inputs = [[0; PARENT_INPUT_LEN]; GROUP_LEN];
-    for group in parents.chunks(GROUP_LEN) {
-        for (input, (size, left, right)) in inputs.iter_mut().zip(group) {
-            *input = parent_input(*size, left, right);
-        }
-        let mut jobs = inputs.each_ref().map(|input| HashManyJob::new(&params, input));
-        let jobs = jobs.get_mut(..group.len()).unwrap_or_default();
-        hash_many(jobs.iter_mut());
-        hashes.extend(jobs.iter().map(|job| finished(&job.to_hash())));
-    }
+    let mut hashes = vec![Hash::from_bytes([0; 32]); parents.len()];
+    parent_hashes_into(parents, &mut hashes);
     hashes
+}
+
+/// Puts the hashes of parents, given as (size, left child, right child), into `hashes`, as many as both have.
+///
+/// # Source
+/// formats.md section 3.1.
+pub fn parent_hashes_into(parents: &[(u64, Hash, Hash)], hashes: &mut [Hash]) {
+    for (parents, hashes) in parents.chunks(GROUP_LEN).zip(hashes.chunks_mut(GROUP_LEN)) {
+        if let ([(size, left, right)], [hash, ..]) = (parents, &mut *hashes) {
+            *hash = parent_hash(*size, left, right);
+        } else if parents.len() <= SMALL_GROUP_LEN {
+            parent_group::<SMALL_GROUP_LEN>(parents, hashes);
+        } else {
+            parent_group::<GROUP_LEN>(parents, hashes);
+        }
+    }
+}
+
+/// Hashes at most `N` parents.
+fn parent_group<const N: usize>(parents: &[(u64, Hash, Hash)], hashes: &mut [Hash]) {
+    let params = params();
+    let mut inputs = [[0; PARENT_INPUT_LEN]; N];
+    for (input, (size, left, right)) in inputs.iter_mut().zip(parents) {
+        *input = parent_input(*size, left, right);
+    }
+    let mut jobs = inputs.each_ref().map(|input| HashManyJob::new(&params, input));
+    let jobs = jobs.get_mut(..parents.len()).unwrap_or_default();
+    hash_many(jobs.iter_mut());
+    for (hash, job) in hashes.iter_mut().zip(jobs) {
+        *hash = finished(&job.to_hash());
+    }
 }
 
 /// Small blocks waiting to be hashed together, each behind its prefix.

@@ -53,7 +53,7 @@ mod signable;
 mod signature;
 mod verify;
 
-pub use batch::{leaf_hashes, parent_hashes};
+pub use batch::{leaf_hashes, parent_hashes, parent_hashes_into};
 pub use corestore::{CORESTORE_DEFAULT_NAMESPACE, PrimaryKey, corestore_namespace};
 pub use encryption::{BlockEncryption, BlockKey, DecryptError, DefaultEncryption, KeyIdEncryption};
 pub use fixed::{CoreKey, DiscoveryKey, Hash, LengthError, Namespace, PublicKey, Signature};

@@ -67,6 +67,7 @@ mod frame;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod group;
 mod header;
 mod log;
 mod nodes;
@@ -87,7 +88,7 @@ pub use append::{Appended, BLOCK_LEN_MAX};
 pub use audit::{AuditProgress, AuditReport, Audited, FINDINGS_MAX, Finding};
 pub use change::{Cleared, USER_DATA_LEN_MAX};
 pub use error::{Corruption, LogError, OpenError, StorageError};
-pub use log::{Log, StorageInfo};
+pub use log::{Get, Log, StorageInfo};
 pub use options::{Access, Create, Durability, OpenOptions};
 pub use proofs::{Applied, Reorganisation};
 pub use recover::RecoveryReport;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hypercore_crypto::{CoreKey, Hash, Manifest, PublicKey, leaf_hash};
-use hypercore_merkle::Seek;
+use hypercore_merkle::{Node, Seek};
 
 use crate::blocks::read_block;
 use crate::canary::{Bug, planted};
@@ -60,6 +60,17 @@ pub struct StorageInfo {
     pub bitfield: u64,
     /// Blocks.
     pub data: u64,
+}
+
+/// What [`Log::get_up_to`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Get {
+    /// The block.
+    Block(Vec<u8>),
+    /// It is not stored here.
+    Absent,
+    /// It has more bytes.
+    Longer,
 }
 
 impl StorageInfo {
@@ -207,35 +218,91 @@ impl Log {
     /// # Errors
     /// [`LogError::OutOfBounds`] at or past the end; [`LogError::CorruptBlock`] when its bytes are not those
     /// that were signed (unless verification was turned off); [`LogError::NodeMissing`] when the tree does not
-    /// tell where it is; [`LogError::Storage`].
+    /// tell where it is; [`LogError::Corrupt`] when the tree is damaged; [`LogError::Storage`].
     pub fn get(&self, index: u64) -> Result<Option<Vec<u8>>, LogError> {
+        Ok(match self.get_up_to(index, u64::MAX)? {
+            Get::Block(block) => Some(block),
+            Get::Absent | Get::Longer => None,
+        })
+    }
+
+    /// A block as it is stored, if it has at most `len_max` bytes: a longer one is not read, so that the call is short.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
+    pub fn get_up_to(&self, index: u64, len_max: u64) -> Result<Get, LogError> {
         let state = self.read_state();
         state.check_bounds(index)?;
         if !state.bitfield.get(index) {
-            return Ok(None);
+            return Ok(Get::Absent);
         }
-        self.read_verified(&state, index).map(Some)
+        let block = self.read_verified(&state, index, len_max)?;
+        Ok(block.map_or(Get::Longer, Get::Block))
     }
 
-    /// Reads a block whose bit is set.
-    pub(crate) fn read_verified(&self, state: &State, index: u64) -> Result<Vec<u8>, LogError> {
-        let range = state.tree.byte_range(&state.nodes, index).map_err(tree_error)?;
-        let start = range.start;
-        let block = read_block(&*self.stores.data, range)?
-            .ok_or_else(|| corrupt_block(self.key, index, start))?;
-        if self.options.verify_reads {
-            let leaf = state.leaf(index)?;
-            if leaf_hash(&block) != leaf.hash && !planted(Bug::ReadNotVerified) {
-                return Err(corrupt_block(self.key, index, start));
-            }
-            let fork = state.tree.fork();
-            let above = state
-                .tree
-                .prove_node(&state.nodes, leaf, |node| self.proven.contains(fork, node))
-                .map_err(tree_error)?;
-            self.proven.keep(fork, &above);
+    /// Reads a block whose bit is set; `None` when it has more than `len_max` bytes.
+    pub(crate) fn read_verified(
+        &self,
+        state: &State,
+        index: u64,
+        len_max: u64,
+    ) -> Result<Option<Vec<u8>>, LogError> {
+        if !self.options.verify_reads {
+            let range = state.tree.byte_range(&state.nodes, index).map_err(tree_error)?;
+            return self.read_range(index, range, len_max);
         }
-        Ok(block)
+        // Where something does not fit, the slow way finds out what.
+        if let Some(way) = state.nodes.way(index)?
+            && let Some(start) = self.proven.offset(state.tree.fork(), way.root())
+            && let Some(offset) = way.offset(start)
+            && let Some(end) = offset.checked_add(way.leaf.size)
+        {
+            if way.leaf.size > len_max {
+                return Ok(None);
+            }
+            if let Some(block) = read_block(&*self.stores.data, offset..end)?
+                && leaf_hash(&block) == way.leaf.hash
+            {
+                state.nodes.keep_proven(&way);
+                return Ok(Some(block));
+            }
+        }
+        let (leaf, range) = self.prove_leaf(state, index)?;
+        let start = range.start;
+        let Some(block) = self.read_range(index, range, len_max)? else { return Ok(None) };
+        if leaf_hash(&block) != leaf.hash && !planted(Bug::ReadNotVerified) {
+            return Err(corrupt_block(self.key, index, start));
+        }
+        Ok(Some(block))
+    }
+
+    /// The leaf of a block, proven to be one of the tree, and the bytes of the block. Its size is proven once the block
+    /// hashes to it.
+    fn prove_leaf(&self, state: &State, index: u64) -> Result<(Node, Range<u64>), LogError> {
+        let leaf = state.leaf(index)?;
+        let fork = state.tree.fork();
+        let way = state
+            .tree
+            .prove_node(&state.nodes, leaf, |node| self.proven.offset(fork, node))
+            .map_err(tree_error)?;
+        self.proven.keep(fork, &way);
+        // The way begins with the leaf.
+        let start = way.first().map_or(0, |placed| placed.offset);
+        Ok((leaf, start..start.saturating_add(leaf.size)))
+    }
+
+    fn read_range(
+        &self,
+        index: u64,
+        range: Range<u64>,
+        len_max: u64,
+    ) -> Result<Option<Vec<u8>>, LogError> {
+        let start = range.start;
+        if range.end.saturating_sub(start) > len_max {
+            return Ok(None);
+        }
+        let block = read_block(&*self.stores.data, range)?;
+        block.ok_or_else(|| corrupt_block(self.key, index, start)).map(Some)
     }
 
     /// The byte range of a block in the log.
@@ -246,7 +313,7 @@ impl Log {
     pub fn block_range(&self, index: u64) -> Result<Range<u64>, LogError> {
         let state = self.read_state();
         state.check_bounds(index)?;
-        state.tree.checked_byte_range(&state.nodes, index).map_err(tree_error)
+        self.prove_leaf(&state, index).map(|(_, range)| range)
     }
 
     /// The block that holds byte `bytes`, and the offset of that byte in it. The end of the log is

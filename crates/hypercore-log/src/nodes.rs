@@ -5,7 +5,7 @@
 //! lost header can not be taken for nodes of the present tree. Knows nothing of proofs or of recovery.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flat_tree::Index;
 use hypercore_crypto::Hash;
@@ -13,15 +13,12 @@ use hypercore_merkle::{Node, NodeLookup};
 use random_access_storage::RandomAccess;
 
 use crate::error::StorageError;
+use crate::group::{GROUP_BYTES, GROUP_NODES, Group, Way};
 use crate::stores::{FileName, Stores};
 
 /// Bytes of a node in the tree store.
 pub(crate) const NODE_LEN: u64 = 40;
 pub(crate) const NODE_BYTES: usize = 40;
-
-/// Nodes read together: a complete subtree of depth 5 and the node to its right.
-const GROUP_NODES: u64 = 64;
-const GROUP_BYTES: usize = 64 * NODE_BYTES;
 
 /// Groups kept, 2,560 bytes each.
 const GROUPS_CACHED: usize = 256;
@@ -51,12 +48,8 @@ pub(crate) struct Nodes {
 struct Cache {
     groups: Vec<Option<Group>>,
     upper: Vec<Option<Node>>,
-}
-
-#[derive(Debug)]
-struct Group {
-    number: u64,
-    bytes: Vec<u8>,
+    /// Groups that were read so far.
+    readings: u64,
 }
 
 impl Nodes {
@@ -148,7 +141,8 @@ impl Nodes {
 
     /// Makes the next look-ups read the store.
     pub(crate) fn forget_cache(&self) {
-        *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Cache::default();
+        let mut cache = self.lock_cache();
+        *cache = Cache { readings: cache.readings, ..Cache::default() };
     }
 
     /// The length in blocks beyond which the file's nodes must go at the next checkpoint.
@@ -181,14 +175,14 @@ impl Nodes {
 
     /// Brings the cache up to date with what was written.
     fn refresh(&self, nodes: impl Iterator<Item = (Index, Option<Node>)>) {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.lock_cache();
         for (index, node) in nodes {
             cache.refresh(index, node);
         }
     }
 
     fn file_node(&self, index: Index) -> Result<Option<Node>, StorageError> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = self.lock_cache();
         if is_upper(index) {
             if let Some(node) = cache.upper(index) {
                 return Ok(Some(node));
@@ -201,23 +195,65 @@ impl Nodes {
             }
             let node = decode(index, &bytes);
             if let Some(node) = node {
-                self.cache.lock().unwrap_or_else(PoisonError::into_inner).keep_upper(node);
+                self.lock_cache().keep_upper(node);
             }
             return Ok(node);
         }
-        let number = index.get() / GROUP_NODES;
-        if let Some(group) = cache.group(number) {
-            return Ok(group.node(index));
-        }
-        let buffer = cache.take_buffer(number);
         drop(cache);
-        let group = self.read_group(number, buffer)?;
-        let node = group.node(index);
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).keep_group(group);
-        Ok(node)
+        self.with_group(Group::number_of(index), |group| group.node(index))
     }
 
-    fn read_group(&self, number: u64, mut bytes: Vec<u8>) -> Result<Group, StorageError> {
+    /// The way from the leaf of a block to the top of its group. `None` when not all of the group is in the file, or
+    /// not all of the way.
+    pub(crate) fn way(&self, block: u64) -> Result<Option<Way>, StorageError> {
+        let Some(leaf) = Index::leaf(block) else { return Ok(None) };
+        let number = Group::number_of(leaf);
+        let end_block = number.saturating_add(1).saturating_mul(GROUP_NODES / 2);
+        if end_block > self.visible_length.min(self.file_length) || self.is_any_pending(number) {
+            return Ok(None);
+        }
+        self.with_group(number, |group| group.way(leaf))
+    }
+
+    /// Remembers that a way was proven.
+    pub(crate) fn keep_proven(&self, way: &Way) {
+        if way.is_new()
+            && let Some(group) = self.lock_cache().group_mut(way.number())
+        {
+            group.keep_proven(way);
+        }
+    }
+
+    fn is_any_pending(&self, group: u64) -> bool {
+        let first = Index::new(group.saturating_mul(GROUP_NODES));
+        self.next_pending(first).is_some_and(|index| index / GROUP_NODES == group)
+    }
+
+    fn with_group<T>(
+        &self,
+        number: u64,
+        look: impl FnOnce(&Group) -> T,
+    ) -> Result<T, StorageError> {
+        let mut cache = self.lock_cache();
+        if let Some(group) = cache.group_mut(number) {
+            return Ok(look(group));
+        }
+        let buffer = cache.take_buffer(number);
+        cache.readings = cache.readings.wrapping_add(1);
+        let reading = cache.readings;
+        drop(cache);
+        let group = Group::new(number, reading, self.read_group(number, buffer)?);
+        let seen = look(&group);
+        self.lock_cache().keep_group(group);
+        Ok(seen)
+    }
+
+    /// Nothing is half changed between two statements that hold the lock.
+    fn lock_cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_group(&self, number: u64, mut bytes: Vec<u8>) -> Result<Vec<u8>, StorageError> {
         bytes.resize(GROUP_BYTES, 0);
         let len = match number.checked_mul(GROUP_NODES * NODE_LEN) {
             Some(offset) => read_up_to(&*self.stores.tree, offset, &mut bytes)?,
@@ -225,7 +261,7 @@ impl Nodes {
         };
         // A node that is only partly there is not there.
         bytes.truncate(len.saturating_sub(len % NODE_BYTES));
-        Ok(Group { number, bytes })
+        Ok(bytes)
     }
 }
 
@@ -281,8 +317,8 @@ impl Cache {
         }
     }
 
-    fn group(&self, number: u64) -> Option<&Group> {
-        self.groups.get(group_slot(number))?.as_ref().filter(|group| group.number == number)
+    fn group_mut(&mut self, number: u64) -> Option<&mut Group> {
+        self.groups.get_mut(group_slot(number))?.as_mut().filter(|group| group.number == number)
     }
 
     /// Makes room for a group, and gives the memory of the one that was there.
@@ -292,9 +328,7 @@ impl Cache {
     }
 
     fn keep_group(&mut self, group: Group) {
-        if let Some(root) = group.root() {
-            self.keep_upper(root);
-        }
+        group.upper().into_iter().flatten().for_each(|node| self.keep_upper(node));
         if self.groups.is_empty() {
             self.groups.resize_with(GROUPS_CACHED, || None);
         }
@@ -304,15 +338,13 @@ impl Cache {
     }
 
     fn refresh(&mut self, index: Index, node: Option<Node>) {
-        if is_upper(index) {
-            if let Some(slot) = self.upper.get_mut(upper_slot(index))
-                && slot.is_some_and(|kept| kept.index == index)
-            {
-                *slot = node;
-            }
-            return;
+        if is_upper(index)
+            && let Some(slot) = self.upper.get_mut(upper_slot(index))
+            && slot.is_some_and(|kept| kept.index == index)
+        {
+            *slot = node;
         }
-        let number = index.get() / GROUP_NODES;
+        let number = Group::number_of(index);
         if let Some(slot) = self.groups.get_mut(group_slot(number))
             && slot.as_ref().is_some_and(|group| group.number == number)
         {
@@ -331,20 +363,6 @@ fn group_slot(number: u64) -> usize {
 
 fn slot(number: u64, slots: usize) -> usize {
     usize::try_from(number.checked_rem(slots as u64).unwrap_or_default()).unwrap_or_default()
-}
-
-impl Group {
-    /// The node above all blocks of the group.
-    fn root(&self) -> Option<Node> {
-        let first = self.number.checked_mul(GROUP_NODES)?;
-        self.node(Index::new(first.checked_add(UPPER_EVERY - 1)?))
-    }
-
-    fn node(&self, index: Index) -> Option<Node> {
-        let at = usize::try_from(index.get() % GROUP_NODES).ok()?.checked_mul(NODE_BYTES)?;
-        let bytes = self.bytes.get(at..at.checked_add(NODE_BYTES)?)?;
-        decode(index, bytes.first_chunk()?)
-    }
 }
 
 /// Reads what the store has of `buffer.len()` bytes at `offset`.

@@ -81,7 +81,7 @@ impl Log {
                 error => LogError::Request(Box::new(error)),
             })?;
         if let Some(block) = &mut proof.block {
-            block.value = self.read_verified(&state, block.index)?;
+            block.value = self.read_verified(&state, block.index, u64::MAX)?.unwrap_or_default();
         }
         Ok(Some(proof))
     }

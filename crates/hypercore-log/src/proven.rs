@@ -1,52 +1,64 @@
-//! Which inner nodes were proven to belong to the signed tree, so that a read proves the last few levels only.
+//! Which inner nodes were proven to belong to the signed tree, and where their bytes begin, so that a read proves the
+//! last few levels only.
 //!
 //! A block that hashes to its leaf is the right one only if the leaf is: sectors of the tree store that changed places are
 //! nodes of this log as well. Nodes are remembered by what they are, so one that changes in the store afterwards is
 //! proven anew.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hypercore_merkle::Node;
+use hypercore_merkle::{Node, Placed};
 
-/// Nodes that are remembered: all of depth 6 and up of 2^20 blocks.
-const SLOTS: usize = 1 << 15;
+/// Nodes that are remembered: all of depth 5 and up of 2^20 blocks.
+const SLOTS: usize = 1 << 16;
 
-/// Indexes of nodes of depth 6 and up end in so many ones.
-const UPPER: u64 = 63;
+/// Indexes of nodes of depth 5 and up end in so many ones.
+const UPPER: u64 = 31;
 
-/// Nodes of depth 6 and up that were proven, of the present fork.
+/// Nodes of depth 5 and up that were proven, each with its fork.
 #[derive(Debug, Default)]
 pub(crate) struct Proven {
-    /// Fingerprints by index; 0 is none. Empty until the first one is kept.
-    slots: Mutex<Vec<u64>>,
+    /// By index. Empty until the first one is kept.
+    slots: Mutex<Vec<Slot>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// 0 is none.
+    fingerprint: u64,
+    /// Where the bytes below the node begin.
+    offset: u64,
 }
 
 impl Proven {
-    /// Whether this very node was proven under `fork`.
-    pub(crate) fn contains(&self, fork: u64, node: &Node) -> bool {
-        is_upper(node)
-            && self.lock().get(slot(node)).is_some_and(|kept| *kept == fingerprint(fork, node))
+    /// The byte offset of this very node, if it was proven under `fork`.
+    pub(crate) fn offset(&self, fork: u64, node: &Node) -> Option<u64> {
+        if !is_upper(node) {
+            return None;
+        }
+        let kept = *self.lock().get(slot(node))?;
+        (kept.fingerprint == fingerprint(fork, node)).then_some(kept.offset)
     }
 
     /// Remembers those of `nodes` that are worth it.
-    pub(crate) fn keep(&self, fork: u64, nodes: &[Node]) {
-        let mut upper = nodes.iter().filter(|node| is_upper(node)).peekable();
+    pub(crate) fn keep(&self, fork: u64, nodes: &[Placed]) {
+        let mut upper = nodes.iter().filter(|placed| is_upper(&placed.node)).peekable();
         if upper.peek().is_none() {
             return;
         }
         let mut slots = self.lock();
         if slots.is_empty() {
-            slots.resize(SLOTS, 0);
+            slots.resize(SLOTS, Slot::default());
         }
-        for node in upper {
+        for Placed { node, offset } in upper {
             if let Some(kept) = slots.get_mut(slot(node)) {
-                *kept = fingerprint(fork, node);
+                *kept = Slot { fingerprint: fingerprint(fork, node), offset: *offset };
             }
         }
     }
 
     /// Nothing is half changed between two statements that hold the lock.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

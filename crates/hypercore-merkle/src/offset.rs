@@ -7,7 +7,6 @@ use flat_tree::Index;
 use crate::error::TreeError;
 use crate::limits::add_sizes;
 use crate::lookup::NodeLookup;
-use crate::path::Path;
 use crate::tree::{Tree, stored};
 
 impl Tree {
@@ -77,28 +76,5 @@ impl Tree {
         };
         let end = add_sizes(start, size).ok_or(TreeError::SizeOverflow(leaf))?;
         Ok(start..end)
-    }
-
-    /// The same, for a caller that does not check the block itself: stored sizes are not trusted, as in
-    /// [`seek`](Self::seek).
-    ///
-    /// # Errors
-    /// As [`byte_range`](Self::byte_range); [`TreeError::DamagedNode`] for a node that its children contradict.
-    pub fn checked_byte_range<L: NodeLookup>(
-        &self,
-        lookup: &L,
-        block: u64,
-    ) -> Result<Range<u64>, TreeError<L::Error>> {
-        let range = self.byte_range(lookup, block)?;
-        let root = self.roots.iter().find(|root| root.index.end_block() > block);
-        let mut at = *root.ok_or(TreeError::MissingNode(Index::MAX))?;
-        let mut path = Path::default();
-        while !at.index.is_leaf() {
-            let children = path.descend(lookup, &at)?;
-            let (left, right) = children.ok_or(TreeError::MissingNode(at.index))?;
-            at = if block < left.index.end_block() { left } else { right };
-        }
-        path.check()?;
-        Ok(range)
     }
 }

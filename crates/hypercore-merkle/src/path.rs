@@ -7,14 +7,27 @@ use std::error::Error;
 use hypercore_crypto::{Hash, parent_hashes};
 
 use crate::error::TreeError;
-use crate::limits::add_sizes;
+use crate::limits::{SIZE_MAX, add_sizes};
 use crate::lookup::NodeLookup;
 use crate::node::Node;
 use crate::tree::{Tree, look_up, stored};
 
+/// A node of a tree, and where the bytes below it begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Placed {
+    /// The node.
+    pub node: Node,
+    /// The byte offset of its first block.
+    pub offset: u64,
+}
+
 impl Tree {
-    /// Whether a stored node is one of this tree: climbs, with the siblings stored beside the way, to the first node that
-    /// `is_proven`, or to a root. Gives the nodes above it, which are proven with it.
+    /// Whether a stored node is one of this tree, and where it begins: climbs, with the siblings stored beside the way,
+    /// to the first node that `is_proven` (which gives its byte offset), or to a root. Gives the node and those above
+    /// it, which are proven with it.
+    ///
+    /// That a parent hashes right proves what its children's sizes add up to, and not each. The caller confirms
+    /// the size of `node` itself, of a leaf by hashing the block; all others follow from it.
     ///
     /// # Errors
     /// [`TreeError::DamagedNode`] when it is not; [`TreeError::MissingNode`] when a node on the way is not stored;
@@ -23,14 +36,22 @@ impl Tree {
         &self,
         lookup: &L,
         node: Node,
-        is_proven: impl Fn(&Node) -> bool,
-    ) -> Result<Vec<Node>, TreeError<L::Error>> {
+        is_proven: impl Fn(&Node) -> Option<u64>,
+    ) -> Result<Vec<Placed>, TreeError<L::Error>> {
+        if node.size > SIZE_MAX {
+            return Err(TreeError::DamagedNode(node.index));
+        }
         let mut path = Path::default();
+        // With how many bytes of its parent's before it.
+        let mut way: Vec<(Node, u64)> = Vec::new();
         let mut at = node;
-        while !is_proven(&at) {
+        let mut offset = loop {
+            if let Some(offset) = is_proven(&at) {
+                break offset;
+            }
             if at.index.is_root_of(self.length) {
                 if self.roots.contains(&at) {
-                    break;
+                    break self.byte_offset(lookup, at.index)?;
                 }
                 return Err(TreeError::DamagedNode(at.index));
             }
@@ -38,13 +59,23 @@ impl Tree {
                 return Err(TreeError::DamagedNode(at.index));
             };
             let (sibling, parent) = (stored(lookup, sibling)?, stored(lookup, parent)?);
-            let (left, right) =
-                if at.index < sibling.index { (at, sibling) } else { (sibling, at) };
-            path.step(&parent, &left, &right)?;
+            if at.index < sibling.index {
+                path.step(&parent, &at, &sibling)?;
+                way.push((at, 0));
+            } else {
+                path.step(&parent, &sibling, &at)?;
+                way.push((at, sibling.size));
+            }
             at = parent;
-        }
+        };
         path.check()?;
-        Ok(path.parents)
+        let mut placed = vec![Placed { node: at, offset }];
+        for (node, before) in way.into_iter().rev() {
+            offset = add_sizes(offset, before).ok_or(TreeError::SizeOverflow(node.index))?;
+            placed.push(Placed { node, offset });
+        }
+        placed.reverse();
+        Ok(placed)
     }
 }
 
@@ -84,7 +115,7 @@ impl Path {
         Ok(())
     }
 
-    /// Whether all children hash into their parents; names the highest parent whose do not.
+    /// Whether all children hash into their parents; names a parent whose do not.
     pub(crate) fn check<E: Error + 'static>(&self) -> Result<(), TreeError<E>> {
         let hashes = parent_hashes(&self.children);
         match self.parents.iter().zip(hashes).find(|(parent, hash)| parent.hash != *hash) {

@@ -135,7 +135,7 @@ impl Tree {
     ) -> Result<Self, TreeError<L::Error>> {
         let tree = Self::load(lookup, fork, length)?;
         for root in &tree.roots {
-            self.prove_node(lookup, *root, |_| false)?;
+            self.prove_node(lookup, *root, |_| None)?;
         }
         Ok(tree)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hypercore_crypto::{CoreKey, DiscoveryKey, Hash};
 use hypercore_log::{
-    AuditProgress, AuditReport, BLOCK_LEN_MAX, Cleared, Log, LogError, RecoveryReport,
+    AuditProgress, AuditReport, BLOCK_LEN_MAX, Cleared, Get, Log, LogError, RecoveryReport,
     RepairProgress, RepairReport,
 };
 
@@ -139,11 +139,16 @@ impl Hypercore {
     /// stored is not what was signed; `Io` when the disk failed.
     pub async fn get(&self, index: u64) -> Result<Option<Bytes>> {
         Self::take_turn().await;
-        let short = self.shared.inline(|log, _| is_short_read(log, index))?;
-        if short {
-            self.shared.inline(|log, cipher| get(log, cipher, index))
-        } else {
-            self.shared.blocking(move |log, cipher| get(log, cipher, index)).await
+        let inline = self.shared.inline(|log, cipher| {
+            Ok(match log.get_up_to(index, INLINE_READ_LEN_MAX)? {
+                Get::Block(stored) => Some(Some(cipher.decrypt(index, stored)?)),
+                Get::Absent => Some(None),
+                Get::Longer => None,
+            })
+        })?;
+        match inline {
+            Some(block) => Ok(block),
+            None => self.shared.blocking(move |log, cipher| get(log, cipher, index)).await,
         }
     }
 
@@ -387,14 +392,6 @@ fn check_lens<B: AsRef<[u8]>>(blocks: &[B]) -> Result<()> {
         }
         None => Ok(()),
     }
-}
-
-fn is_short_read(log: &Log, index: u64) -> Result<bool> {
-    if log.byte_length() <= INLINE_READ_LEN_MAX || !log.has(index) {
-        return Ok(true);
-    }
-    let range = log.block_range(index)?;
-    Ok(range.end.saturating_sub(range.start) <= INLINE_READ_LEN_MAX)
 }
 
 fn get(log: &Log, cipher: &Cipher, index: u64) -> Result<Option<Bytes>> {
