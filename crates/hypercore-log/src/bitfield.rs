@@ -417,6 +417,12 @@ impl Bitfield {
         })
     }
 
+    /// Where the last page ends in the file that differs from it; 0 without one.
+    pub(crate) fn dirty_end(&self) -> u64 {
+        let last = self.dirty.last_below(u64::MAX);
+        last.map_or(0, |last| last.saturating_add(1).saturating_mul(PAGE_LEN as u64))
+    }
+
     /// Counts page `number` among those that differ from the file, whether it does or not.
     pub(crate) fn mark_page(&mut self, number: u64) {
         self.dirty.insert(only(number));

@@ -155,11 +155,20 @@ impl Log {
 
     /// Writes the pages of the bitfield that changed, and says whether there were any. Readers read on meanwhile:
     /// nobody but this writer wants the state for itself.
+    ///
+    /// What a file that just grew shows where nothing arrived may be anything, also bits of blocks that were never here.
+    /// So its new length is made durable before anything is written there.
     fn write_bitfield(&self) -> Result<bool, StorageError> {
+        let in_bitfield = StorageError::in_file(FileName::Bitfield);
+        let bitfield = &*self.stores.bitfield;
         let state = self.read_state();
+        let end = state.bitfield.dirty_end();
+        if end > bitfield.len().map_err(&in_bitfield)? {
+            bitfield.truncate(end).map_err(&in_bitfield)?;
+            self.stores.sync(FileName::Bitfield)?;
+        }
         for (offset, bytes) in state.bitfield.dirty_pages() {
-            let written = self.stores.bitfield.write_at(offset, &bytes);
-            written.map_err(StorageError::in_file(FileName::Bitfield))?;
+            bitfield.write_at(offset, &bytes).map_err(&in_bitfield)?;
         }
         Ok(state.bitfield.is_dirty())
     }

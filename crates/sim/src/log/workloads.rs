@@ -28,6 +28,7 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "clear", script: clear, modes: BOTH },
     Workload { name: "clear-refetch", script: clear_refetch, modes: BOTH },
     Workload { name: "downloads", script: downloads, modes: BOTH },
+    Workload { name: "gaps", script: gaps, modes: BOTH },
     Workload { name: "upgrades", script: upgrades, modes: BOTH },
     Workload { name: "reorganisation", script: reorganisation, modes: BOTH },
     Workload { name: "user-data", script: user_data, modes: BOTH },
@@ -166,6 +167,23 @@ fn downloads(random: &mut Random) -> Script {
             Step::Reopen,
             Step::Clear(5..6),
             fetch(5),
+            fetch(9),
+        ],
+    )
+}
+
+/// Headers that know of blocks whose bits no page of the bitfield has yet.
+fn gaps(random: &mut Random) -> Script {
+    let fetch = |block| Step::Fetch { source: 0, block };
+    reader(
+        random,
+        11,
+        vec![
+            Step::Upgrade { source: 0 },
+            Step::Checkpoint,
+            fetch(5),
+            fetch(0),
+            Step::Checkpoint,
             fetch(9),
         ],
     )
