@@ -11,6 +11,7 @@ use hypercore_crypto::{CoreKey, Hash, KeyPair, MANIFEST_VERSION_MAX, Manifest, P
 use zeroize::Zeroizing;
 
 use crate::seal::{Counts, SEAL_LEN};
+use crate::user_data::UserData;
 
 #[cfg(test)]
 mod tests;
@@ -92,92 +93,6 @@ pub(crate) struct ReorgHint {
     pub(crate) to: u64,
     /// Blocks that both share.
     pub(crate) ancestors: u64,
-}
-
-/// Values of the application, in order of insertion.
-///
-/// Bytes from disk may hold a key twice; [`get`](Self::get) and [`set`](Self::set) then mean the
-/// first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct UserData {
-    entries: Vec<(String, Vec<u8>)>,
-}
-
-impl UserData {
-    /// The value of `key`.
-    pub(crate) fn get(&self, key: &str) -> Option<&[u8]> {
-        let found = self.entries.iter().find(|(name, _)| name == key);
-        found.map(|(_, value)| value.as_slice())
-    }
-
-    /// Replaces the value of `key` in place, or appends it, or removes it for `None`; says whether that
-    /// changed anything.
-    ///
-    /// An empty value stays in the list; on disk it is the same as none, so an entry with it deletes the
-    /// key when it is replayed.
-    ///
-    /// # Source
-    /// formats.md section 9 (notes on user data).
-    pub(crate) fn set(&mut self, key: &str, value: Option<Vec<u8>>) -> bool {
-        let found = self.entries.iter().position(|(name, _)| name == key);
-        match (found.and_then(|at| self.entries.get_mut(at)), value) {
-            (Some((_, old)), Some(new)) => {
-                let changed = *old != new;
-                *old = new;
-                changed
-            }
-            (Some(_), None) => {
-                let mut seen = false;
-                self.entries.retain(|(name, _)| {
-                    let first = !seen && name == key;
-                    seen |= first;
-                    !first
-                });
-                true
-            }
-            (None, Some(new)) => {
-                self.entries.push((key.to_owned(), new));
-                true
-            }
-            (None, None) => false,
-        }
-    }
-
-    /// Keys and values in order.
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
-        self.entries.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
-    }
-
-    /// How many keys there are.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-}
-
-impl Encode for UserData {
-    fn encoded_len(&self) -> usize {
-        let lens = self
-            .entries
-            .iter()
-            .map(|(key, value)| buffer_len(key.len()).saturating_add(buffer_len(value.len())));
-        lens.fold(uint_len(self.entries.len() as u64), usize::saturating_add)
-    }
-
-    fn encode(&self, out: &mut Encoder) {
-        out.array(&self.entries, |out, (key, value)| {
-            out.string(key);
-            out.buffer(value);
-        });
-    }
-}
-
-impl Decode<'_> for UserData {
-    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        // Each key and each value has at least its length byte.
-        let entries =
-            input.array(2, |input| Ok((input.string()?.to_owned(), input.buffer()?.to_vec())))?;
-        Ok(Self { entries })
-    }
 }
 
 impl Encode for HeaderTree {
@@ -451,7 +366,7 @@ impl Encode for Header {
 }
 
 /// Bytes of a length and what follows it.
-fn buffer_len(len: usize) -> usize {
+pub(crate) fn buffer_len(len: usize) -> usize {
     uint_len(len as u64).saturating_add(len)
 }
 

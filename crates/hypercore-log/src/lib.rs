@@ -82,6 +82,7 @@ mod rewrite;
 mod seal;
 mod state;
 mod stores;
+mod user_data;
 mod writer;
 
 pub use append::{Appended, BLOCK_LEN_MAX};

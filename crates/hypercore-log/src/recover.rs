@@ -19,7 +19,7 @@ use crate::checkpoint::Version10Rhythm;
 use crate::commit::{Announced, GroupCommit};
 use crate::entry::Entry;
 use crate::error::{Corruption, LogError, OpenError, StorageError};
-use crate::header::{Header, HeaderTree, StoredKeyPair, UserData};
+use crate::header::{Header, HeaderTree, StoredKeyPair};
 use crate::log::{Log, Settings};
 use crate::nodes::Nodes;
 use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState, SlotState, Tail};
@@ -31,6 +31,7 @@ use crate::rewrite::{cut_oplog, rewrite_tail};
 use crate::seal::Counts;
 use crate::state::{State, node_offset};
 use crate::stores::{FileName, Stores};
+use crate::user_data::UserData;
 use crate::writer::Writer;
 
 /// What opening found, and what it did about it.

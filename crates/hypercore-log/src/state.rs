@@ -13,9 +13,10 @@ use crate::bitfield::{Bitfield, BitfieldError};
 use crate::commit::Announced;
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{Corruption, LogError, StorageError};
-use crate::header::{Header, HeaderTree, ReorgHint, UserData};
+use crate::header::{Header, HeaderTree, ReorgHint};
 use crate::nodes::{NODE_LEN, Nodes};
 use crate::stores::{FileName, Stores};
+use crate::user_data::UserData;
 
 /// Reorganisation hints a header keeps.
 ///

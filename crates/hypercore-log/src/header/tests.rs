@@ -182,31 +182,6 @@ fn secrets_are_not_printed() {
 }
 
 #[test]
-fn user_data_is_replaced_in_place_and_removed() {
-    let mut data = UserData::default();
-    assert!(!data.set("a", None));
-    assert!(data.set("a", Some(vec![1])));
-    assert!(data.set("b", Some(vec![2])));
-    assert!(!data.set("a", Some(vec![1])));
-    assert!(data.set("a", Some(vec![3])));
-    assert!(data.set("c", Some(vec![])));
-    let all: Vec<_> = data.iter().collect();
-    assert_eq!(all, [("a", &[3][..]), ("b", &[2]), ("c", &[])]);
-    assert!(data.set("a", None));
-    assert_eq!((data.get("a"), data.get("b"), data.len()), (None, Some(&[2][..]), 2));
-}
-
-#[test]
-fn of_a_key_that_is_there_twice_the_first_counts() {
-    let bytes = [2, 1, b'k', 1, 1, 1, b'k', 1, 2];
-    let mut data = UserData::decode(&mut Decoder::new(&bytes)).unwrap();
-    assert_eq!(data.to_vec(), bytes);
-    assert_eq!(data.get("k"), Some(&[1][..]));
-    assert!(data.set("k", None));
-    assert_eq!(data.get("k"), Some(&[2][..]));
-}
-
-#[test]
 fn headers_that_could_not_be_read_back_are_refused() {
     let mut header = sample();
     assert_eq!(header.check_len(), Ok(()));

@@ -12,7 +12,8 @@ use super::*;
 use crate::entry::{BitfieldUpdate, TreeUpgrade};
 use crate::fixture::{Fixture, hex};
 use crate::frame::parse_frame;
-use crate::header::{HeaderTree, SlotContent, UserData};
+use crate::header::{HeaderTree, SlotContent};
+use crate::user_data::UserData;
 
 fn store(bytes: &[u8]) -> RandomAccessMemory {
     let store = RandomAccessMemory::new();

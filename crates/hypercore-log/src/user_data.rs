@@ -1,0 +1,185 @@
+//! User data: an application's values beside the log, by key, in the order in which they were first set.
+//!
+//! Pure, and no slower than it has to be: an oplog of another program may set a hundred thousand keys, one after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use compact_encoding::{Decode, DecodeError, Decoder, Encode, Encoder, uint_len};
+
+use crate::header::buffer_len;
+
+/// Values of the application, in order of insertion.
+///
+/// Bytes from disk may hold a key twice; [`get`](Self::get) and [`set`](Self::set) then mean the
+/// first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UserData {
+    /// Keys and values by their place in the order.
+    entries: BTreeMap<u64, (Arc<str>, Vec<u8>)>,
+    /// The places of each key.
+    places: BTreeSet<(Arc<str>, u64)>,
+}
+
+impl UserData {
+    /// The first place of `key`.
+    fn place(&self, key: &str) -> Option<u64> {
+        let from = (Arc::from(key), 0);
+        let (found, place) = self.places.range(from..).next()?;
+        (**found == *key).then_some(*place)
+    }
+
+    /// Puts a key behind all others.
+    fn push(&mut self, key: &str, value: Vec<u8>) {
+        let key: Arc<str> = Arc::from(key);
+        let place = self.entries.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
+        self.places.insert((Arc::clone(&key), place));
+        self.entries.insert(place, (key, value));
+    }
+
+    /// The value of `key`.
+    pub(crate) fn get(&self, key: &str) -> Option<&[u8]> {
+        let (_, value) = self.entries.get(&self.place(key)?)?;
+        Some(value)
+    }
+
+    /// Replaces the value of `key` in place, or appends it, or removes it for `None`; says whether that
+    /// changed anything.
+    ///
+    /// An empty value stays in the list; on disk it is the same as none, so an entry with it deletes the
+    /// key when it is replayed.
+    ///
+    /// # Source
+    /// formats.md section 9 (notes on user data).
+    pub(crate) fn set(&mut self, key: &str, value: Option<Vec<u8>>) -> bool {
+        match (self.place(key), value) {
+            (Some(place), Some(new)) => match self.entries.get_mut(&place) {
+                Some((_, old)) if *old != new => {
+                    *old = new;
+                    true
+                }
+                _ => false,
+            },
+            (Some(place), None) => {
+                let removed = self.entries.remove(&place);
+                removed.is_some_and(|(key, _)| self.places.remove(&(key, place)))
+            }
+            (None, Some(new)) => {
+                self.push(key, new);
+                true
+            }
+            (None, None) => false,
+        }
+    }
+
+    /// Keys and values in order.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
+        self.entries.values().map(|(key, value)| (&**key, value.as_slice()))
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+impl Encode for UserData {
+    fn encoded_len(&self) -> usize {
+        let lens = self
+            .iter()
+            .map(|(key, value)| buffer_len(key.len()).saturating_add(buffer_len(value.len())));
+        lens.fold(uint_len(self.len() as u64), usize::saturating_add)
+    }
+
+    fn encode(&self, out: &mut Encoder) {
+        out.uint(self.len() as u64);
+        for (key, value) in self.iter() {
+            out.string(key);
+            out.buffer(value);
+        }
+    }
+}
+
+impl Decode<'_> for UserData {
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        // Each key and each value has at least its length byte.
+        let entries = input.array(2, |input| Ok((input.string()?, input.buffer()?.to_vec())))?;
+        let mut data = Self::default();
+        for (key, value) in entries {
+            data.push(key, value);
+        }
+        Ok(data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn user_data_is_replaced_in_place_and_removed() {
+        let mut data = UserData::default();
+        assert!(!data.set("a", None));
+        assert!(data.set("a", Some(vec![1])));
+        assert!(data.set("b", Some(vec![2])));
+        assert!(!data.set("a", Some(vec![1])));
+        assert!(data.set("a", Some(vec![3])));
+        assert!(data.set("c", Some(vec![])));
+        let all: Vec<_> = data.iter().collect();
+        assert_eq!(all, [("a", &[3][..]), ("b", &[2]), ("c", &[])]);
+        assert!(data.set("a", None));
+        assert_eq!((data.get("a"), data.get("b"), data.len()), (None, Some(&[2][..]), 2));
+    }
+
+    #[test]
+    fn of_a_key_that_is_there_twice_the_first_counts() {
+        let bytes = [2, 1, b'k', 1, 1, 1, b'k', 1, 2];
+        let mut data = UserData::decode(&mut Decoder::new(&bytes)).unwrap();
+        assert_eq!(data.to_vec(), bytes);
+        assert_eq!(data.get("k"), Some(&[1][..]));
+        assert!(data.set("k", None));
+        assert_eq!(data.get("k"), Some(&[2][..]));
+    }
+
+    #[test]
+    fn as_many_keys_as_an_oplog_can_hold_are_set_and_removed() {
+        let mut data = UserData::default();
+        let keys = 0..200_000_u32;
+        for key in keys.clone() {
+            assert!(data.set(&key.to_string(), Some(vec![1])));
+        }
+        assert_eq!(data.len(), keys.len());
+        for key in keys.rev() {
+            assert!(data.set(&key.to_string(), None));
+        }
+        assert_eq!(data, UserData::default());
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_list_of_pairs(
+            steps in proptest::collection::vec(("[ab]{0,2}", proptest::option::of(0_u8..3)), 0..40),
+        ) {
+            let mut data = UserData::default();
+            let mut list: Vec<(String, Vec<u8>)> = Vec::new();
+            for (key, value) in steps {
+                let value = value.map(|value| vec![value]);
+                let changed = data.set(&key, value.clone());
+                let before = list.clone();
+                let place = list.iter().position(|(name, _)| *name == key);
+                match (place, value) {
+                    (Some(at), Some(value)) => list[at].1 = value,
+                    (Some(at), None) => _ = list.remove(at),
+                    (None, Some(value)) => list.push((key.clone(), value)),
+                    (None, None) => {}
+                }
+                prop_assert_eq!(changed, list != before);
+                let all: Vec<_> = data.iter().collect();
+                let wanted: Vec<_> = list.iter().map(|(key, value)| (key.as_str(), &value[..])).collect();
+                prop_assert_eq!(all, wanted);
+                prop_assert_eq!(UserData::decode(&mut Decoder::new(&data.to_vec())).unwrap().to_vec(), data.to_vec());
+            }
+        }
+    }
+}
