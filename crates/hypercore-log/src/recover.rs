@@ -27,12 +27,16 @@ use crate::options::{Access, Create, OpenOptions, Rhythm};
 use crate::proven::Proven;
 use crate::repair::rebuild_roots;
 use crate::replay::{Replayed, replay};
-use crate::rewrite::{cut_oplog, rewrite_tail};
+use crate::rewrite::{cut_oplog, rewrite_tail, sync_all};
 use crate::seal::Counts;
 use crate::state::{State, node_offset};
 use crate::stores::{FileName, Stores};
 use crate::user_data::UserData;
 use crate::writer::Writer;
+
+/// Heads behind a flipped bit whose signatures are looked at. Of what was really signed the first holds; a hostile oplog
+/// can name any number.
+const HEADS_VERIFIED_MAX: usize = 16;
 
 /// What opening found, and what it did about it.
 ///
@@ -244,6 +248,10 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         return Ok(finish(stores, &options, header, signer, position, state, report));
     }
     let left_clean = file_len == ENTRIES_START;
+    if left_clean && header.counts.is_none() {
+        // Another program wrote this header, which may never have synced: JavaScript does not.
+        sync_all(&stores)?;
+    }
     if !left_clean && !planted(Bug::TailNotRewritten) {
         let old = Announced { fork: header.tree.fork, length: header.tree.length };
         let entries = loaded.entries.get(..kept.entries).unwrap_or_default();
@@ -293,12 +301,17 @@ fn was_signed(
     entries: &[Entry],
 ) -> Result<bool, OpenError> {
     let Some(manifest) = &state.manifest else { return Ok(false) };
+    let direct = Nodes::new(Arc::clone(stores), u64::MAX);
     let mut named: BTreeMap<Index, Node> = BTreeMap::new();
+    let mut heads = 0_usize;
     for entry in entries {
         let nodes = entry.tree_nodes.iter().flatten();
         named.extend(nodes.map(|node| (node.index, *node)));
         let Some(upgrade) = &entry.tree_upgrade else { continue };
-        let direct = Nodes::new(Arc::clone(stores), upgrade.length);
+        heads = heads.saturating_add(1);
+        if heads > HEADS_VERIFIED_MAX {
+            break;
+        }
         let mut roots = Vec::new();
         for index in full_roots(upgrade.length) {
             let root = match named.get(&index) {

@@ -226,7 +226,7 @@ impl Log {
                     next = piece.next;
                 } else {
                     let end = state.bitfield.find_first(true, next..length).unwrap_or(length);
-                    let Some(from) = self.next_leaf(next)? else { break };
+                    let Some(from) = self.next_leaf(&state, next)? else { break };
                     let end = end.min(from.saturating_add(STEP));
                     // Where the bitfield is known to have lost bits, also blocks whose bytes holes would show.
                     let lost_bits = state.stored_off != 0;
@@ -256,12 +256,12 @@ impl Log {
     }
 
     /// The first block at or after `block` whose leaf may be stored.
-    fn next_leaf(&self, block: u64) -> Result<Option<u64>, LogError> {
+    fn next_leaf(&self, state: &State, block: u64) -> Result<Option<u64>, LogError> {
         let leaf = block.saturating_mul(2);
         let stored = self.stores.tree.next_stored(leaf.saturating_mul(NODE_LEN));
         let stored = stored.map_err(StorageError::in_file(FileName::Tree))?;
         let in_file = stored.map(|range| range.start / NODE_LEN / 2);
-        let pending = self.read_state().nodes.next_pending(Index::new(leaf));
+        let pending = state.nodes.next_pending(Index::new(leaf));
         Ok(in_file.into_iter().chain(pending.map(|index| index / 2)).min().map(|at| at.max(block)))
     }
 

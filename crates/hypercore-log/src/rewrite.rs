@@ -3,8 +3,8 @@
 //! After a failed sync the system may show bytes that the medium lost and that no later sync writes, because it takes
 //! them for clean. What recovery read then says nothing about the medium. So the blocks, nodes, entries and the
 //! header that a writer opened with are written again, the very bytes that were verified, in bounded pieces, and
-//! synced: only then they count as durable. An oplog that ends where its entries start was left by a sync that
-//! succeeded, and needs none of this.
+//! synced: only then they count as durable. An oplog that ends where its entries start, behind a header of this
+//! engine, was left by a sync that succeeded, and needs none of this.
 //!
 //! Nothing here changes what a store shows.
 
@@ -25,6 +25,9 @@ use crate::oplog::{LoadedEntry, OplogPosition, SLOT_LEN};
 use crate::state::{State, tree_error};
 use crate::stores::{FileName, Stores};
 
+const FILES: [FileName; 5] =
+    [FileName::Data, FileName::Tree, FileName::Bitfield, FileName::Header, FileName::Oplog];
+
 /// Blocks whose nodes are computed and written together.
 const BLOCKS_PER_STEP: u64 = 4096;
 
@@ -43,8 +46,6 @@ pub(crate) fn rewrite_tail(
     mut old: Announced,
     entries: &[LoadedEntry],
 ) -> Result<(), LogError> {
-    const FILES: [FileName; 5] =
-        [FileName::Data, FileName::Tree, FileName::Bitfield, FileName::Header, FileName::Oplog];
     for name in FILES {
         let store = stores.file(name);
         // The length may be lost as well, and writing inside of it does not bring it back.
@@ -73,8 +74,12 @@ pub(crate) fn rewrite_tail(
         old = new;
     }
     rewrite_header(stores, position)?;
-    FILES.into_iter().try_for_each(|name| stores.sync(name))?;
-    Ok(())
+    Ok(sync_all(stores)?)
+}
+
+/// Syncs every store, the oplog last.
+pub(crate) fn sync_all(stores: &Stores) -> Result<(), StorageError> {
+    FILES.into_iter().try_for_each(|name| stores.sync(name))
 }
 
 /// Ends the oplog at `end`. What stood behind is zeros on the medium before the file gets shorter: a cut that is

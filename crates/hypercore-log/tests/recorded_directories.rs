@@ -3,7 +3,9 @@
 
 mod support;
 
-use hypercore_log::{Access, Log, LogError, OpenError, OpenOptions};
+use hypercore_log::{Access, FileName, Log, LogError, OpenError, OpenOptions, Stores};
+use random_access_storage::RandomAccess as _;
+use random_access_storage::testing::{Faults, FaultyDisk};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use support::fixture::{Fixture, hex};
@@ -168,5 +170,44 @@ fn a_lost_newer_header_is_reported() {
         let log = Log::open(Disk::with_files(&fixture.files).stores(), OpenOptions::new()).unwrap();
         assert!(log.recovery().damaged_slot.is_some(), "{name}");
         assert!(log.recovery().newer_header_lost, "{name}: {:?}", log.recovery());
+    }
+}
+
+/// JavaScript never syncs. What it left is shown to others as durable once it is open for writing, so it must be.
+#[test]
+fn what_javascript_left_is_durable_once_it_is_open_for_writing() {
+    let mut clean = 0;
+    for fixture in Fixture::all() {
+        if fixture.recorded["expected"]["opens"] != true {
+            continue;
+        }
+        let faults = Faults::none();
+        let files = FILES.map(|_| FaultyDisk::new(&faults));
+        for (name, file) in FILES.iter().zip(&files) {
+            let bytes = fixture.files.get(name.as_str()).cloned().unwrap_or_default();
+            file.write_at(0, &bytes).unwrap();
+            clean += u64::from(*name == FileName::Oplog && bytes.len() == 8192);
+        }
+        let log = Log::open(stores(&files), OpenOptions::new()).unwrap();
+        let (head, durable) = (log.head(), log.durable_length());
+        let left = files.each_ref().map(FaultyDisk::after_power_cut);
+        let found = Log::open(stores(&left), OpenOptions::new());
+        let found = found.unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
+        assert_eq!((found.head(), durable), (head.clone(), head.length), "{}", fixture.name);
+    }
+    assert!(clean >= 9, "only {clean} were left with an empty oplog");
+}
+
+fn stores(files: &[FaultyDisk; 5]) -> Stores {
+    let file = |name: FileName| {
+        let at = FILES.iter().position(|known| *known == name).expect("a file of a log");
+        Box::new(files[at].clone())
+    };
+    Stores {
+        oplog: file(FileName::Oplog),
+        header: file(FileName::Header),
+        tree: file(FileName::Tree),
+        bitfield: file(FileName::Bitfield),
+        data: file(FileName::Data),
     }
 }
