@@ -3,7 +3,7 @@
 use hypercore_merkle::{Leaf, Node};
 use random_access_storage::RandomAccess;
 
-use crate::blocks::write_blocks;
+use crate::blocks::{WRITE_LEN, write_blocks};
 use crate::commit::Unsynced;
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{LogError, StorageError};
@@ -27,7 +27,7 @@ pub(crate) const STORED_BLOCK_LEN_MAX: usize = BLOCK_LEN_MAX + 64;
 const ENTRY_NODES_MAX: usize = 512;
 
 /// Nodes put together for one write of the tree store.
-const WINDOW_NODES: usize = 16 * 1024;
+const WINDOW_NODES: usize = WRITE_LEN / NODE_BYTES;
 
 /// What an append made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,10 +108,10 @@ impl Log {
         let nodes = tree.append(leaves).map_err(|_| LogError::TooLong)?;
         let direct = self.options.rhythm == Rhythm::Bounded && nodes.len() > ENTRY_NODES_MAX;
 
-        let mut written = write_blocks(&*self.stores.data, offset, blocks);
+        let mut written = write_blocks(&*self.stores.data, offset, blocks, &mut writer.buffer);
         if direct && written.is_ok() {
             let first = old.length.saturating_mul(2);
-            written = write_nodes(&*self.stores.tree, first, &nodes);
+            written = write_nodes(&*self.stores.tree, first, &nodes, &mut writer.buffer);
         }
         if let Err(error) = &written {
             self.give_back_if_full(error, offset);
@@ -120,7 +120,8 @@ impl Log {
         let data_len = tree.byte_length().saturating_sub(offset);
         self.begin_sync(FileName::Data, offset, data_len);
         // Meanwhile the medium is at work.
-        let signature = self.sign(&writer, &tree)?;
+        let tree_hash = tree.hash();
+        let signature = self.sign(&writer, &tree, &tree_hash)?;
         let appended = Appended { length: tree.length(), byte_length: tree.byte_length() };
         let (entry_nodes, file_nodes) =
             if direct { (None, nodes) } else { (Some(nodes), Vec::new()) };
@@ -149,7 +150,7 @@ impl Log {
             let mut state = self.publish();
             self.apply(&mut state, entry, old)?;
             state.nodes.written(&file_nodes);
-            state.set_tree(tree);
+            state.set_hashed_tree(tree, tree_hash);
             // Before anybody sees the new head: who has seen it can flush it.
             self.commit.wrote(unsynced, state.announced())
         };
@@ -169,18 +170,19 @@ impl Log {
 
 /// Writes the nodes of an append whose first leaf is `first`, in the order they were made.
 ///
-/// Nearly all of them lie side by side from `first` on, in windows that are written whole; the gaps of
+/// Nearly all of them lie side by side from `first` on, in windows that are put together in `bytes` and written whole; the gaps of
 /// parents that are not complete become zeros, which is what is there. The few parents that begin before
 /// the window are written one by one.
 pub(crate) fn write_nodes(
     store: &dyn RandomAccess,
     first: u64,
     nodes: &[Node],
+    bytes: &mut Vec<u8>,
 ) -> Result<(), StorageError> {
     let in_tree = StorageError::in_file(FileName::Tree);
     let offset = |index: u64| index.saturating_mul(NODE_LEN);
     let mut window = first;
-    let mut bytes: Vec<u8> = Vec::new();
+    bytes.clear();
     for node in nodes {
         let index = node.index.get();
         let Some(place) = index.checked_sub(window) else {
@@ -189,7 +191,7 @@ pub(crate) fn write_nodes(
         };
         let mut place = usize::try_from(place).unwrap_or(usize::MAX);
         if place >= WINDOW_NODES {
-            store.write_at(offset(window), &bytes).map_err(&in_tree)?;
+            store.write_at(offset(window), bytes).map_err(&in_tree)?;
             bytes.clear();
             window = index;
             place = 0;
@@ -206,7 +208,7 @@ pub(crate) fn write_nodes(
     if bytes.is_empty() {
         return Ok(());
     }
-    store.write_at(offset(window), &bytes).map_err(&in_tree)
+    store.write_at(offset(window), bytes).map_err(&in_tree)
 }
 
 fn check_lens(blocks: &[&[u8]], max: usize) -> Result<(), LogError> {

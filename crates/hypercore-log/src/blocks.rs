@@ -2,7 +2,6 @@
 //!
 //! Knows where bytes go, not what they mean: offsets come from the tree, checks are the caller's.
 
-use std::io::IoSlice;
 use std::ops::Range;
 
 use random_access_storage::RandomAccess;
@@ -10,74 +9,44 @@ use random_access_storage::RandomAccess;
 use crate::error::{LogError, StorageError};
 use crate::stores::FileName;
 
-/// Blocks shorter than this are copied together before they are written: a system call's vector of many
-/// tiny pieces costs more than the copy.
-const COPIED_BELOW: usize = 4096;
-
-/// Bytes copied together at most.
-const COPY_LEN: usize = 256 * 1024;
-
-/// Blocks handed to one vectored write.
-const SLICES_PER_WRITE: usize = 512;
+/// Bytes that are put together for one write, of blocks as of nodes.
+pub(crate) const WRITE_LEN: usize = 256 * 1024;
 
 /// Bytes that are read as one block at most. Others may have written longer ones than this log takes, but a
 /// damaged size must not decide how much memory is asked for.
 const READ_LEN_MAX: usize = 256 * 1024 * 1024;
 
-/// Writes `blocks` one after another at `offset`.
+/// Writes `blocks` one after another at `offset`, by way of `buffer`.
+///
+/// All of them are copied, large ones as well: the buffer stays in the processor's cache, and the kernel takes bytes
+/// from one place several times as fast as from wherever the caller's blocks happen to lie.
 pub(crate) fn write_blocks(
     store: &dyn RandomAccess,
     offset: u64,
     blocks: &[&[u8]],
+    buffer: &mut Vec<u8>,
 ) -> Result<(), StorageError> {
-    let mut writer = BlockWriter { store, at: offset, copied: Vec::new() };
-    for group in blocks.chunks(SLICES_PER_WRITE) {
-        let total = group.iter().fold(0_usize, |total, block| total.saturating_add(block.len()));
-        if total < COPIED_BELOW.saturating_mul(group.len()) && group.len() > 1 {
-            group.iter().try_for_each(|block| writer.copy(block))?;
-        } else {
-            writer.write_vectored(group, total)?;
+    let in_data = StorageError::in_file(FileName::Data);
+    let mut at = offset;
+    buffer.clear();
+    for block in blocks {
+        let mut rest = *block;
+        while !rest.is_empty() {
+            if buffer.len() == WRITE_LEN {
+                store.write_at(at, buffer).map_err(&in_data)?;
+                at = at.saturating_add(buffer.len() as u64);
+                buffer.clear();
+            }
+            let room = WRITE_LEN.saturating_sub(buffer.len());
+            let (piece, after) = rest.split_at(room.min(rest.len()));
+            buffer.extend_from_slice(piece);
+            rest = after;
         }
     }
-    writer.flush()
-}
-
-/// Writes pieces one behind the other, small ones together.
-struct BlockWriter<'a> {
-    store: &'a dyn RandomAccess,
-    at: u64,
-    copied: Vec<u8>,
-}
-
-impl BlockWriter<'_> {
-    fn copy(&mut self, block: &[u8]) -> Result<(), StorageError> {
-        if self.copied.len().saturating_add(block.len()) > COPY_LEN {
-            self.flush()?;
-        }
-        self.copied.extend_from_slice(block);
-        Ok(())
+    if buffer.is_empty() {
+        return Ok(());
     }
-
-    fn write_vectored(&mut self, group: &[&[u8]], total: usize) -> Result<(), StorageError> {
-        self.flush()?;
-        if total > 0 {
-            let slices: Vec<IoSlice<'_>> = group.iter().map(|block| IoSlice::new(block)).collect();
-            let written = self.store.write_vectored_at(self.at, &slices);
-            written.map_err(StorageError::in_file(FileName::Data))?;
-            self.at = self.at.saturating_add(total as u64);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), StorageError> {
-        if !self.copied.is_empty() {
-            let written = self.store.write_at(self.at, &self.copied);
-            written.map_err(StorageError::in_file(FileName::Data))?;
-            self.at = self.at.saturating_add(self.copied.len() as u64);
-            self.copied.clear();
-        }
-        Ok(())
-    }
+    store.write_at(at, buffer).map_err(&in_data)
 }
 
 /// Reads a block. `None` when the store ends before it, or it can not be one.

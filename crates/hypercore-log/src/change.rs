@@ -75,7 +75,8 @@ impl Log {
             }
             (state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?, old)
         };
-        let signature = if length == 0 { None } else { Some(self.sign(&writer, &tree)?) };
+        let signature =
+            if length == 0 { None } else { Some(self.sign(&writer, &tree, &tree.hash())?) };
         if writer.header_lost {
             // Opening left standing what may belong to the lost header.
             self.poison_on_error(cut_oplog(&self.stores, writer.oplog.entries_end))?;

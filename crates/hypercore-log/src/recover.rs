@@ -395,6 +395,7 @@ fn finish(
         signer,
         tail_data_len: 0,
         version_10: Version10Rhythm::opened(has_manifest),
+        buffer: Vec::new(),
     };
     Log {
         stores,

@@ -128,7 +128,7 @@ fn rewrite_nodes(
             leaves.push(Leaf { size: leaf.size, hash: leaf.hash });
         }
         let nodes = tree.append(&leaves).map_err(|_| LogError::TooLong)?;
-        write_nodes(&*stores.tree, first.saturating_mul(2), &nodes)?;
+        write_nodes(&*stores.tree, first.saturating_mul(2), &nodes, &mut Vec::new())?;
     }
     Ok(())
 }

@@ -198,7 +198,13 @@ pub(crate) fn node_offset(index: u64) -> u64 {
 impl State {
     /// Makes `tree` the present one.
     pub(crate) fn set_tree(&mut self, tree: Tree) {
-        self.root_hash = Some(tree.hash());
+        let hash = tree.hash();
+        self.set_hashed_tree(tree, hash);
+    }
+
+    /// Makes `tree`, whose hash is `hash`, the present one.
+    pub(crate) fn set_hashed_tree(&mut self, tree: Tree, hash: Hash) {
+        self.root_hash = Some(hash);
         self.tree = tree;
     }
 

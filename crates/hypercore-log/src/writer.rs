@@ -2,7 +2,7 @@
 
 use std::sync::MutexGuard;
 
-use hypercore_crypto::{CoreKey, KeyPair};
+use hypercore_crypto::{CoreKey, Hash, KeyPair};
 use hypercore_merkle::Tree;
 
 use crate::canary::{Bug, planted};
@@ -34,6 +34,8 @@ pub(crate) struct Writer {
     /// Whether headers are sealed.
     pub(crate) seals: bool,
     pub(crate) version_10: Version10Rhythm,
+    /// Where blocks and nodes are put together for a write. Kept: fresh memory costs more than what is done with it.
+    pub(crate) buffer: Vec<u8>,
 }
 
 impl Writer {
@@ -75,13 +77,18 @@ impl Log {
         }
     }
 
-    /// Signs a tree with the key pair of this log.
-    pub(crate) fn sign(&self, writer: &Writer, tree: &Tree) -> Result<Vec<u8>, LogError> {
+    /// Signs a tree, whose hash is `hash`, with the key pair of this log.
+    pub(crate) fn sign(
+        &self,
+        writer: &Writer,
+        tree: &Tree,
+        hash: &Hash,
+    ) -> Result<Vec<u8>, LogError> {
         let signer = writer.signer.as_ref().ok_or(LogError::NotWritable)?;
         let state = self.read_state();
         let manifest = state.manifest.as_ref().ok_or(LogError::NotWritable)?;
         manifest
-            .sign(&self.key, signer, &tree.hash(), tree.length(), tree.fork())
+            .sign(&self.key, signer, hash, tree.length(), tree.fork())
             .map_err(|_| LogError::NotWritable)
     }
 
