@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hypercore::{BLOCK_LEN_MAX, Bytes, bytes::Buf as _};
+use memchr::{memchr, memrchr};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::failure::{Exit, Failure, Outcome};
@@ -18,9 +19,9 @@ use crate::failure::{Exit, Failure, Outcome};
 /// About how many bytes are appended with one signature.
 const BATCH_LEN: usize = 2 * 1024 * 1024;
 
-/// How many blocks are appended with one signature at most: each costs some 100 bytes of memory
-/// beside its content.
-pub(crate) const BATCH_BLOCKS_MAX: usize = 8 * 1024;
+/// How many blocks are appended with one signature at most: each costs some 250 bytes of memory
+/// beside its content, and two batches are there at a time.
+pub(crate) const BATCH_BLOCKS_MAX: usize = 16 * 1024;
 
 /// Bytes asked of the input at once.
 const READ_LEN: usize = 256 * 1024;
@@ -175,7 +176,7 @@ impl Source {
         loop {
             let more = self.read_some(&mut buffer, usize::MAX)?;
             let new = buffer.get(searched..).unwrap_or_default();
-            if let Some(newline) = new.iter().rposition(|byte| *byte == b'\n') {
+            if let Some(newline) = memrchr(b'\n', new) {
                 complete = searched.saturating_add(newline).saturating_add(1);
             }
             searched = buffer.len();
@@ -225,7 +226,7 @@ impl Source {
     /// Cuts off a line, and refuses one that is longer than a block.
     fn take_line(&mut self) -> Outcome<Bytes> {
         self.lines = self.lines.saturating_add(1);
-        let len = self.ready.iter().position(|byte| *byte == b'\n').unwrap_or(self.ready.len());
+        let len = memchr(b'\n', &self.ready).unwrap_or(self.ready.len());
         if len > BLOCK_LEN_MAX {
             let (name, line) = (&self.name, self.lines);
             let message = format!(

@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hypercore::{BLOCK_LEN_MAX, Bytes, Create, Hypercore, Manifest};
+use hypercore::{BLOCK_LEN_MAX, Bytes, Create, Durability, Hypercore, Manifest};
 use serde::Serialize;
 
 use super::{builder, close, opened, refuse_foreign, refuse_read_only, refuse_without_key};
-use crate::args::{AppendArgs, Common, NewArgs};
+use crate::args::{AppendArgs, Common, DurabilityArg, NewArgs};
 use crate::commands::describe;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
@@ -76,7 +76,14 @@ pub(super) async fn append(common: &Common, args: &AppendArgs, out: &mut Output)
         total = total.zip(len).map(|(total, len)| total.saturating_add(len));
     }
     refuse_foreign(&args.dir)?;
-    let log = opened(builder(common, &args.dir).create(Create::IfMissing), &args.dir, out).await?;
+    let mut options = builder(common, &args.dir).create(Create::IfMissing);
+    // Much is synced in large steps and not batch by batch, always before it is told of.
+    let in_steps = matches!(common.durability, DurabilityArg::Immediate)
+        && total.is_some_and(|total| total > STEP_LEN);
+    if in_steps {
+        options = options.durability(Durability::Eventual);
+    }
+    let log = opened(options, &args.dir, out).await?;
     refuse_without_key(&log, &args.dir)?;
 
     let mut work = Work {
@@ -85,12 +92,17 @@ pub(super) async fn append(common: &Common, args: &AppendArgs, out: &mut Output)
         out,
         pending: Vec::new(),
         pending_len: 0,
+        in_steps,
+        step: Step::default(),
         appended: 0,
         bytes: 0,
         progress: Progress::new(out.quiet, "appending", Unit::Bytes, total),
         read_before: 0,
     };
     let result = work.files(&files, cut).await;
+    // Also after a failure: what came before it counts.
+    let ended = work.end_step().await;
+    let result = result.and(ended);
     work.progress.end();
     let (appended, bytes) = (work.appended, work.bytes);
     if let Err(failure) = result {
@@ -140,6 +152,10 @@ struct Work<'a> {
     /// Blocks of small files, gathered for one batch.
     pending: Vec<Bytes>,
     pending_len: u64,
+    /// Whether batches are only synced at the end of each step.
+    in_steps: bool,
+    step: Step,
+    /// What anybody may be told of.
     appended: u64,
     bytes: u64,
     progress: Progress,
@@ -147,22 +163,46 @@ struct Work<'a> {
     read_before: u64,
 }
 
+/// What was appended and not told of yet.
+#[derive(Default)]
+struct Step {
+    blocks: u64,
+    bytes: u64,
+}
+
 /// Small files are gathered until they have so many bytes.
 const GATHER_LEN: u64 = 2 * 1024 * 1024;
+
+/// The next blocks are read beside an append of at most so many bytes: two batches are in memory then.
+const BESIDE_LEN_MAX: u64 = 2 * GATHER_LEN;
+
+/// Bytes of a step, which is synced as a whole.
+const STEP_LEN: u64 = 32 * 1024 * 1024;
 
 impl Work<'_> {
     async fn files(&mut self, files: &[PathBuf], cut: Cut) -> Outcome {
         for file in files {
             let mut source = Source::open(file, cut)?;
-            while let Some(blocks) = source.next_batch()? {
+            let mut next = source.next_batch()?;
+            while let Some(blocks) = next {
                 for block in blocks {
                     self.pending_len = self.pending_len.saturating_add(block.len() as u64);
                     self.pending.push(block);
                 }
-                let is_full = self.pending.len() >= BATCH_BLOCKS_MAX;
-                if is_full || source.is_pipe() || self.pending_len >= GATHER_LEN {
-                    self.hand_over().await?;
-                }
+                let is_full =
+                    self.pending.len() >= BATCH_BLOCKS_MAX || self.pending_len >= GATHER_LEN;
+                next = if is_full && !source.is_pipe() && self.pending_len <= BESIDE_LEN_MAX {
+                    // A thread appends; meanwhile this one reads and cuts.
+                    let (handed_over, next) =
+                        tokio::join!(self.hand_over(), async { source.next_batch() });
+                    handed_over?;
+                    next?
+                } else {
+                    if is_full || source.is_pipe() {
+                        self.hand_over().await?;
+                    }
+                    source.next_batch()?
+                };
                 self.progress.set(self.read_before.saturating_add(source.read()));
             }
             self.read_before = self.read_before.saturating_add(source.read());
@@ -170,6 +210,7 @@ impl Work<'_> {
         self.hand_over().await
     }
 
+    /// Appends what was gathered, as one batch.
     async fn hand_over(&mut self) -> Outcome {
         let blocks = std::mem::take(&mut self.pending);
         let len = std::mem::take(&mut self.pending_len);
@@ -178,8 +219,22 @@ impl Work<'_> {
         }
         let count = blocks.len() as u64;
         self.log.append_owned(blocks).await.map_err(|error| Failure::log(self.dir, &error))?;
-        self.appended = self.appended.saturating_add(count);
-        self.bytes = self.bytes.saturating_add(len);
+        self.step.blocks = self.step.blocks.saturating_add(count);
+        self.step.bytes = self.step.bytes.saturating_add(len);
+        if self.in_steps && self.step.bytes < STEP_LEN { Ok(()) } else { self.end_step().await }
+    }
+
+    /// Tells of what was appended, once it is as durable as was asked for.
+    async fn end_step(&mut self) -> Outcome {
+        let Step { blocks, bytes } = std::mem::take(&mut self.step);
+        if blocks == 0 {
+            return Ok(());
+        }
+        if self.in_steps {
+            self.log.flush().await.map_err(|error| Failure::log(self.dir, &error))?;
+        }
+        self.appended = self.appended.saturating_add(blocks);
+        self.bytes = self.bytes.saturating_add(bytes);
         let (dir, appended) = (self.dir.display(), self.appended);
         self.out.detail(format_args!("{dir}: {appended} blocks appended so far"));
         Ok(())
