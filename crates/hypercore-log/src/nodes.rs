@@ -203,13 +203,13 @@ impl Nodes {
         self.with_group(Group::number_of(index), |group| group.node(index))
     }
 
-    /// The way from the leaf of a block to the top of its group. `None` when not all of the group is in the file, or
-    /// not all of the way.
+    /// The way from the leaf of a block to the top of its group, as the file has it: where newer nodes are pending it
+    /// leads to none that was proven. `None` when not all of the group is in the file, or not all of the way.
     pub(crate) fn way(&self, block: u64) -> Result<Option<Way>, StorageError> {
         let Some(leaf) = Index::leaf(block) else { return Ok(None) };
         let number = Group::number_of(leaf);
         let end_block = number.saturating_add(1).saturating_mul(GROUP_NODES / 2);
-        if end_block > self.visible_length.min(self.file_length) || self.is_any_pending(number) {
+        if end_block > self.visible_length.min(self.file_length) {
             return Ok(None);
         }
         self.with_group(number, |group| group.way(leaf))
@@ -222,11 +222,6 @@ impl Nodes {
         {
             group.keep_proven(way);
         }
-    }
-
-    fn is_any_pending(&self, group: u64) -> bool {
-        let first = Index::new(group.saturating_mul(GROUP_NODES));
-        self.next_pending(first).is_some_and(|index| index / GROUP_NODES == group)
     }
 
     fn with_group<T>(

@@ -41,9 +41,9 @@ impl Tree {
         if node.size > SIZE_MAX {
             return Err(TreeError::DamagedNode(node.index));
         }
-        let mut path = Path::default();
+        let mut path = Path::new();
         // With how many bytes of its parent's before it.
-        let mut way: Vec<(Node, u64)> = Vec::new();
+        let mut way: Vec<(Node, u64)> = Vec::with_capacity(LEVELS);
         let mut at = node;
         let mut offset = loop {
             if let Some(offset) = is_proven(&at) {
@@ -79,14 +79,21 @@ impl Tree {
     }
 }
 
+/// Levels that a way has room for at once: those of 2^20 blocks and more.
+const LEVELS: usize = 24;
+
 /// The parents on the way, and what their children hash into.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Path {
     parents: Vec<Node>,
     children: Vec<(u64, Hash, Hash)>,
 }
 
 impl Path {
+    pub(crate) fn new() -> Self {
+        Self { parents: Vec::with_capacity(LEVELS), children: Vec::with_capacity(LEVELS) }
+    }
+
     /// The children of `parent`, if both are stored; their sizes add up to its own.
     pub(crate) fn descend<L: NodeLookup>(
         &mut self,

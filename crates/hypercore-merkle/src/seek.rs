@@ -73,7 +73,7 @@ impl Tree {
             rest = rest.saturating_sub(size);
         }
         let Some(mut at) = within else { return Ok(Seek::OutOfBounds) };
-        let mut path = Path::default();
+        let mut path = Path::new();
         while !at.index.is_leaf() {
             let Some((left, right)) = path.descend(lookup, &at)? else {
                 path.check()?;
