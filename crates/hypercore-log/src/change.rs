@@ -77,15 +77,48 @@ impl Log {
         };
         let signature =
             if length == 0 { None } else { Some(self.sign(&writer, &tree, &tree.hash())?) };
-        if writer.header_lost {
-            // Opening left standing what may belong to the lost header.
-            self.poison_on_error(cut_oplog(&self.stores, writer.oplog.entries_end))?;
-        }
+        let old =
+            if writer.header_lost { self.leave_lost_head(&mut writer, &tree, old)? } else { old };
         self.settle_direct_nodes(&mut writer)?;
         let end = NewEnd { tree, ancestors: length, nodes: Vec::new(), signature };
         let head = self.replace_end(&mut writer, end, old)?;
         writer.header_lost = false;
         Ok(head)
+    }
+
+    /// Begins the fork of `new`, with all blocks that are here, where the newest head is lost.
+    ///
+    /// What shows that it is lost must stay until the fork is on stable storage. A lost header shows in its slot, and what
+    /// it may have had in the oplog would count again behind the next one. A damaged entry shows in the oplog itself, maybe behind
+    /// others that hold: a header makes all of them old.
+    fn leave_lost_head(
+        &self,
+        writer: &mut Writer,
+        new: &Tree,
+        old: Announced,
+    ) -> Result<Announced, LogError> {
+        if self.recovery.newer_header_lost {
+            // Opening left standing what may belong to the lost header.
+            self.poison_on_error(cut_oplog(&self.stores, writer.oplog.entries_end))?;
+            return Ok(old);
+        }
+        let Announced { length, .. } = old;
+        let fork = new.fork();
+        let tree = {
+            let state = self.read_state();
+            state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?
+        };
+        let signature =
+            if length == 0 { None } else { Some(self.sign(writer, &tree, &tree.hash())?) };
+        let upgrade = TreeUpgrade { fork, ancestors: length, length, signature };
+        {
+            let mut state = self.publish();
+            let entry = Entry { tree_upgrade: Some(upgrade), ..Entry::default() };
+            self.apply(&mut state, entry, old)?;
+            state.set_tree(tree);
+        }
+        self.write_checkpoint(writer)?;
+        Ok(Announced { fork, length })
     }
 
     /// Replaces what follows the ancestors of `end`, and gives back the space of the blocks that were there.

@@ -89,8 +89,9 @@ impl Log {
         self.settle(self.commit.newest())?;
         if !writer.has_tail() {
             // A header that is torn, or whose sync fails, must leave an entry of the one before in front: that
-            // tells it from a damaged one, and an oplog that was left clean from one that was not.
-            if self.options.rhythm == Rhythm::Bounded {
+            // tells it from a damaged one, and an oplog that was left clean from one that was not. Where a head is lost
+            // what stands there tells that, and a torn header may look damaged as well.
+            if self.options.rhythm == Rhythm::Bounded && !writer.header_lost {
                 self.write_entry(writer, &Entry::default())?;
             }
             // Also, the cut after the last header may not be on the medium yet. Were it lost and the next header

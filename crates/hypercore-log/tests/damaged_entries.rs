@@ -2,9 +2,10 @@
 
 mod support;
 
-use hypercore_log::{Access, Create, FileName, Log, LogError, OpenOptions};
+use hypercore_log::{Access, Create, FileName, Log, LogError, OpenOptions, Stores};
 use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
-use random_access_storage::RandomAccess as _;
+use random_access_storage::testing::{Fault, Faults, FaultyDisk};
+use random_access_storage::{RandomAccess as _, SyncScope};
 use support::{Disk, assert_sound, block, create, reopen};
 
 fn look(disk: &Disk) -> Log {
@@ -119,4 +120,63 @@ fn a_copy_that_lost_its_newest_header_goes_on() {
     assert!(!log.recovery().lost_something(), "{:?}", log.recovery());
     assert_eq!(log.get(4).unwrap(), from.get(4).unwrap());
     assert!(log.audit(&mut |_| {}).unwrap().is_ok());
+}
+
+/// The log that is left where the truncation which settles a lost head fails at any call: of a kill, and of a power cut.
+#[test]
+fn a_lost_head_is_not_forgotten_before_the_new_fork_is_there() {
+    let whole = killed();
+    let len = whole.file(FileName::Oplog).len().unwrap();
+    for at in [8192 + 2, len - 40] {
+        let disk = whole.snapshot();
+        let byte = disk.bytes(FileName::Oplog)[at as usize];
+        disk.file(FileName::Oplog).write_at(at, &[byte ^ 4]).unwrap();
+        for keep in [0, 1] {
+            let mut nth = 1;
+            let mut blocked = 0;
+            loop {
+                let faults = Faults::none();
+                let files = support::FILES.map(|name| {
+                    let file = FaultyDisk::new(&faults);
+                    file.write_at(0, &disk.bytes(name)).unwrap();
+                    file.sync(SyncScope::All).unwrap();
+                    file
+                });
+                let log = Log::open(stores(&files), OpenOptions::new()).unwrap();
+                let length = log.length() - keep;
+                faults.set(nth, Fault::Io);
+                let _ = log.truncate(length, Some(3));
+                drop(log);
+                faults.clear();
+                let cut = files.each_ref().map(FaultyDisk::after_power_cut);
+                for left in [cut, files] {
+                    let log = Log::open(stores(&left), OpenOptions::new()).unwrap();
+                    match log.append(&[b"other"]) {
+                        Err(LogError::HeaderLost) => blocked += 1,
+                        Ok(_) => assert_eq!(log.fork(), 3, "call {nth}, byte {at}"),
+                        Err(error) => panic!("call {nth}, byte {at}: {error}"),
+                    }
+                }
+                if !faults.fired() {
+                    break;
+                }
+                nth += 1;
+            }
+            assert!(nth > 5 && blocked > 1, "{nth} calls, {blocked} blocked");
+        }
+    }
+}
+
+fn stores(files: &[FaultyDisk; 5]) -> Stores {
+    let file = |name: FileName| {
+        let at = support::FILES.iter().position(|known| *known == name).expect("a file of a log");
+        Box::new(files[at].clone())
+    };
+    Stores {
+        oplog: file(FileName::Oplog),
+        header: file(FileName::Header),
+        tree: file(FileName::Tree),
+        bitfield: file(FileName::Bitfield),
+        data: file(FileName::Data),
+    }
 }
