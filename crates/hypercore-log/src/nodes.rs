@@ -159,8 +159,12 @@ impl Nodes {
     pub(crate) fn clear_pending(&mut self) {
         let pending = std::mem::take(&mut self.pending);
         self.file_length = self.visible_length;
-        self.truncated_to = None;
-        self.refresh(pending.into_iter());
+        if self.truncated_to.take().is_some() {
+            // A look-up since the truncation may have read what the file still had behind the cut.
+            self.forget_cache();
+        } else {
+            self.refresh(pending.into_iter());
+        }
     }
 
     /// `nodes` were written to the file directly.
@@ -405,4 +409,30 @@ pub(crate) fn encode(node: Option<&Node>) -> [u8; NODE_BYTES] {
         hash.copy_from_slice(node.hash.as_bytes());
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use random_access_memory::RandomAccessMemory;
+
+    #[test]
+    fn what_is_read_between_a_truncation_and_its_cut_is_forgotten() {
+        let file = || Box::new(RandomAccessMemory::new());
+        let (oplog, header, tree, bitfield, data) = (file(), file(), file(), file(), file());
+        let stores = Arc::new(Stores { oplog, header, tree, bitfield, data });
+        let at = |index| Index::new(index);
+        for index in 0..127 {
+            let node = Node { index: at(index), size: 1, hash: Hash::from_bytes([1; 32]) };
+            stores.tree.write_at(index * NODE_LEN, &encode(Some(&node))).unwrap();
+        }
+        let mut nodes = Nodes::new(Arc::clone(&stores), 64);
+        nodes.truncate(40);
+        // Beside it stands the node above blocks 32 to 63, which goes.
+        assert!(nodes.node(at(70)).unwrap().is_some());
+        stores.tree.truncate(stored_len(40)).unwrap();
+        nodes.clear_pending();
+        nodes.grow(64, true);
+        assert_eq!(nodes.node(at(95)).unwrap(), None);
+    }
 }
