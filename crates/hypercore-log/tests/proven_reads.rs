@@ -38,6 +38,16 @@ fn read_damaged(case: &str, log: &Log) -> usize {
             Err(LogError::Corrupt(_) | LogError::CorruptBlock { .. }) => errors += 1,
             Err(error) => panic!("{case}: block {index}: {error:?}"),
         }
+        // Blocks 41 and 103 are empty, all others have 6 bytes.
+        let before = index - u64::from(index > 41) - u64::from(index > 103);
+        match log.seek(before * 6 + 2, 0) {
+            Ok(found) => {
+                let block = if matches!(index, 41 | 103) { index + 1 } else { index };
+                assert_eq!(found, Some((block, 2)), "{case}: seek {index}");
+            }
+            Err(LogError::Corrupt(_)) => {}
+            Err(error) => panic!("{case}: seek {index}: {error:?}"),
+        }
     }
     errors
 }
@@ -99,6 +109,11 @@ fn assert_blocks(case: &str, log: &Log, wanted: &[Vec<u8>]) {
         assert_eq!(log.get(index).unwrap().as_ref(), Some(wanted), "{case}: block {index}");
         let range = offset..offset + wanted.len() as u64;
         assert_eq!(log.block_range(index).unwrap(), range, "{case}: block {index}");
+        if !range.is_empty() {
+            let last = range.end - 1 - range.start;
+            let found = log.seek(range.end - 1, 0).unwrap();
+            assert_eq!(found, Some((index, last)), "{case}: seek {index}");
+        }
         offset = range.end;
     }
     for (index, wanted) in wanted.iter().enumerate().rev() {

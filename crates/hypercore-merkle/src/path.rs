@@ -94,6 +94,12 @@ impl Path {
         Self { parents: Vec::with_capacity(LEVELS), children: Vec::with_capacity(LEVELS) }
     }
 
+    /// Begins anew.
+    pub(crate) fn clear(&mut self) {
+        self.parents.clear();
+        self.children.clear();
+    }
+
     /// The children of `parent`, if both are stored; their sizes add up to its own.
     pub(crate) fn descend<L: NodeLookup>(
         &mut self,

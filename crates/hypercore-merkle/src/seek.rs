@@ -11,7 +11,7 @@ use flat_tree::{Index, full_roots};
 use crate::error::TreeError;
 use crate::lookup::NodeLookup;
 use crate::node::Node;
-use crate::path::Path;
+use crate::path::{Path, Placed};
 use crate::tree::{Tree, look_up, stored};
 
 /// Where a byte was found.
@@ -56,47 +56,72 @@ impl Tree {
         bytes: u64,
         padding: u64,
     ) -> Result<Seek, TreeError<L::Error>> {
+        self.seek_proven(lookup, bytes, padding, |_| None).map(|(seek, _)| seek)
+    }
+
+    /// The same, where a node that `is_proven` (which gives its byte offset) needs no proof of what is above it. Gives
+    /// the nodes on the way that were proven, too.
+    ///
+    /// # Errors
+    /// Those of [`seek`](Self::seek).
+    pub fn seek_proven<L: NodeLookup>(
+        &self,
+        lookup: &L,
+        bytes: u64,
+        padding: u64,
+        is_proven: impl Fn(&Node) -> Option<u64>,
+    ) -> Result<(Seek, Vec<Placed>), TreeError<L::Error>> {
         if bytes == 0 {
-            return Ok(Seek::Found { block: 0, offset: 0 });
+            return Ok((Seek::Found { block: 0, offset: 0 }, Vec::new()));
         }
         let mut rest = i128::from(bytes);
+        let mut begin = 0_u64;
         let mut within = None;
         for root in &self.roots {
             let size = unpadded(root, padding);
             if rest == size {
-                return Ok(Seek::Found { block: root.index.end_block(), offset: 0 });
+                return Ok((Seek::Found { block: root.index.end_block(), offset: 0 }, Vec::new()));
             }
             if rest < size {
                 within = Some(*root);
                 break;
             }
             rest = rest.saturating_sub(size);
+            begin = begin.saturating_add(root.size);
         }
-        let Some(mut at) = within else { return Ok(Seek::OutOfBounds) };
+        let Some(mut at) = within else { return Ok((Seek::OutOfBounds, Vec::new())) };
         let mut path = Path::new();
-        while !at.index.is_leaf() {
+        let mut proven: Vec<Placed> = Vec::new();
+        let found = loop {
+            if at.index.is_leaf() {
+                let block = at.index.first_block();
+                let offset = u64::try_from(rest);
+                break offset.map_or(Seek::OutOfBounds, |offset| Seek::Found { block, offset });
+            }
+            if is_proven(&at) == Some(begin) {
+                // It holds the byte, and whatever led here, the rest follows from where it begins.
+                path.clear();
+                proven.clear();
+            }
             let Some((left, right)) = path.descend(lookup, &at)? else {
-                path.check()?;
-                return Ok(Seek::Narrowed { blocks: at.index.first_block()..at.index.end_block() });
+                break Seek::Narrowed { blocks: at.index.first_block()..at.index.end_block() };
             };
+            // Its hash covers its size, which that of its parent does not.
+            proven.push(Placed { node: at, offset: begin });
             let size = unpadded(&left, padding);
             if rest == size {
-                path.check()?;
-                return Ok(Seek::Found { block: left.index.end_block(), offset: 0 });
+                break Seek::Found { block: left.index.end_block(), offset: 0 };
             }
             if rest < size {
                 at = left;
             } else {
                 rest = rest.saturating_sub(size);
+                begin = begin.saturating_add(left.size);
                 at = right;
             }
-        }
+        };
         path.check()?;
-        let at = at.index;
-        Ok(match u64::try_from(rest) {
-            Ok(offset) => Seek::Found { block: at.first_block(), offset },
-            Err(_) => Seek::OutOfBounds,
-        })
+        Ok((found, proven))
     }
 
     /// The node to answer a seek with in a tree of `length` blocks, of which this is the head:
