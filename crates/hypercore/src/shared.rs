@@ -195,8 +195,13 @@ impl Shared {
 
     /// Makes everything written so far durable.
     pub(crate) async fn flush(self: &Arc<Self>) -> Result<()> {
-        self.background.begin_flush();
-        self.blocking_write(|log, _| Ok(log.flush()?)).await
+        let shared = Arc::clone(self);
+        self.blocking_write(move |log, _| {
+            // Not before: a runtime that takes no more work leaves the flush to the background.
+            shared.background.begin_flush();
+            Ok(log.flush()?)
+        })
+        .await
     }
 
     /// Makes durable what is not, and shortens a long oplog, on a blocking thread.

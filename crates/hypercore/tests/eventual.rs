@@ -249,3 +249,18 @@ fn a_log_that_goes_with_its_runtime_is_flushed() {
         assert!(counting.syncs() > before, "round {round}: dropped after");
     }
 }
+
+/// The caller is told that it was not flushed; dropping the log does it all the same.
+#[test]
+fn a_flush_that_its_runtime_refused_leaves_the_log_to_be_flushed() {
+    let counting = Counting::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let log = runtime.block_on(counting.open());
+    runtime.block_on(log.append("x")).unwrap();
+    drop(runtime);
+    let before = counting.syncs();
+    let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    other.block_on(log.flush()).unwrap_err();
+    drop(log);
+    assert!(counting.syncs() > before);
+}
