@@ -133,7 +133,8 @@ fn refuse_foreign(dir: &Path) -> Outcome {
         return Ok(());
     }
     let Ok(mut entries) = std::fs::read_dir(dir) else { return Ok(()) };
-    if entries.next().is_none() {
+    // Looked for once more: another process may just have made a log there.
+    if entries.next().is_none() || std::fs::exists(dir.join("oplog")).unwrap_or(true) {
         return Ok(());
     }
     Err(Failure::new(
