@@ -308,10 +308,12 @@ impl Cache {
     }
 
     fn keep_upper(&mut self, node: Node) {
-        if self.upper.is_empty() {
-            self.upper.resize(UPPER_CACHED, None);
+        let at = upper_slot(node.index);
+        if at >= self.upper.len() {
+            // A short log takes little memory.
+            self.upper.resize(at.saturating_add(1).next_power_of_two(), None);
         }
-        if let Some(slot) = self.upper.get_mut(upper_slot(node.index)) {
+        if let Some(slot) = self.upper.get_mut(at) {
             *slot = Some(node);
         }
     }
@@ -434,5 +436,6 @@ mod tests {
         nodes.clear_pending();
         nodes.grow(64, true);
         assert_eq!(nodes.node(at(95)).unwrap(), None);
+        assert!(nodes.lock_cache().upper.len() <= 4, "memory follows from the length");
     }
 }

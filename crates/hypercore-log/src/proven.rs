@@ -18,7 +18,7 @@ const UPPER: u64 = 31;
 /// Nodes of depth 5 and up that were proven, each with its fork.
 #[derive(Debug, Default)]
 pub(crate) struct Proven {
-    /// By index. Empty until the first one is kept.
+    /// By index, as far as any was kept.
     slots: Mutex<Vec<Slot>>,
 }
 
@@ -47,11 +47,13 @@ impl Proven {
             return;
         }
         let mut slots = self.lock();
-        if slots.is_empty() {
-            slots.resize(SLOTS, Slot::default());
-        }
         for Placed { node, offset } in upper {
-            if let Some(kept) = slots.get_mut(slot(node)) {
+            let at = slot(node);
+            if at >= slots.len() {
+                // A short log takes little memory.
+                slots.resize(at.saturating_add(1).next_power_of_two(), Slot::default());
+            }
+            if let Some(kept) = slots.get_mut(at) {
                 *kept = Slot { fingerprint: fingerprint(fork, node), offset: *offset };
             }
         }
