@@ -19,8 +19,8 @@ use crate::shared::{Settling, Shared};
 pub const EVENTUAL_FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// About how many bytes of entries inline writes may add to the oplog before the background
-/// checkpoints. Well below the 1 MiB at which the engine does so by itself.
-const TAIL_LEN_MAX: u64 = 256 * 1024;
+/// checkpoints. Below the 1 MiB at which the engine does so by itself.
+const TAIL_LEN_MAX: u64 = 768 * 1024;
 
 /// What an inline write adds to the oplog beside its blocks: signature, frame, roots.
 const TAIL_LEN_PER_WRITE: u64 = 256;
