@@ -258,7 +258,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         rewrite_tail(&stores, &mut state, &position, old, entries).map_err(open_error)?;
     }
     let bounded = options.rhythm == Rhythm::Bounded;
-    if report.lost_head() && signer.is_some() && bounded {
+    if report.lost_head() && may_be_signed_here(&header, signer.as_ref()) && bounded {
         // Nothing is cut: what is left of the later state may still help whoever mends this.
         return Ok(finish(stores, &options, header, signer, position, state, report));
     }
@@ -388,7 +388,9 @@ fn finish(
     let has_manifest = header.manifest.is_some();
     let bounded = options.rhythm == Rhythm::Bounded;
     let writer = Writer {
-        header_lost: recovery.lost_head() && signer.is_some() && bounded,
+        header_lost: recovery.lost_head()
+            && may_be_signed_here(&header, signer.as_ref())
+            && bounded,
         seals: bounded,
         oplog: position,
         stored_key_pair: header.key_pair,
@@ -407,6 +409,11 @@ fn finish(
         recovery,
         proven: Proven::default(),
     }
+}
+
+/// Whether this log is signed from this directory, by this handle or by one that is given the secret key.
+const fn may_be_signed_here(header: &Header, signer: Option<&KeyPair>) -> bool {
+    signer.is_some() || header.key_pair.is_some()
 }
 
 /// Whether this key pair alone satisfies the manifest.
