@@ -1,5 +1,5 @@
 //! Runs the real binary in a directory of its own.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
