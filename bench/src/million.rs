@@ -27,6 +27,9 @@ const PUBLISHED_READS: usize = 1_000;
 /// Reads that JavaScript begins before it awaits the first.
 const IN_FLIGHT: usize = 128;
 
+/// Tasks of ours that read at once.
+const TASKS: usize = 16;
+
 /// The same log, written by each.
 pub struct Logs<'a> {
     pub tokio: &'a Tokio,
@@ -95,6 +98,27 @@ fn reads(table: &mut Table, logs: &Logs<'_>) {
     let in_flight = |javascript: &JavaScript| {
         javascript.ask(&format!("getMany {JAVASCRIPT_READS} {IN_FLIGHT}")) / JAVASCRIPT_READS as f64
     };
+    let tasks = || {
+        let indexes: Vec<u64> = random.below(STORED as u64, READS).collect();
+        per_operation(READS, || {
+            logs.tokio.run(async {
+                let running: Vec<_> = indexes
+                    .chunks(READS / TASKS)
+                    .map(|indexes| {
+                        let (log, indexes) = (facade.clone(), indexes.to_vec());
+                        tokio::spawn(async move {
+                            for index in indexes {
+                                black_box(log.get(index).await.expect("a block"));
+                            }
+                        })
+                    })
+                    .collect();
+                for task in running {
+                    task.await.expect("a task");
+                }
+            });
+        })
+    };
     let published = || {
         per_operation(PUBLISHED_READS, || {
             for index in random.below(PUBLISHED_STORED as u64, PUBLISHED_READS) {
@@ -114,6 +138,7 @@ fn reads(table: &mut Table, logs: &Logs<'_>) {
     };
     let contenders = vec![
         Contender::new(format!("{FACADE}, one by one"), get).target(Target::Nanoseconds(3e3)),
+        Contender::new(format!("{FACADE}, {TASKS} tasks at once"), tasks),
         JavaScript::contender(logs.javascript, format!("{JAVASCRIPT}, one by one"), one_by_one)
             .target(Target::Faster(30.0)),
         JavaScript::contender(
