@@ -207,9 +207,10 @@ async fn repair(
         let mut progress = Progress::new(out.quiet, "repairing", Unit::Blocks, Some(log.length()));
         log.repair_with(move |seen| progress.set(seen.blocks_checked)).await
     };
-    super::close(&log, &args.dir).await?;
+    let closed = super::close(&log, &args.dir).await;
     match repaired {
-        Ok(report) => Ok(Some(report)),
+        Ok(report) => closed.map(|()| Some(report)),
+        // Closing only says that something failed before.
         Err(error) => failed(&error),
     }
 }

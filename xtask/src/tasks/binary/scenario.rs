@@ -135,6 +135,13 @@ impl Course {
             truncate("truncate-after-kill", Base::Killed),
             scenario("verify", Base::Closed, "verify", &[], Effect::Nothing),
             scenario("verify-after-kill", Base::Killed, "verify", &[], Effect::Nothing),
+            scenario(
+                "repair-after-kill",
+                Base::Killed,
+                "verify",
+                &["--repair".to_owned()],
+                Effect::Nothing,
+            ),
         ];
         let (binary, work) = (binary.to_path_buf(), work.to_path_buf());
         Ok(Self { binary, work, closed, killed, one_line, scenarios })
