@@ -2,11 +2,11 @@
 
 mod support;
 
-use hypercore_log::{Access, Create, FileName, Log, LogError, OpenOptions, Stores};
+use hypercore_log::{Access, Create, FileName, Log, LogError, OpenOptions};
 use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
 use random_access_storage::testing::{Fault, Faults, FaultyDisk};
 use random_access_storage::{RandomAccess as _, SyncScope};
-use support::{Disk, assert_sound, block, create, reopen};
+use support::{Disk, assert_sound, block, create, reopen, stores_on};
 
 fn look(disk: &Disk) -> Log {
     Log::open(disk.stores(), OpenOptions::new().access(Access::ReadOnly)).unwrap()
@@ -142,7 +142,7 @@ fn a_lost_head_is_not_forgotten_before_the_new_fork_is_there() {
                     file.sync(SyncScope::All).unwrap();
                     file
                 });
-                let log = Log::open(stores(&files), OpenOptions::new()).unwrap();
+                let log = Log::open(stores_on(&files), OpenOptions::new()).unwrap();
                 let length = log.length() - keep;
                 faults.set(nth, Fault::Io);
                 let _ = log.truncate(length, Some(3));
@@ -150,7 +150,7 @@ fn a_lost_head_is_not_forgotten_before_the_new_fork_is_there() {
                 faults.clear();
                 let cut = files.each_ref().map(FaultyDisk::after_power_cut);
                 for left in [cut, files] {
-                    let log = Log::open(stores(&left), OpenOptions::new()).unwrap();
+                    let log = Log::open(stores_on(&left), OpenOptions::new()).unwrap();
                     match log.append(&[b"other"]) {
                         Err(LogError::HeaderLost) => blocked += 1,
                         Ok(_) => assert_eq!(log.fork(), 3, "call {nth}, byte {at}"),
@@ -164,19 +164,5 @@ fn a_lost_head_is_not_forgotten_before_the_new_fork_is_there() {
             }
             assert!(nth > 5 && blocked > 1, "{nth} calls, {blocked} blocked");
         }
-    }
-}
-
-fn stores(files: &[FaultyDisk; 5]) -> Stores {
-    let file = |name: FileName| {
-        let at = support::FILES.iter().position(|known| *known == name).expect("a file of a log");
-        Box::new(files[at].clone())
-    };
-    Stores {
-        oplog: file(FileName::Oplog),
-        header: file(FileName::Header),
-        tree: file(FileName::Tree),
-        bitfield: file(FileName::Bitfield),
-        data: file(FileName::Data),
     }
 }

@@ -3,13 +3,13 @@
 
 mod support;
 
-use hypercore_log::{Access, FileName, Log, LogError, OpenError, OpenOptions, Stores};
+use hypercore_log::{Access, FileName, Log, LogError, OpenError, OpenOptions};
 use random_access_storage::RandomAccess as _;
 use random_access_storage::testing::{Faults, FaultyDisk};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use support::fixture::{Fixture, hex};
-use support::{Disk, FILES};
+use support::{Disk, FILES, stores_on};
 
 /// JavaScript can not open these (or loses nodes); all the information is there.
 const BETTER_HERE: [&str; 2] = ["truncation-before-header", "unflushed-reorg"];
@@ -188,26 +188,12 @@ fn what_javascript_left_is_durable_once_it_is_open_for_writing() {
             file.write_at(0, &bytes).unwrap();
             clean += u64::from(*name == FileName::Oplog && bytes.len() == 8192);
         }
-        let log = Log::open(stores(&files), OpenOptions::new()).unwrap();
+        let log = Log::open(stores_on(&files), OpenOptions::new()).unwrap();
         let (head, durable) = (log.head(), log.durable_length());
         let left = files.each_ref().map(FaultyDisk::after_power_cut);
-        let found = Log::open(stores(&left), OpenOptions::new());
+        let found = Log::open(stores_on(&left), OpenOptions::new());
         let found = found.unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
         assert_eq!((found.head(), durable), (head.clone(), head.length), "{}", fixture.name);
     }
     assert!(clean >= 9, "only {clean} were left with an empty oplog");
-}
-
-fn stores(files: &[FaultyDisk; 5]) -> Stores {
-    let file = |name: FileName| {
-        let at = FILES.iter().position(|known| *known == name).expect("a file of a log");
-        Box::new(files[at].clone())
-    };
-    Stores {
-        oplog: file(FileName::Oplog),
-        header: file(FileName::Header),
-        tree: file(FileName::Tree),
-        bitfield: file(FileName::Bitfield),
-        data: file(FileName::Data),
-    }
 }

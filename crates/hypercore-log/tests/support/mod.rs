@@ -9,7 +9,7 @@ use hypercore_crypto::KeyPair;
 use hypercore_log::{Create, FileName, Log, OpenOptions, Stores};
 use random_access_memory::RandomAccessMemory;
 use random_access_storage::RandomAccess;
-use random_access_storage::testing::OneByte;
+use random_access_storage::testing::{FaultyDisk, OneByte};
 
 /// The files of a core's directory, in the order of their names here.
 pub const FILES: [FileName; 5] =
@@ -69,6 +69,21 @@ impl Disk {
             copy.file(name).write_at(0, &self.bytes(name)).unwrap();
         }
         copy
+    }
+}
+
+/// The stores of a log on disks that may fail, in the order of [`FILES`].
+pub fn stores_on(files: &[FaultyDisk; 5]) -> Stores {
+    let file = |name: FileName| {
+        let at = FILES.iter().position(|known| *known == name).expect("a file of a log");
+        Box::new(files[at].clone())
+    };
+    Stores {
+        oplog: file(FileName::Oplog),
+        header: file(FileName::Header),
+        tree: file(FileName::Tree),
+        bitfield: file(FileName::Bitfield),
+        data: file(FileName::Data),
     }
 }
 
