@@ -171,7 +171,7 @@ fn main() -> Result<()> {
         let manifest = Some(&core.manifest);
         let mut proof = core.tree.prove(nodes(), &request, Some(&core.signature), manifest)?;
         if let Some(part) = &mut proof.block {
-            part.value = block(part.index);
+            part.value = block(part.index).into();
         }
         Ok(Data { request_id: request.id, proof }.to_vec())
     });

@@ -96,7 +96,7 @@ pub fn reader() -> &'static (Tree, HashMap<Index, Node>) {
             .prove(nodes(), &request, Some(&core.signature), None)
             .expect("the core has its own nodes");
         if let Some(part) = &mut proof.block {
-            part.value = block(3);
+            part.value = block(3).into();
         }
         let authority = Authority { key: &core.key, manifest: Some(&core.manifest) };
         let verified = Tree::empty(0)

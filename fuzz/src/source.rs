@@ -187,7 +187,7 @@ pub fn spoil(
         }
         5 => match &mut proof.block {
             Some(part) if script.byte() % 2 == 0 => part.index = script.number() % 32,
-            Some(part) => part.value = script.take(8).to_vec(),
+            Some(part) => part.value = script.take(8).to_vec().into(),
             None => proof.block.clone_from(&other.block),
         },
         6 => match &mut proof.hash {

@@ -81,9 +81,35 @@ impl Log {
                 error => LogError::Request(Box::new(error)),
             })?;
         if let Some(block) = &mut proof.block {
-            block.value = self.read_verified(&state, block.index, u64::MAX)?.unwrap_or_default();
+            let value = self.read_verified(&state, block.index, u64::MAX)?;
+            block.value = value.unwrap_or_default().into();
         }
         Ok(Some(proof))
+    }
+
+    /// Answers many requests as [`create_proof`](Self::create_proof) does, in order, each for itself.
+    ///
+    /// Stops when the blocks in the answers have `bytes_max` bytes or more together: what it gives is shorter than
+    /// `requests` then, and the rest is to be asked for again. At least one request is answered.
+    #[must_use]
+    pub fn create_proofs(
+        &self,
+        requests: &[Request],
+        bytes_max: usize,
+    ) -> Vec<Result<Option<Proof>, LogError>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut len = 0_usize;
+        for request in requests {
+            let answer = self.create_proof(request);
+            if let Ok(Some(Proof { block: Some(block), .. })) = &answer {
+                len = len.saturating_add(block.value.len());
+            }
+            answers.push(answer);
+            if len >= bytes_max {
+                break;
+            }
+        }
+        answers
     }
 
     /// How many levels a proof of block `index` must climb to meet a node that is stored here: what a
@@ -112,7 +138,7 @@ impl Log {
     /// anything was written.
     pub fn apply_proof(&self, proof: &Proof) -> Result<Applied, LogError> {
         let mut writer = self.lock_writer()?;
-        let value = proof.block.as_ref().map_or(&[][..], |block| &block.value);
+        let value = proof.block.as_ref().map_or(&[][..], |block| &block.value[..]);
         if value.len() > STORED_BLOCK_LEN_MAX {
             return Err(LogError::BlockTooLarge {
                 len: value.len() as u64,
@@ -161,6 +187,15 @@ impl Log {
         };
         self.end_operation(writer, sequence, value.len() as u64)?;
         Ok(applied)
+    }
+
+    /// Verifies many proofs and stores what they bring, as [`apply_proof`](Self::apply_proof) would one after the other.
+    /// Each has its own verdict; one that does not hold leaves the others as they are.
+    ///
+    /// # Durability
+    /// As [`append`](Self::append), for all of them together.
+    pub fn apply_proofs(&self, proofs: &[Proof]) -> Vec<Result<Applied, LogError>> {
+        proofs.iter().map(|proof| self.apply_proof(proof)).collect()
     }
 
     /// Keeps a manifest that was learned, before anything that only it can vouch for: entries have no room

@@ -91,7 +91,7 @@ fn a_tampered_proof_changes_nothing() {
     writer.append(&[b"a", b"b", b"c"]).unwrap();
     let copy = reader(&here, &writer);
     let mut proof = writer.create_proof(&request(&copy, &writer, Some(1))).unwrap().unwrap();
-    proof.block.as_mut().unwrap().value = b"x".to_vec();
+    proof.block.as_mut().unwrap().value = b"x".as_slice().into();
     let before = FILES.map(|name| here.bytes(name));
     assert!(matches!(copy.apply_proof(&proof), Err(LogError::Proof(_))));
     assert!(before == FILES.map(|name| here.bytes(name)));
@@ -204,7 +204,7 @@ fn a_sparse_copy_of_a_very_long_log_stays_small() {
         };
         let proof = tree.prove(&nodes, &request, Some(&signature), Some(&manifest)).unwrap();
         let mut proof: Proof = proof;
-        proof.block.as_mut().unwrap().value = EQUAL_BLOCK.to_vec();
+        proof.block.as_mut().unwrap().value = EQUAL_BLOCK.as_slice().into();
         log.apply_proof(&proof).unwrap();
     }
     log.close().unwrap();

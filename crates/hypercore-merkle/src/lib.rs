@@ -35,7 +35,7 @@
 //! };
 //! let mut proof = tree.prove(&nodes, &request, Some(&signature), Some(&manifest))?;
 //! if let Some(block) = &mut proof.block {
-//!     block.value = b"two".to_vec();
+//!     block.value = b"two".as_slice().into();
 //! }
 //!
 //! let stored = HashMap::<Index, Node>::new();

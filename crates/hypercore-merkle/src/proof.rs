@@ -3,7 +3,8 @@
 //! A decoded proof is only well formed; nothing in it is true before
 //! [`Tree::verify`](crate::Tree::verify) says so. Decoding allocates no more than the message holds.
 
-use compact_encoding::{Decode, DecodeError, Decoder, Encode, Encoder, uint_len};
+use bytes::Bytes;
+use compact_encoding::{Decode, DecodeError, Decoder, Encode, Encoder, buffer_len, uint_len};
 use flat_tree::Index;
 use hypercore_crypto::Manifest;
 
@@ -40,8 +41,8 @@ pub struct Proof {
 pub struct BlockProof {
     /// The block.
     pub index: u64,
-    /// Its bytes as stored.
-    pub value: Vec<u8>,
+    /// Its bytes as stored. Cloning does not copy them; out of [`Data::decode_frame`] they are a part of the frame.
+    pub value: Bytes,
     /// The siblings; the block's own leaf is not among them.
     pub nodes: Vec<Node>,
 }
@@ -102,30 +103,30 @@ impl Proof {
 impl Encode for Data {
     fn encoded_len(&self) -> usize {
         let proof = &self.proof;
-        let mut lens =
-            vec![uint_len(proof.flags()), uint_len(self.request_id), uint_len(proof.fork)];
+        let numbers = [proof.flags(), self.request_id, proof.fork];
+        let mut len = sum(&numbers.map(uint_len));
         if let Some(block) = &proof.block {
-            lens.extend([uint_len(block.index), buffer_len(&block.value), nodes_len(&block.nodes)]);
+            let value = buffer_len(block.value.len());
+            len = sum(&[len, uint_len(block.index), value, nodes_len(&block.nodes)]);
         }
         if let Some(hash) = &proof.hash {
-            lens.extend([uint_len(hash.index.get()), nodes_len(&hash.nodes)]);
+            len = sum(&[len, uint_len(hash.index.get()), nodes_len(&hash.nodes)]);
         }
         if let Some(seek) = &proof.seek {
-            lens.extend([uint_len(seek.bytes), nodes_len(&seek.nodes)]);
+            len = sum(&[len, uint_len(seek.bytes), nodes_len(&seek.nodes)]);
         }
         if let Some(upgrade) = &proof.upgrade {
-            lens.extend([
+            len = sum(&[
+                len,
                 uint_len(upgrade.start),
                 uint_len(upgrade.length),
                 nodes_len(&upgrade.nodes),
                 nodes_len(&upgrade.additional_nodes),
-                buffer_len(upgrade.signature.as_deref().unwrap_or_default()),
+                buffer_len(upgrade.signature.as_ref().map_or(0, Vec::len)),
             ]);
         }
-        if let Some(manifest) = &proof.manifest {
-            lens.push(manifest.encoded_len());
-        }
-        lens.into_iter().sum()
+        let manifest = proof.manifest.as_ref().map_or(0, Encode::encoded_len);
+        len.saturating_add(manifest)
     }
 
     fn encode(&self, out: &mut Encoder) {
@@ -159,18 +160,28 @@ impl Encode for Data {
     }
 }
 
-/// Unknown flags are ignored, as JavaScript does; what follows the known parts is the caller's.
-impl Decode<'_> for Data {
-    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+impl Data {
+    /// Decodes a message that came in `frame`: the block is a part of it and is not copied, so the frame is kept as long
+    /// as the block is.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_frame(frame: &Bytes) -> Result<Self, DecodeError> {
+        Self::decode_with(&mut Decoder::new(frame), |value| frame.slice_ref(value))
+    }
+
+    fn decode_with(
+        input: &mut Decoder<'_>,
+        keep: impl FnOnce(&[u8]) -> Bytes,
+    ) -> Result<Self, DecodeError> {
         let flags = input.uint()?;
         let request_id = input.uint()?;
         let mut proof = Proof { fork: input.uint()?, ..Proof::default() };
         if flags & BLOCK != 0 {
-            proof.block = Some(BlockProof {
-                index: input.uint()?,
-                value: input.buffer()?.to_vec(),
-                nodes: decode_nodes(input)?,
-            });
+            let index = input.uint()?;
+            let value = input.buffer()?;
+            let nodes = decode_nodes(input)?;
+            proof.block = Some(BlockProof { index, value: keep(value), nodes });
         }
         if flags & HASH != 0 {
             let index = Index::new(input.uint()?);
@@ -195,8 +206,15 @@ impl Decode<'_> for Data {
     }
 }
 
-fn buffer_len(bytes: &[u8]) -> usize {
-    uint_len(bytes.len() as u64).saturating_add(bytes.len())
+/// Unknown flags are ignored, as JavaScript does; what follows the known parts is the caller's.
+impl Decode<'_> for Data {
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Self::decode_with(input, Bytes::copy_from_slice)
+    }
+}
+
+fn sum(lens: &[usize]) -> usize {
+    lens.iter().fold(0, |sum, len| sum.saturating_add(*len))
 }
 
 fn nodes_len(nodes: &[Node]) -> usize {

@@ -3,6 +3,7 @@
 //! Every loop here climbs or descends a tree of at most 2^52 blocks, or walks its at most 53 roots,
 //! whatever the request says. The block's bytes are not looked at: the caller fills them in.
 
+use bytes::Bytes;
 use flat_tree::{Index, full_roots};
 use hypercore_crypto::Manifest;
 
@@ -126,7 +127,7 @@ impl Tree {
             // Inside the upgrade or before it, some node was its ancestor.
             let nodes = lists.subtree.ok_or(ProveError::OutOfBounds(target.index))?;
             if let Some(block) = &request.block {
-                proof.block = Some(BlockProof { index: block.index, value: Vec::new(), nodes });
+                proof.block = Some(BlockProof { index: block.index, value: Bytes::new(), nodes });
             } else {
                 proof.hash = Some(HashProof { index: target.index, nodes });
             }

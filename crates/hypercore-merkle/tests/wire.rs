@@ -3,6 +3,7 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::{Reader, Writer, blocks, bytes, core_key, full, list, number, to_hex};
 use compact_encoding::{Decode, Decoder, Encode};
 use hypercore_crypto::discovery_key;
@@ -40,6 +41,9 @@ fn requests_are_answered_and_answers_taken_as_recorded() {
         let proof = writer.prove(&request).unwrap_or_else(|error| panic!("{what}: {error}"));
         let data = Data { request_id: request.id, proof };
         assert_eq!(to_hex(&data.to_vec()), case["data"]["hex"].as_str().unwrap(), "{what}");
+        let frame = Bytes::from(data.to_vec());
+        assert_eq!(Data::decode_frame(&frame), Ok(data.clone()), "{what}");
+        assert_eq!(Data::from_slice(&frame), Ok(data.clone()), "{what}");
         answered += 1;
 
         let mut reader = Reader::new(writer.key, 0);

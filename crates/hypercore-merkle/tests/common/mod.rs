@@ -150,7 +150,7 @@ impl Writer {
         let (signature, manifest) = (Some(&self.signature[..]), Some(&self.manifest));
         let mut proof = self.tree.prove(&self.nodes, request, signature, manifest)?;
         if let Some(block) = &mut proof.block {
-            block.value = self.blocks[usize::try_from(block.index).unwrap()].clone();
+            block.value = self.blocks[usize::try_from(block.index).unwrap()].clone().into();
         }
         Ok(proof)
     }
@@ -198,7 +198,7 @@ impl Reader {
             // The place of the block must be known from what is stored afterwards.
             let lookup = Overlay::new(&verified.nodes, &self.nodes);
             let range = verified.tree.byte_range(&lookup, block).unwrap();
-            let value = proof.block.as_ref().unwrap().value.clone();
+            let value = proof.block.as_ref().unwrap().value.to_vec();
             assert_eq!(range.end - range.start, value.len() as u64);
             self.blocks.insert(block, value);
         }
