@@ -1,0 +1,123 @@
+//! Ed25519 keys, and the exchange of secrets between them.
+//!
+//! Both keys of a handshake, the lasting and the passing one, are signing keys, and the exchange
+//! happens on the Edwards curve itself. What a peer sends as a key is refused by the rules of
+//! libsodium: else it could choose a point that makes the secret known or gives bits of ours away.
+//!
+//! Nothing here draws randomness: seeds are arguments.
+
+use std::fmt;
+
+use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
+use curve25519_dalek::traits::IsIdentity as _;
+use sha2::{Digest as _, Sha512};
+use zeroize::Zeroizing;
+
+/// An Ed25519 public key: 32 bytes that name a peer.
+///
+/// Any bytes; whether they are a usable point is seen when a handshake uses them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; Self::LEN]);
+
+impl PublicKey {
+    /// Bytes of a public key.
+    pub const LEN: usize = 32;
+
+    /// Takes the bytes as they are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for PublicKey {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// An Ed25519 key pair: who a side of a stream is.
+///
+/// Wiped when dropped; `Debug` shows the public half only.
+#[derive(Clone)]
+pub struct KeyPair {
+    // Boxed, so that moving a key pair does not leave copies of the secret behind.
+    scalar: Box<Zeroizing<[u8; 32]>>,
+    public: PublicKey,
+}
+
+impl KeyPair {
+    /// Derives the pair of a 32-byte seed, as Ed25519 does.
+    ///
+    /// # Source
+    /// wire.md section 2.2 (DH, step 1).
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        let hash = Zeroizing::new(<[u8; 64]>::from(Sha512::digest(seed)));
+        let mut scalar = Box::new(Zeroizing::new([0; 32]));
+        for (to, byte) in scalar.iter_mut().zip(&*hash) {
+            *to = *byte;
+        }
+        // Clears and sets the bits that step 1 names.
+        let public = EdwardsPoint::mul_base_clamped(**scalar).compress();
+        Self { scalar, public: PublicKey(public.to_bytes()) }
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        self.public
+    }
+
+    /// The secret shared with the holder of `point`'s secret half.
+    ///
+    /// # Source
+    /// wire.md section 2.2 (DH, step 2).
+    pub(crate) fn shared_secret(&self, point: &Point) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(point.0.mul_clamped(**self.scalar).compress().to_bytes())
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair").field("public", &self.public).finish_non_exhaustive()
+    }
+}
+
+/// A peer's key that may be multiplied with: canonical, on the curve, and in the subgroup of
+/// prime order without its identity. A product with a secret is then never the identity.
+pub(crate) struct Point(EdwardsPoint);
+
+impl Point {
+    /// `None` for what libsodium refuses.
+    ///
+    /// # Source
+    /// wire.md section 2.2 (DH, step 3).
+    pub(crate) fn decode(key: &PublicKey) -> Option<Self> {
+        if !is_canonical(key) {
+            return None;
+        }
+        let point = CompressedEdwardsY(key.0).decompress()?;
+        (!point.is_identity() && point.is_torsion_free()).then_some(Self(point))
+    }
+}
+
+/// Whether the y coordinate is below the field's prime, 2^255 - 19; the library decodes greater
+/// ones too.
+fn is_canonical(key: &PublicKey) -> bool {
+    let [low, middle @ .., high] = key.as_bytes();
+    let all_ones = (high & 0x7f) == 0x7f && middle.iter().all(|byte| *byte == 0xff);
+    !all_ones || *low < 0xed
+}
