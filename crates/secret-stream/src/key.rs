@@ -121,3 +121,69 @@ fn is_canonical(key: &PublicKey) -> bool {
     let all_ones = (high & 0x7f) == 0x7f && middle.iter().all(|byte| *byte == 0xff);
     !all_ones || *low < 0xed
 }
+
+#[cfg(test)]
+mod golden {
+    //! Every exchange and every refused point of `noise.json`.
+
+    use super::*;
+    use crate::testing::{hex, text, unhex_array, vectors};
+
+    const NOISE: &str = include_str!("../tests/vectors/noise.json");
+
+    #[test]
+    fn exchanges() {
+        let exchanges = vectors(NOISE, "dh");
+        assert_eq!(exchanges.len(), 8);
+        for exchange in exchanges {
+            let pair = KeyPair::from_seed(&unhex_array(text(&exchange["seed"])));
+            let point = PublicKey::from_bytes(unhex_array(text(&exchange["publicKey"])));
+            let secret = pair.shared_secret(&Point::decode(&point).unwrap());
+            assert_eq!(hex(*secret), text(&exchange["output"]));
+        }
+    }
+
+    #[test]
+    fn refused_points() {
+        let refused = vectors(NOISE, "dhRefused");
+        assert_eq!(refused.len(), 12);
+        for point in refused {
+            let key = PublicKey::from_bytes(unhex_array(text(&point["publicKey"])));
+            assert!(Point::decode(&key).is_none(), "{}", text(&point["name"]));
+        }
+    }
+
+    /// Points that are fine on the curve, with something of small order added: each of the eight.
+    #[test]
+    fn a_point_with_a_part_of_small_order_is_refused() {
+        let good = EdwardsPoint::mul_base_clamped([9; 32]);
+        for small in curve25519_dalek::constants::EIGHT_TORSION {
+            let key = |point: EdwardsPoint| PublicKey::from_bytes(point.compress().to_bytes());
+            assert_eq!(Point::decode(&key(good + small)).is_some(), small.is_identity());
+            assert!(Point::decode(&key(small)).is_none());
+        }
+    }
+
+    /// y and y + p name the same point; only the first is its encoding.
+    #[test]
+    fn encodings_that_are_not_canonical_are_refused() {
+        for low in 0xed..=0xff {
+            for high in [0x7f, 0xff] {
+                let mut key = [0xff; 32];
+                (key[0], key[31]) = (low, high);
+                assert!(!is_canonical(&PublicKey::from_bytes(key)), "{low:x} {high:x}");
+            }
+        }
+        let mut greatest = [0xff; 32];
+        (greatest[0], greatest[31]) = (0xec, 0x7f);
+        assert!(is_canonical(&PublicKey::from_bytes(greatest)));
+    }
+
+    #[test]
+    fn debug_shows_the_public_half_only() {
+        let pair = KeyPair::from_seed(&[7; 32]);
+        let shown = format!("{pair:?}");
+        assert!(shown.contains(&hex(pair.public())), "{shown}");
+        assert!(!shown.contains(&hex(**pair.scalar)) && !shown.contains("[7, 7"), "{shown}");
+    }
+}

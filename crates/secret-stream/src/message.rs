@@ -160,3 +160,6 @@ fn authenticate(
     }
     authenticator.finish(rest.get(..rest_len).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod golden;

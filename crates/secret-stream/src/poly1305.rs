@@ -140,3 +140,100 @@ fn words<const BYTES: usize, const WORDS: usize>(bytes: &[u8; BYTES]) -> [u64; W
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use poly1305::universal_hash::KeyInit as _;
+
+    use super::*;
+    use crate::testing::{hex, unhex, unhex_array};
+
+    fn tag(key: &[u8; 32], message: &[u8]) -> [u8; TAG_LEN] {
+        Poly1305::new(key).finish(message)
+    }
+
+    /// The key (r, then s), the message and the tag of the vectors of RFC 8439, section A.3: those
+    /// that reach the borders of the field.
+    const BORDERS: [(&str, &str, &str, &str); 5] = [
+        (
+            "02000000000000000000000000000000",
+            "00000000000000000000000000000000",
+            "ffffffffffffffffffffffffffffffff",
+            "03000000000000000000000000000000",
+        ),
+        (
+            "02000000000000000000000000000000",
+            "ffffffffffffffffffffffffffffffff",
+            "02000000000000000000000000000000",
+            "03000000000000000000000000000000",
+        ),
+        (
+            "01000000000000000000000000000000",
+            "00000000000000000000000000000000",
+            "fffffffffffffffffffffffffffffffff0ffffffffffffffffffffffffffffff\
+             11000000000000000000000000000000",
+            "05000000000000000000000000000000",
+        ),
+        (
+            "01000000000000000000000000000000",
+            "00000000000000000000000000000000",
+            "fffffffffffffffffffffffffffffffffbfefefefefefefefefefefefefefefe\
+             01010101010101010101010101010101",
+            "00000000000000000000000000000000",
+        ),
+        (
+            "02000000000000000000000000000000",
+            "00000000000000000000000000000000",
+            "fdffffffffffffffffffffffffffffff",
+            "faffffffffffffffffffffffffffffff",
+        ),
+    ];
+
+    #[test]
+    fn borders_of_the_field() {
+        for (point, pad, message, expected) in BORDERS {
+            let key = unhex_array(&format!("{point}{pad}"));
+            assert_eq!(hex(tag(&key, &unhex(message))), expected, "{message}");
+        }
+    }
+
+    /// Bytes at which carries happen as often as they do not.
+    fn extreme_bytes(
+        len: impl Into<prop::collection::SizeRange>,
+    ) -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![Just(0), Just(1), Just(0xfb), Just(0xfe), Just(0xff), any::<u8>()];
+        prop::collection::vec(byte, len)
+    }
+
+    fn published(key: &[u8; 32], message: &[u8]) -> [u8; TAG_LEN] {
+        poly1305::Poly1305::new(key.into()).compute_unpadded(message).into()
+    }
+
+    proptest! {
+        #[test]
+        fn same_as_the_published_crate(
+            key in extreme_bytes(32),
+            message in extreme_bytes(0..300),
+            cut in 0_usize..10,
+        ) {
+            let key = key.try_into().unwrap();
+            prop_assert_eq!(tag(&key, &message), published(&key, &message));
+
+            let (blocks, _) = message.as_chunks();
+            let cut = cut.min(blocks.len());
+            let mut in_parts = Poly1305::new(&key);
+            in_parts.update(&blocks[..cut]);
+            prop_assert_eq!(in_parts.finish(&message[cut * BLOCK_LEN..]), tag(&key, &message));
+        }
+    }
+
+    #[test]
+    fn long_messages_are_the_same_too() {
+        for len in [4096, 65_536, 1 << 20] {
+            let message = vec![0xff; len];
+            assert_eq!(tag(&[0xff; 32], &message), published(&[0xff; 32], &message), "{len}");
+        }
+    }
+}
