@@ -7,12 +7,13 @@
 //! with a model that knows only what was asked for.
 //!
 //! Then the `hypercore` command and JavaScript take turns on directories of
-//! every kind that the command can make.
+//! every kind that the command can make; then they replicate over TCP.
 
 mod command;
 mod directory;
 mod driver;
 mod model;
+mod network;
 mod program;
 mod script;
 
@@ -34,49 +35,87 @@ const SEED: u64 = 1;
 /// What to run.
 #[derive(Debug)]
 pub(crate) struct Options {
-    scripts: u64,
+    parts: Vec<Part>,
+    scripts: std::ops::Range<u64>,
     seed: u64,
-    only: Option<u64>,
     dir: Option<String>,
+    network: network::Choice,
+}
+
+/// A part of the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Scripts,
+    Directories,
+    Network,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { scripts: SCRIPTS, seed: SEED, only: None, dir: None }
+        Self {
+            parts: vec![Part::Scripts, Part::Directories, Part::Network],
+            scripts: 0..SCRIPTS,
+            seed: SEED,
+            dir: None,
+            network: network::Choice::default(),
+        }
     }
 }
 
 impl Options {
-    /// `--scripts N`, `--seed S`, `--only I` (one script of a run) and `--dir NAME` (one
-    /// directory of the command).
+    /// `--part NAME` (one of `scripts`, `directories`, `network`), `--scripts N`, `--seed S`, `--dir NAME`
+    /// (one directory of the command), `--only WHAT` (one script by its number, or scenarios by
+    /// name), `--deep`, `--stand-in js10|js11`.
     pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
         let mut options = Self::default();
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
+            if name == "--deep" {
+                options.network.is_deep = true;
+                continue;
+            }
             let value = rest.next()?;
             match name.as_str() {
-                "--scripts" => options.scripts = value.parse().ok()?,
+                "--part" => options.parts = vec![part(value)?],
+                "--scripts" => options.scripts = 0..value.parse().ok()?,
                 "--seed" => options.seed = value.parse().ok()?,
-                "--only" => options.only = Some(value.parse().ok()?),
-                "--dir" => options.dir = Some(value.clone()),
+                "--dir" => {
+                    options.dir = Some(value.clone());
+                    options.parts = vec![Part::Directories];
+                }
+                "--only" => {
+                    if let Ok(number) = value.parse::<u64>() {
+                        options.scripts = number..number.checked_add(1)?;
+                        options.parts = vec![Part::Scripts];
+                    } else {
+                        options.network.only.push(value.clone());
+                        options.parts = vec![Part::Network];
+                    }
+                }
+                "--stand-in" => {
+                    options.network.stand_in = Some(match value.as_str() {
+                        "js10" => network::Kind::Js10,
+                        "js11" => network::Kind::Js11,
+                        _ => return None,
+                    });
+                }
                 _ => return None,
             }
         }
-        // One thing to replay at a time.
-        (options.only.is_none() || options.dir.is_none()).then_some(options)
-    }
-
-    /// The numbers of the scripts to run.
-    fn chosen(&self) -> std::ops::Range<u64> {
-        match (self.only, &self.dir) {
-            (Some(only), _) => only..only.saturating_add(1),
-            (None, Some(_)) => 0..0,
-            (None, None) => 0..self.scripts,
-        }
+        Some(options)
     }
 }
 
-/// Runs the scripts, then the command; the first that goes wrong ends the run and is printed.
+fn part(name: &str) -> Option<Part> {
+    Some(match name {
+        "scripts" => Part::Scripts,
+        "directories" => Part::Directories,
+        "network" => Part::Network,
+        _ => return None,
+    })
+}
+
+/// Runs the parts; the first thing that goes wrong in one ends the run and is printed.
 pub(crate) fn run(options: &Options) -> Outcome {
     for tool in ["node", "npm"] {
         if !is_present(tool) {
@@ -87,26 +126,38 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let folder = tree::root().join("interop");
     npm::install(&folder)?;
     let built = build()?;
-    let mut sides = Sides::start(&folder.join("driver.js"), &built.join("interop-driver"))?;
-
     let work = tree::target_dir()?.join("interop");
+    let hypercore = built.join("hypercore");
+
     let mut figures = Vec::new();
-    if !options.chosen().is_empty() {
-        let tally = run_scripts(options, &mut sides, &work)?;
-        figures.push(format!("{tally}, seed {}", options.seed));
+    let has = |part| options.parts.contains(&part);
+    if has(Part::Scripts) || has(Part::Directories) {
+        let mut sides = Sides::start(&folder.join("driver.js"), &built.join("interop-driver"))?;
+        if has(Part::Scripts) {
+            let tally = run_scripts(options, &mut sides, &work)?;
+            figures.push(format!("{tally}, seed {}", options.seed));
+        }
+        if has(Part::Directories) {
+            let tally = command::run(&mut sides, &hypercore, &work, options.dir.as_deref())?;
+            figures.push(tally.to_string());
+        }
+        sides.stop()?;
     }
-    if options.only.is_none() {
-        let command = built.join("hypercore");
-        let tally = command::run(&mut sides, &command, &work, options.dir.as_deref())?;
-        figures.push(tally.to_string());
+    if has(Part::Network) {
+        let programs = network::Programs {
+            script: folder.join("peer.js"),
+            peer: built.join("interop-peer"),
+            hypercore,
+            work,
+        };
+        figures.push(network::run(&programs, &options.network)?);
     }
-    sides.stop()?;
     Ok(Figures::new(figures.join("; ")))
 }
 
 fn run_scripts(options: &Options, sides: &mut Sides, work: &Path) -> Result<Tally, Miss> {
     let mut tally = Tally::default();
-    for index in options.chosen() {
+    for index in options.scripts.clone() {
         let dir = work.join(format!("script-{index}"));
         if dir.exists() {
             std::fs::remove_dir_all(&dir)?;

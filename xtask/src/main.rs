@@ -41,9 +41,11 @@ usage: cargo xtask TASK
   layers                the walls between the crates, from cargo metadata
   tidy                  module headers, ASCII, format tables, promises, lock files, leftovers
   deny                  bans, licences, sources (cargo-deny)
-  interop [--scripts N] [--seed S] [--only I] [--dir NAME]
+  interop [--part scripts|directories|network] [--scripts N] [--seed S] [--dir NAME]
+          [--only SCRIPT|SCENARIO] [--deep] [--stand-in js10|js11]
                         random scripts on one directory, in turn with JavaScript; then
-                        directories of the hypercore command, likewise
+                        directories of the hypercore command, likewise; then replication
+                        over TCP with JavaScript 10 and 11 in every role
   crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
                         every disk that a crash may leave of the log's workloads, judged
   faults [--seed S] [--calls N] [--limit N] [--one-byte] [--point POINT]
@@ -53,7 +55,8 @@ usage: cargo xtask TASK
                         the hypercore command under failing system calls (strace), kill -9,
                         and on a full file system
   loom                  every interleaving of a few threads that commit together
-  fuzz-smoke [SECONDS]  every fuzz target for a short while (default 15 s each)
+  fuzz-smoke [SECONDS] [--seed S]
+                        every fuzz target for a short while (default 10 s each, seed 1)
   demo                  append this repository's own files to a log and show it
   bench [TABLE...]      the tables of bench/
   fuzz TARGET           one fuzz target until it is stopped
@@ -116,12 +119,16 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
             Box::new(move || tasks::deeper::bench(&tables))
         }
         "fuzz-smoke" => {
+            let (rest, seed) = match rest {
+                [rest @ .., option, seed] if option == "--seed" => (rest, seed.parse().ok()?),
+                _ => (rest, tasks::fuzz::SEED),
+            };
             let seconds = match rest {
                 [] => tasks::fuzz::SECONDS,
                 [seconds] => seconds.parse().ok()?,
                 _ => return None,
             };
-            Box::new(move || tasks::fuzz::smoke(seconds))
+            Box::new(move || tasks::fuzz::smoke(seconds, seed))
         }
         "fuzz" => {
             let [target] = rest else { return None };

@@ -148,8 +148,7 @@ impl Log {
         let (verified, old, place) = {
             let state = self.read_state();
             let authority = Authority { key: &self.key, manifest: state.manifest.as_ref() };
-            let verified =
-                state.tree.verify(&state.nodes, proof, &authority).map_err(verify_error)?;
+            let verified = state.tree.verify(&*state, proof, &authority).map_err(verify_error)?;
             let place = place_of_block(&state, &verified)?;
             (verified, state.announced(), place)
         };
@@ -229,8 +228,7 @@ impl Log {
         }
         let state = self.read_state();
         let authority = Authority { key: &self.key, manifest: state.manifest.as_ref() };
-        let reorg =
-            Reorg::start(&state.tree, &state.nodes, proof, &authority).map_err(verify_error)?;
+        let reorg = Reorg::start(&state.tree, &*state, proof, &authority).map_err(verify_error)?;
         Ok(Reorganisation { reorg, from: state.announced() })
     }
 
@@ -248,7 +246,7 @@ impl Log {
         if state.announced() != reorganisation.from {
             return Err(LogError::Changed);
         }
-        reorganisation.reorg.feed(&state.nodes, proof).map_err(verify_error)
+        reorganisation.reorg.feed(&*state, proof).map_err(verify_error)
     }
 
     /// Replaces the end of the log. Blocks past the part that both share are dropped.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flat_tree::Index;
 use hypercore_crypto::{CoreKey, Hash, Manifest};
-use hypercore_merkle::{NodeLookup, Tree, TreeError};
+use hypercore_merkle::{Node, NodeLookup, Tree, TreeError};
 
 use crate::bitfield::{Bitfield, BitfieldError};
 use crate::commit::Announced;
@@ -152,7 +152,7 @@ impl State {
     }
 
     /// The leaf of a block, which a stored block must have.
-    pub(crate) fn leaf(&self, block: u64) -> Result<hypercore_merkle::Node, LogError> {
+    pub(crate) fn leaf(&self, block: u64) -> Result<Node, LogError> {
         let index = Index::leaf(block).ok_or(LogError::TooLong)?;
         self.nodes.node(index)?.ok_or(LogError::NodeMissing { index: index.get() })
     }
@@ -161,6 +161,19 @@ impl State {
     pub(crate) fn check_bounds(&self, block: u64) -> Result<(), LogError> {
         let length = self.tree.length();
         if block < length { Ok(()) } else { Err(LogError::OutOfBounds { index: block, length }) }
+    }
+}
+
+/// The nodes, and which blocks are certain.
+impl NodeLookup for State {
+    type Error = StorageError;
+
+    fn node(&self, index: Index) -> Result<Option<Node>, StorageError> {
+        self.nodes.node(index)
+    }
+
+    fn has_block(&self, block: u64) -> Result<bool, StorageError> {
+        Ok(self.bitfield.get(block))
     }
 }
 

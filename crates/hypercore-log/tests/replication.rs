@@ -7,7 +7,9 @@ use std::convert::Infallible;
 use flat_tree::{Index, full_roots};
 use hypercore_crypto::{Hash, Manifest, leaf_hash, parent_hash};
 use hypercore_log::{Create, Durability, Log, LogError, OpenOptions};
-use hypercore_merkle::{BlockRequest, Node, NodeLookup, Proof, Request, Tree, UpgradeRequest};
+use hypercore_merkle::{
+    BlockRequest, HashRequest, Node, NodeLookup, Proof, Request, Tree, UpgradeRequest,
+};
 use random_access_storage::RandomAccess as _;
 use support::{Disk, FILES, assert_sound, block, create, key_pair, reopen};
 
@@ -97,6 +99,46 @@ fn a_tampered_proof_changes_nothing() {
     assert!(before == FILES.map(|name| here.bytes(name)));
     assert_eq!(copy.length(), 0);
     fetch(&copy, &writer, Some(1));
+}
+
+/// Moves a byte between the lowest two nodes of an answer: their parent's hash does not show it.
+fn shift(mut proof: Proof) -> Proof {
+    let nodes = &mut proof.hash.as_mut().unwrap().nodes;
+    nodes[0].size += 1;
+    nodes[1].size -= 1;
+    proof
+}
+
+#[test]
+fn a_liar_stops_no_reader() {
+    let (there, here) = (Disk::new(), Disk::new());
+    let writer = create(&there);
+    let all: Vec<Vec<u8>> = (0..32).map(|index| block(index, 40)).collect();
+    writer.append(&all).unwrap();
+    let copy = reader(&here, &writer);
+    fetch(&copy, &writer, None);
+    // Node 15 is above blocks 0 to 15.
+    let hash = Some(HashRequest { index: Index::new(15), nodes: 1 });
+    let lie = shift(writer.create_proof(&Request { hash, ..Request::default() }).unwrap().unwrap());
+    copy.apply_proof(&lie).unwrap();
+    for index in [20, 7] {
+        fetch(&copy, &writer, Some(index));
+        assert_eq!(copy.get(index).unwrap().unwrap(), all[index as usize]);
+    }
+    assert!(matches!(copy.apply_proof(&lie), Err(LogError::Proof(_))));
+    // A leaf is certain as long as its block is stored.
+    let hash = Some(HashRequest { index: Index::new(14), nodes: 1 });
+    let lie = shift(writer.create_proof(&Request { hash, ..Request::default() }).unwrap().unwrap());
+    assert!(matches!(copy.apply_proof(&lie), Err(LogError::Proof(_))));
+    copy.clear(7..8).unwrap();
+    copy.apply_proof(&lie).unwrap();
+    fetch(&copy, &writer, Some(6));
+    fetch(&copy, &writer, Some(7));
+    assert_sound(&copy);
+    drop(copy);
+    let copy = reopen(&here);
+    assert_eq!(copy.get(7).unwrap().unwrap(), all[7]);
+    assert_sound(&copy);
 }
 
 #[test]

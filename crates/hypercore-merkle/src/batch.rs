@@ -31,7 +31,7 @@ pub(crate) struct Batch {
     /// Nodes learned, in the order of formats.md section 10.
     pub(crate) nodes: Vec<Node>,
     /// Pairs of nodes of which only the sum of sizes is covered.
-    pub(crate) unconfirmed: Vec<Node>,
+    pub(crate) unconfirmed: Vec<[Node; 2]>,
     /// Whether a root was appended.
     pub(crate) grown: bool,
 }
@@ -67,7 +67,7 @@ impl Batch {
             let parent = Node::parent(&before, &last).ok_or(GrowError::Overflow(last.index))?;
             self.tree.roots.pop();
             if self.claimed.pop() == Some(true) && last_claimed {
-                self.unconfirmed.extend([before, last]);
+                self.unconfirmed.push([before, last]);
             }
             self.nodes.push(parent);
             last = parent;

@@ -174,8 +174,7 @@ pub enum VerifyError<E: Error + 'static> {
     #[error("node {0} has another hash")]
     HashMismatch(Index),
     /// The hash agrees with the stored node and the size does not, where only a claim of the
-    /// prover stands against it. Unless the stored size was itself
-    /// [`unconfirmed`](crate::Verified::unconfirmed), the prover lies.
+    /// prover stands against it: the prover lies, or nothing follows from its claim.
     #[error("node {index} is claimed to hold {claimed} bytes and holds {stored}")]
     SizeMismatch {
         /// The node.
@@ -184,22 +183,6 @@ pub enum VerifyError<E: Error + 'static> {
         stored: u64,
         /// The size in the proof.
         claimed: u64,
-    },
-    /// The hash agrees with the stored node and was computed over another size: the *stored* size
-    /// is wrong, and not the proof.
-    ///
-    /// An earlier prover lied about it and its sibling
-    /// ([`unconfirmed`](crate::Verified::unconfirmed)), or the storage is damaged. In the first
-    /// case nothing below the two was stored since, because this error is what it met; so both can
-    /// be forgotten, and the proof asked for again up to their parent.
-    #[error("node {index} is stored with {stored} bytes and proven to hold {proven}")]
-    StoredSize {
-        /// The node.
-        index: Index,
-        /// The stored size.
-        stored: u64,
-        /// The size that the hash covers.
-        proven: u64,
     },
     /// The upgrade does not reach the end of the prologue, or has another tree there.
     #[error("the upgrade contradicts the prologue")]
@@ -216,10 +199,10 @@ pub enum VerifyError<E: Error + 'static> {
 }
 
 impl<E: Error + 'static> VerifyError<E> {
-    /// Whether the fault is on this side: the storage failed, or holds a wrong size.
+    /// Whether the fault is on this side: the storage failed, or is damaged.
     #[must_use]
     pub const fn is_local(&self) -> bool {
-        matches!(self, Self::Tree(_) | Self::StoredSize { .. })
+        matches!(self, Self::Tree(_))
     }
 
     /// Whether the proof is merely about another fork, which accuses nobody.

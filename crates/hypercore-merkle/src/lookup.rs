@@ -24,6 +24,15 @@ pub trait NodeLookup {
     /// # Errors
     /// When it cannot be said whether the node is stored: the disk failed.
     fn node(&self, index: Index) -> Result<Option<Node>, Self::Error>;
+
+    /// Whether the bytes of a block are stored, so that the size of its leaf is certain. Who does not know says yes: then a
+    /// stored leaf stays as it is until a proof has hashed its block.
+    ///
+    /// # Errors
+    /// When it cannot be said.
+    fn has_block(&self, _block: u64) -> Result<bool, Self::Error> {
+        Ok(true)
+    }
 }
 
 impl<T: NodeLookup + ?Sized> NodeLookup for &T {
@@ -31,6 +40,10 @@ impl<T: NodeLookup + ?Sized> NodeLookup for &T {
 
     fn node(&self, index: Index) -> Result<Option<Node>, Self::Error> {
         (**self).node(index)
+    }
+
+    fn has_block(&self, block: u64) -> Result<bool, Self::Error> {
+        (**self).has_block(block)
     }
 }
 
@@ -40,6 +53,10 @@ impl<T: NodeLookup + ?Sized> NodeLookup for Box<T> {
     fn node(&self, index: Index) -> Result<Option<Node>, Self::Error> {
         (**self).node(index)
     }
+
+    fn has_block(&self, block: u64) -> Result<bool, Self::Error> {
+        (**self).has_block(block)
+    }
 }
 
 impl<T: NodeLookup + ?Sized> NodeLookup for Rc<T> {
@@ -48,6 +65,10 @@ impl<T: NodeLookup + ?Sized> NodeLookup for Rc<T> {
     fn node(&self, index: Index) -> Result<Option<Node>, Self::Error> {
         (**self).node(index)
     }
+
+    fn has_block(&self, block: u64) -> Result<bool, Self::Error> {
+        (**self).has_block(block)
+    }
 }
 
 impl<T: NodeLookup + ?Sized> NodeLookup for Arc<T> {
@@ -55,6 +76,10 @@ impl<T: NodeLookup + ?Sized> NodeLookup for Arc<T> {
 
     fn node(&self, index: Index) -> Result<Option<Node>, Self::Error> {
         (**self).node(index)
+    }
+
+    fn has_block(&self, block: u64) -> Result<bool, Self::Error> {
+        (**self).has_block(block)
     }
 }
 
@@ -99,5 +124,9 @@ impl<L: NodeLookup> NodeLookup for Overlay<L> {
             Some(node) => Ok(Some(*node)),
             None => self.below.node(index),
         }
+    }
+
+    fn has_block(&self, block: u64) -> Result<bool, Self::Error> {
+        self.below.has_block(block)
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Partial {
     /// All nodes in the order of formats.md section 10.
     pub(crate) nodes: Vec<Node>,
     /// Nodes of which only the sum of sizes is covered by the root.
-    pub(crate) unconfirmed: Vec<Node>,
+    pub(crate) unconfirmed: Vec<[Node; 2]>,
 }
 
 /// The list of nodes that a step takes from, and a node made from other parts that fits in once.
@@ -129,7 +129,7 @@ impl Partial {
             let parent =
                 Node::parent(&self.root, &sibling).ok_or(VerifyError::SizeOverflow(index))?;
             if self.claimed && sibling_claimed {
-                self.unconfirmed.extend([self.root, sibling]);
+                self.unconfirmed.push([self.root, sibling]);
             }
             self.nodes.extend([sibling, parent]);
             self.root = parent;

@@ -4,6 +4,7 @@
 //! is taken moves strictly down the tree, so there are at most as many as the tree is deep.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::mem;
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ use crate::partial::Partial;
 use crate::proof::Proof;
 use crate::request::{HashRequest, Request};
 use crate::tree::{Tree, look_up};
-use crate::verify::{Authority, Verified, grow, manifest_of};
+use crate::verify::{Authority, Verified, grow, indexes, manifest_of, resized_sibling};
 
 /// What a reorg needs to know next: the hash of any one of these blocks, with all levels up to the
 /// node where the two trees are known to differ.
@@ -96,7 +97,7 @@ impl Reorg {
             upgraded: true,
             ancestors: batch.tree.length,
             nodes: batch.nodes,
-            unconfirmed: batch.unconfirmed.iter().map(|node| node.index).collect(),
+            unconfirmed: indexes(&batch.unconfirmed),
             block: None,
             signature: None,
             manifest: None,
@@ -174,16 +175,16 @@ impl Reorg {
         if root.hash != difference.hash {
             return Err(VerifyError::HashMismatch(index));
         }
-        if root.size != difference.size {
-            let (stored, proven) = (difference.size, root.size);
-            return Err(VerifyError::StoredSize { index, stored, proven });
-        }
         self.own.compare_unconfirmed(lookup, &partial.unconfirmed)?;
         let known = by_index(&partial.nodes);
         let deeper = self.descend(lookup, difference, &known)?;
         let deeper = deeper.ok_or(VerifyError::Misplaced(index))?;
-        self.verified.nodes.extend(partial.nodes);
-        self.verified.unconfirmed.extend(partial.unconfirmed.iter().map(|node| node.index));
+        let resized = if root.size == difference.size { None } else { self.resized(&root)? };
+        self.verified.nodes.extend(partial.nodes.into_iter().chain(resized));
+        // Its size and that of its sibling are certain now.
+        let parent = index.parent();
+        self.verified.unconfirmed.retain(|index| index.parent() != parent);
+        self.verified.unconfirmed.extend(indexes(&partial.unconfirmed));
         self.set_difference(deeper);
         Ok(())
     }
@@ -205,6 +206,20 @@ impl Reorg {
         }
         let stored = look_up(lookup, node.index).map_err(VerifyError::Tree)?;
         Ok(stored.is_some_and(|stored| stored.hash == node.hash))
+    }
+
+    /// The sibling of a node of the new tree whose size was claimed and is known for certain now.
+    fn resized<E: Error + 'static>(&self, node: &Node) -> Result<Option<Node>, VerifyError<E>> {
+        let known = |index: Option<Index>| {
+            let mut nodes = self.verified.nodes.iter().rev();
+            nodes.find(|node| Some(node.index) == index)
+        };
+        let parent = node.index.parent();
+        let (Some(sibling), Some(parent)) = (known(node.index.sibling()), known(parent)) else {
+            return Err(VerifyError::Misplaced(node.index));
+        };
+        let resized = resized_sibling(node, sibling, parent);
+        resized.map(Some).ok_or(VerifyError::Misplaced(node.index))
     }
 
     /// Follows the difference down as far as nodes are known; `None` when none below it are.

@@ -12,7 +12,7 @@ use flat_tree::Index;
 use hypercore_crypto::{CoreKey, Manifest, Prologue, PublicKey};
 
 use crate::batch::{Batch, GrowError};
-use crate::error::VerifyError;
+use crate::error::{TreeError, VerifyError};
 use crate::limits::add_lengths;
 use crate::lookup::NodeLookup;
 use crate::node::Node;
@@ -52,8 +52,8 @@ pub struct Verified {
     ///
     /// A parent's hash covers the sum of its children's sizes. Where a proof *claims* both children
     /// (the lowest two nodes of a hash or seek answer; the last node of an upgrade and the first
-    /// additional one) a prover can move bytes from one to the other. Only a later proof
-    /// from below, whose sizes are hashed here, can show it: [`VerifyError::StoredSize`].
+    /// additional one) a prover can move bytes from one to the other. A later proof from below hashes
+    /// these sizes here and replaces them; until then nothing below the two is stored.
     pub unconfirmed: Vec<Index>,
     /// The block whose bytes the proof brought and which may be stored.
     pub block: Option<u64>,
@@ -96,15 +96,20 @@ impl Tree {
                 unverified = None;
             }
         }
-        if let Some(partial) = &unverified {
-            self.compare(lookup, partial)?;
+        if let Some(partial) = &unverified
+            && let Some(resized) = self.compare(lookup, partial)?
+        {
+            batch.nodes.push(resized);
+            if partial.claimed {
+                batch.unconfirmed.push([partial.root, resized]);
+            }
         }
         self.compare_unconfirmed(lookup, &batch.unconfirmed)?;
         let mut verified = Verified {
             upgraded: batch.grown,
             ancestors: self.length,
             nodes: batch.nodes,
-            unconfirmed: batch.unconfirmed.iter().map(|node| node.index).collect(),
+            unconfirmed: indexes(&batch.unconfirmed),
             block: proof.block.as_ref().map(|block| block.index),
             signature: None,
             manifest: None,
@@ -117,52 +122,113 @@ impl Tree {
         Ok(verified)
     }
 
-    /// Compares the node that a proof leads to with the stored one.
+    /// Compares the node that a proof leads to with the stored one. Where the stored one has another size, and that is not
+    /// certain, gives the sibling as it is to be stored with the node of the proof.
     fn compare<L: NodeLookup>(
         &self,
         lookup: &L,
         partial: &Partial,
-    ) -> Result<(), VerifyError<L::Error>> {
+    ) -> Result<Option<Node>, VerifyError<L::Error>> {
         let root = &partial.root;
+        let index = root.index;
         // Nodes beyond the tree may be left over in storage; they vouch for nothing.
-        let stored = if self.contains(root.index) {
-            look_up(lookup, root.index).map_err(VerifyError::Tree)?
+        let stored = if self.contains(index) {
+            look_up(lookup, index).map_err(VerifyError::Tree)?
         } else {
             None
         };
-        let stored = stored.ok_or(VerifyError::UnknownNode(root.index))?;
+        let stored = stored.ok_or(VerifyError::UnknownNode(index))?;
         if stored.hash != root.hash {
-            return Err(VerifyError::HashMismatch(root.index));
+            return Err(VerifyError::HashMismatch(index));
         }
-        let (index, stored, size) = (root.index, stored.size, root.size);
-        match partial.claimed {
-            _ if stored == size => Ok(()),
-            true => Err(VerifyError::SizeMismatch { index, stored, claimed: size }),
-            false => Err(VerifyError::StoredSize { index, stored, proven: size }),
+        if stored.size == root.size {
+            return Ok(None);
+        }
+        let beside = self.beside(lookup, index).map_err(VerifyError::Tree)?;
+        let resized = beside.and_then(|(sibling, parent)| resized_sibling(root, &sibling, &parent));
+        if partial.claimed {
+            let (stored, claimed) = (stored.size, root.size);
+            return resized.map(Some).ok_or(VerifyError::SizeMismatch { index, stored, claimed });
+        }
+        if let Some((sibling, parent)) = beside {
+            // What was hashed here is right, so where it contradicts what is certain that is damaged.
+            let fits = resized == Some(sibling)
+                || (resized.is_some()
+                    && !self.is_certain(lookup, &sibling).map_err(VerifyError::Tree)?);
+            if !fits {
+                return Err(VerifyError::Tree(TreeError::DamagedNode(parent.index)));
+            }
+        }
+        Ok(resized)
+    }
+
+    /// The stored sibling and parent of a node.
+    fn beside<L: NodeLookup>(
+        &self,
+        lookup: &L,
+        index: Index,
+    ) -> Result<Option<(Node, Node)>, TreeError<L::Error>> {
+        match (index.sibling(), index.parent()) {
+            (Some(sibling), Some(parent)) if self.contains(parent) => {
+                Ok(look_up(lookup, sibling)?.zip(look_up(lookup, parent)?))
+            }
+            _ => Ok(None),
         }
     }
 
-    /// Refuses to replace a stored size by one that only a sum covers.
+    /// Refuses sizes of pairs that only their sum covers where the stored ones are known for certain. Where those are no
+    /// better, the new ones take their place: nothing below the two is stored, so nothing depends on them.
     pub(crate) fn compare_unconfirmed<L: NodeLookup>(
         &self,
         lookup: &L,
-        nodes: &[Node],
+        pairs: &[[Node; 2]],
     ) -> Result<(), VerifyError<L::Error>> {
-        for node in nodes.iter().filter(|node| self.contains(node.index)) {
-            let stored = look_up(lookup, node.index).map_err(VerifyError::Tree)?;
-            if let Some(stored) = stored
-                && stored.hash == node.hash
-                && stored.size != node.size
-            {
-                return Err(VerifyError::SizeMismatch {
-                    index: node.index,
-                    stored: stored.size,
-                    claimed: node.size,
-                });
+        for pair in pairs {
+            let mut known = Vec::new();
+            for node in pair.iter().filter(|node| self.contains(node.index)) {
+                let stored = look_up(lookup, node.index).map_err(VerifyError::Tree)?;
+                known.extend(stored.filter(|stored| stored.hash == node.hash).zip(Some(node)));
+            }
+            let Some((stored, node)) = known.iter().find(|(stored, node)| stored != *node) else {
+                continue;
+            };
+            for (known, _) in &known {
+                if self.is_certain(lookup, known).map_err(VerifyError::Tree)? {
+                    let (index, stored, claimed) = (node.index, stored.size, node.size);
+                    return Err(VerifyError::SizeMismatch { index, stored, claimed });
+                }
             }
         }
         Ok(())
     }
+
+    /// Whether the size of a stored node, and so that of its sibling, follows from more than a sum: it is signed, or what
+    /// its hash was made of is stored.
+    fn is_certain<L: NodeLookup>(
+        &self,
+        lookup: &L,
+        stored: &Node,
+    ) -> Result<bool, TreeError<L::Error>> {
+        let index = stored.index;
+        if index.is_root_of(self.length) {
+            return Ok(true);
+        }
+        let Some((left, right)) = index.children() else {
+            let has_block = lookup.has_block(index.first_block());
+            return has_block.map_err(|source| TreeError::Lookup { index, source });
+        };
+        match (look_up(lookup, left)?, look_up(lookup, right)?) {
+            (Some(left), Some(right)) if Node::parent(&left, &right) == Some(*stored) => Ok(true),
+            (Some(_), Some(_)) => Err(TreeError::DamagedNode(index)),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// The sibling of a node with what is left of the parent's size; `None` when they are not its children.
+pub(crate) fn resized_sibling(node: &Node, sibling: &Node, parent: &Node) -> Option<Node> {
+    let resized = Node { size: parent.size.checked_sub(node.size)?, ..*sibling };
+    (Node::parent(node, &resized) == Some(*parent)).then_some(resized)
 }
 
 impl Verified {
@@ -237,6 +303,11 @@ pub(crate) fn grow<E: Error + 'static>(
         batch.push(*node, true).map_err(refused)?;
     }
     Ok(queue.extra_used())
+}
+
+/// The indexes of all nodes of some pairs.
+pub(crate) fn indexes(pairs: &[[Node; 2]]) -> Vec<Index> {
+    pairs.as_flattened().iter().map(|node| node.index).collect()
 }
 
 fn refused<E: Error + 'static>(error: GrowError<VerifyError<E>>) -> VerifyError<E> {

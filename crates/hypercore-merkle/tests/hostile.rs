@@ -44,35 +44,79 @@ fn refused(reader: &mut Reader, proof: &Proof) -> VerifyError<common::Never> {
     error
 }
 
+/// The answer to a request for node 7, with three bytes of node 23 counted to it.
+fn shifted(writer: &Writer) -> Proof {
+    let mut proof = writer.prove(&hash(7, 1)).unwrap();
+    let nodes = &mut proof.hash.as_mut().unwrap().nodes;
+    nodes[0].size += 3;
+    nodes[1].size -= 3;
+    proof
+}
+
 #[test]
 fn sizes_shifted_between_known_siblings_are_refused() {
     let writer = sixteen();
-    let mut reader = reader_of(&writer);
-    reader.take(&writer.prove(&hash(7, 1)).unwrap()).unwrap();
-    let mut proof = writer.prove(&hash(7, 1)).unwrap();
-    let nodes = &mut proof.hash.as_mut().unwrap().nodes;
-    nodes[0].size += 3;
-    nodes[1].size -= 3;
-    let error = refused(&mut reader, &proof);
-    assert!(matches!(error, VerifyError::SizeMismatch { stored: 80, claimed: 83, .. }));
+    for below in [0, 9] {
+        let mut reader = reader_of(&writer);
+        reader.take(&writer.prove(&block(below, 4)).unwrap()).unwrap();
+        let error = refused(&mut reader, &shifted(&writer));
+        assert_eq!(
+            error,
+            VerifyError::SizeMismatch { index: Index::new(7), stored: 80, claimed: 83 }
+        );
+    }
 }
 
 /// The hash of a parent covers only the sum of its children's sizes. What cannot be known is
-/// named, and shows as soon as a block from below is proven; the prover of that is not to blame.
+/// named, and put right by the first block from below; the prover of that is not to blame.
 #[test]
-fn sizes_shifted_between_unknown_siblings_are_named_and_show_later() {
+fn sizes_shifted_between_unknown_siblings_are_named_and_put_right_later() {
+    let writer = sixteen();
+    for below in [0, 9] {
+        let mut reader = reader_of(&writer);
+        let verified = reader.verify(&shifted(&writer)).unwrap();
+        assert_eq!(verified.unconfirmed, [Index::new(7), Index::new(23)]);
+        reader.store(verified);
+        assert_eq!(reader.nodes[&Index::new(7)].size, 83);
+        reader.take(&writer.prove(&block(below, 3)).unwrap()).unwrap();
+        assert!(reader.nodes.iter().all(|(index, node)| *node == writer.nodes[index]));
+        refused(&mut reader, &shifted(&writer));
+    }
+}
+
+/// Who asks again, because of a liar, gets the truth from another.
+#[test]
+fn the_last_word_counts_where_nothing_is_certain() {
     let writer = sixteen();
     let mut reader = reader_of(&writer);
-    let mut proof = writer.prove(&hash(7, 1)).unwrap();
-    let nodes = &mut proof.hash.as_mut().unwrap().nodes;
-    nodes[0].size += 3;
-    nodes[1].size -= 3;
-    let verified = reader.verify(&proof).unwrap();
-    assert_eq!(verified.unconfirmed, [Index::new(7), Index::new(23)]);
+    reader.take(&shifted(&writer)).unwrap();
+    reader.take(&writer.prove(&hash(7, 1)).unwrap()).unwrap();
+    assert_eq!(reader.nodes[&Index::new(7)], writer.nodes[&Index::new(7)]);
+    // Without its sibling a node says as much: the parent is known.
+    reader.take(&shifted(&writer)).unwrap();
+    let verified = reader.verify(&writer.prove(&hash(23, 0)).unwrap()).unwrap();
+    assert_eq!(verified.unconfirmed, [Index::new(23), Index::new(7)]);
     reader.store(verified);
-    let error = refused(&mut reader, &writer.prove(&block(0, 3)).unwrap());
-    assert!(error.is_local());
-    assert_eq!(error, VerifyError::StoredSize { index: Index::new(7), stored: 83, proven: 80 });
+    assert_eq!(reader.nodes[&Index::new(7)], writer.nodes[&Index::new(7)]);
+    // Of leaves it is the block that makes them certain.
+    let mut proof = writer.prove(&hash(0, 4)).unwrap();
+    proof.hash.as_mut().unwrap().nodes[0].size += 1;
+    proof.hash.as_mut().unwrap().nodes[1].size -= 1;
+    reader.take(&proof).unwrap();
+    reader.take(&writer.prove(&hash(0, 4)).unwrap()).unwrap();
+    reader.take(&writer.prove(&block(1, 0)).unwrap()).unwrap();
+    refused(&mut reader, &proof);
+    assert!(reader.nodes.iter().all(|(index, node)| *node == writer.nodes[index]));
+}
+
+/// What a wrong size is put right from is the own tree: where that is damaged, nobody else is to blame.
+#[test]
+fn damage_is_not_taken_for_a_lie() {
+    let writer = sixteen();
+    let mut reader = reader_of(&writer);
+    reader.take(&shifted(&writer)).unwrap();
+    reader.nodes.get_mut(&Index::new(15)).unwrap().size += 1;
+    assert!(refused(&mut reader, &writer.prove(&block(0, 3)).unwrap()).is_local());
 }
 
 #[test]
@@ -372,13 +416,19 @@ fn a_reorg_does_not_take_shifted_sizes() {
     let error = whole.start_reorg(&first).unwrap_err();
     assert_eq!(error, VerifyError::SizeMismatch { index: Index::new(7), stored: 80, claimed: 83 });
 
-    // It is not known here: the next honest answer shows that the first was none.
+    // It is not known here: the next honest answer puts it right.
     let sparse = reader_of(&old);
     let mut reorg = sparse.start_reorg(&first).unwrap();
     assert_eq!(reorg.want().unwrap().blocks, 0..8);
-    let request = reorg.want().unwrap().request(2);
-    let error = reorg.feed(&sparse.nodes, &new.prove(&request).unwrap()).unwrap_err();
-    assert_eq!(error, VerifyError::StoredSize { index: Index::new(7), stored: 83, proven: 80 });
+    while let Some(want) = reorg.want() {
+        let request = want.request(want.blocks.end - 1);
+        reorg.feed(&sparse.nodes, &new.prove(&request).unwrap()).unwrap();
+    }
+    let verified = reorg.finish().unwrap();
+    assert!(!verified.unconfirmed.contains(&Index::new(7)));
+    let mut followed = sparse;
+    followed.store(verified);
+    assert!(followed.nodes.iter().all(|(index, node)| *node == new.nodes[index]));
 
     // Shifted between two leaves of an answer, one of which is known.
     let first = new.prove(&Request { fork: 1, ..upgrade(0, 16) }).unwrap();

@@ -179,6 +179,11 @@ fn any_change() -> impl Strategy<Value = Change> {
     ]
 }
 
+fn any_lie() -> impl Strategy<Value = Change> {
+    let shift = || (any::<Pick>(), (1..5_u8).prop_map(NodeChange::ShiftSize));
+    prop_oneof![3 => shift().prop_map(|(at, shift)| Change::Node(at, shift)), 1 => any_change()]
+}
+
 fn change(proof: &Proof, change: &Change) -> Option<Proof> {
     let mut changed = proof.clone();
     match change {
@@ -306,6 +311,44 @@ proptest! {
                 check_truth(&reader, &whole, &truth, true);
             }
         }
+    }
+
+    /// Whatever a liar has made a reader believe, every honest answer is taken, and at the end all of it is true.
+    #[test]
+    fn a_liar_stops_nobody(
+        blocks in any_blocks(40),
+        order in any::<u64>(),
+        first in any::<Pick>(),
+        lies in prop::collection::vec((any_ask(), any_lie()), 1..12),
+    ) {
+        let writer = Writer::new(&SEED, 0, blocks);
+        let mut reader = Reader::new(writer.key, 0);
+        let length = writer.tree.length();
+        let mut wanted: Vec<u64> = (0..length).collect();
+        wanted.sort_by_key(|block| (block ^ order).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let start = Ask::Upgrade(first);
+        let mut lies = lies.iter().cycle();
+        for index in std::iter::once(None).chain(wanted.into_iter().map(Some)) {
+            let (ask, lie) = lies.next().unwrap();
+            let ask = if index.is_none() { &start } else { ask };
+            if let Some(request) = request(&reader, &writer.tree, ask)
+                && let Ok(proof) = writer.prove(&request)
+            {
+                let before = reader.tree.length();
+                if let Some(lie) = change(&proof, lie) {
+                    let _ = reader.take(&lie);
+                }
+                if reader.tree.length() == before {
+                    reader.take(&proof).unwrap();
+                }
+            }
+            let Some(index) = index else { continue };
+            let nodes = reader.tree.missing_nodes(&reader.nodes, Index::leaf(index).unwrap()).unwrap();
+            let block = Some(BlockRequest { index, nodes });
+            reader.take(&writer.prove(&Request { block, ..Request::default() }).unwrap()).unwrap();
+        }
+        prop_assert_eq!(&reader.nodes, &twin::nodes(&writer.blocks));
+        prop_assert_eq!(reader.contiguous_length(), length);
     }
 
     /// Every block can be had from any state, and at the end the reader has the whole tree.

@@ -1,9 +1,10 @@
-//! The two driver processes: one JSON command a line in, one answer a line out.
+//! Driver processes: one JSON command a line in, one answer a line out.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,7 +13,7 @@ use crate::process::program;
 use crate::report::Miss;
 
 /// A driver that says nothing for so long has hung.
-const ANSWER_SECONDS_MAX: u64 = 60;
+const ANSWER_SECONDS_MAX: u64 = 150;
 
 /// Which implementation a driver runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +45,8 @@ impl Sides {
     /// Starts both.
     pub(super) fn start(script: &Path, binary: &Path) -> Result<Self, Miss> {
         Ok(Self {
-            javascript: Driver::start("node".into(), vec![script.to_path_buf()])?,
-            rust: Driver::start(binary.to_path_buf(), Vec::new())?,
+            javascript: Driver::start("node".into(), vec![script.to_path_buf()], None)?,
+            rust: Driver::start(binary.to_path_buf(), Vec::new(), None)?,
         })
     }
 
@@ -71,22 +72,32 @@ impl Sides {
     }
 }
 
+/// What a process says on stderr, gathered.
+pub(super) type Said = Arc<Mutex<String>>;
+
 /// One process and its two pipes.
 #[derive(Debug)]
 pub(super) struct Driver {
     binary: PathBuf,
     arguments: Vec<PathBuf>,
+    said: Option<Said>,
     child: Child,
     stdin: Option<ChildStdin>,
     answers: Receiver<String>,
 }
 
 impl Driver {
-    fn start(binary: PathBuf, arguments: Vec<PathBuf>) -> Result<Self, Miss> {
+    /// Starts a process. Its stderr is this one's, unless it is to be gathered in `said`.
+    pub(super) fn start(
+        binary: PathBuf,
+        arguments: Vec<PathBuf>,
+        said: Option<Said>,
+    ) -> Result<Self, Miss> {
         let mut command: Command = program(&binary, &arguments);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(if said.is_some() { Stdio::piped() } else { Stdio::inherit() })
             .spawn()
             .map_err(|error| Miss(format!("{}: {error}", binary.display())))?;
         let stdin = child.stdin.take();
@@ -99,7 +110,10 @@ impl Driver {
                 }
             }
         });
-        Ok(Self { binary, arguments, child, stdin, answers })
+        if let (Some(stderr), Some(said)) = (child.stderr.take(), said.clone()) {
+            gather(stderr, said);
+        }
+        Ok(Self { binary, arguments, said, child, stdin, answers })
     }
 
     /// Sends a command and waits for its answer; an error is the driver's own words.
@@ -130,8 +144,8 @@ impl Driver {
         self.child.kill().map_err(|error| error.to_string())?;
         self.child.wait().map_err(|error| error.to_string())?;
         let late: Vec<String> = self.answers.iter().collect();
-        let fresh =
-            Self::start(self.binary.clone(), self.arguments.clone()).map_err(|Miss(what)| what)?;
+        let fresh = Self::start(self.binary.clone(), self.arguments.clone(), self.said.clone())
+            .map_err(|Miss(what)| what)?;
         *self = fresh;
         // A line cut in two by the kill was never read by anyone: no acknowledgement.
         Ok(late.iter().map_while(|line| parse(line).ok()).collect())
@@ -144,6 +158,18 @@ impl Drop for Driver {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Adds each line of `stream` to `said`.
+pub(super) fn gather(stream: impl Read + Send + 'static, said: Said) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut text = said.lock().expect("no reader panicked");
+            text.push_str("    ");
+            text.push_str(&line);
+            text.push('\n');
+        }
+    });
 }
 
 fn parse(line: &str) -> Result<Value, String> {

@@ -26,7 +26,7 @@ pub(crate) fn run() -> bool {
         ("faults", || faults::run(&[])),
         ("canaries", canaries::run),
         ("binary", || binary::run(&binary::Options::default())),
-        ("fuzz-smoke", || fuzz::smoke(fuzz::SECONDS)),
+        ("fuzz-smoke", || fuzz::smoke(fuzz::SECONDS, fuzz::SEED)),
     ];
     let mut failed = 0_usize;
     let mut closings = Vec::new();

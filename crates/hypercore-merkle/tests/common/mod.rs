@@ -8,8 +8,8 @@ use compact_encoding::{Decode, Encode};
 use flat_tree::Index;
 use hypercore_crypto::{CoreKey, Hash, KeyPair, Manifest, leaf_hash, parent_hash, tree_hash};
 use hypercore_merkle::{
-    Authority, Data, Leaf, Node, Overlay, Proof, ProveError, Reorg, Request, Tree, TreeError,
-    Verified, VerifyError, removed_parents,
+    Authority, Data, Leaf, Node, NodeLookup, Overlay, Proof, ProveError, Reorg, Request, Tree,
+    TreeError, Verified, VerifyError, removed_parents,
 };
 use serde_json::Value;
 
@@ -156,6 +156,24 @@ impl Writer {
     }
 }
 
+/// What a reader has.
+struct Known<'a> {
+    nodes: &'a Nodes,
+    blocks: &'a BTreeMap<u64, Vec<u8>>,
+}
+
+impl NodeLookup for Known<'_> {
+    type Error = Never;
+
+    fn node(&self, index: Index) -> Result<Option<Node>, Never> {
+        self.nodes.node(index)
+    }
+
+    fn has_block(&self, block: u64) -> Result<bool, Never> {
+        Ok(self.blocks.contains_key(&block))
+    }
+}
+
 /// A sparse core in memory that applies what it verifies, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reader {
@@ -184,12 +202,16 @@ impl Reader {
 
     pub fn verify(&self, proof: &Proof) -> Result<Verified, VerifyError<Never>> {
         let authority = Authority { key: &self.key, manifest: self.manifest.as_ref() };
-        self.tree.verify(&self.nodes, proof, &authority)
+        self.tree.verify(&self.known(), proof, &authority)
     }
 
     pub fn start_reorg(&self, proof: &Proof) -> Result<Reorg, VerifyError<Never>> {
         let authority = Authority { key: &self.key, manifest: self.manifest.as_ref() };
-        Reorg::start(&self.tree, &self.nodes, proof, &authority)
+        Reorg::start(&self.tree, &self.known(), proof, &authority)
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known { nodes: &self.nodes, blocks: &self.blocks }
     }
 
     pub fn take(&mut self, proof: &Proof) -> Result<(), VerifyError<Never>> {

@@ -1,0 +1,105 @@
+//! The table of scenarios: each has a name by which it is run alone.
+
+use std::rc::Rc;
+
+use super::actor::Kind;
+use super::courses::{self, Ended, Pair};
+use super::stage::Stage;
+
+use Kind::{Command, Facade, Js10, Js11};
+
+/// A scenario.
+pub(super) struct Case {
+    pub(super) name: String,
+    /// Left out of a run unless it is asked for, by `--deep` or by name.
+    pub(super) is_deep: bool,
+    pub(super) course: Box<dyn Fn(&Rc<Stage>) -> Ended>,
+}
+
+/// Every scenario, the quick ones first.
+pub(super) fn all() -> Vec<Case> {
+    let mut cases = Cases::default();
+    for js in [Js10, Js11] {
+        for ours in [Command, Facade] {
+            for pair in [Pair { writer: js, reader: ours }, Pair { writer: ours, reader: js }] {
+                cases.one_pair(pair, ours == Command);
+            }
+            cases.through(js, ours);
+        }
+    }
+    for kinds in
+        [[Js10, Facade, Js11, Facade], [Js11, Facade, Js10, Facade], [Facade, Js11, Facade, Js10]]
+    {
+        let name = format!("mesh-{}-leaves", kinds[0].name());
+        cases.add(name, false, move |stage| courses::mesh(stage, kinds));
+    }
+    cases.0
+}
+
+#[derive(Default)]
+struct Cases(Vec<Case>);
+
+impl Cases {
+    fn add(&mut self, name: String, is_deep: bool, course: impl Fn(&Rc<Stage>) -> Ended + 'static) {
+        self.0.push(Case { name, is_deep, course: Box::new(course) });
+    }
+
+    fn pair(&mut self, name: &str, pair: Pair, course: fn(&Rc<Stage>, Pair) -> Ended) {
+        self.add(named(name, pair), false, move |stage| course(stage, pair));
+    }
+
+    /// One who writes and one who reads, of whom one is JavaScript.
+    fn one_pair(&mut self, pair: Pair, is_command: bool) {
+        for count in [0, 1, 33, 1_000, 100_000, 300_000] {
+            // Once over the command, where both have been tried with what differs between them.
+            let is_deep = count > 100_000 || (count != 33 && !is_command);
+            let name = named(&format!("full-{count}"), pair);
+            self.add(name, is_deep, move |stage| courses::full(stage, pair, count));
+        }
+        self.pair("sizes", pair, courses::sizes);
+        self.pair("cleared", pair, courses::cleared);
+        self.pair("missing", pair, courses::missing);
+        self.pair("sparse", pair, courses::sparse);
+        self.pair("forked", pair, courses::forked);
+        self.pair("wrong-key", pair, courses::wrong_key);
+        self.pair("killed-writer", pair, courses::killed_writer);
+        self.pair("killed-reader", pair, courses::killed_reader);
+        self.pair("two-halves", pair, courses::two_halves);
+        self.pair("cores", pair, courses::cores);
+        if pair.reader != Command {
+            self.pair("seek", pair, courses::seek);
+        }
+        // `serve` holds the log: nobody else changes it meanwhile.
+        if pair.writer != Command {
+            self.pair("live", pair, courses::live);
+            self.pair("forked-live", pair, courses::forked_live);
+            self.pair("forked-midway", pair, courses::forked_midway);
+        }
+        if !is_command {
+            self.pair("dialled", pair, courses::dialled);
+        }
+    }
+
+    /// From JavaScript through us to JavaScript.
+    fn through(&mut self, js: Kind, ours: Kind) {
+        let kinds = ["compat", "v0", "v1", "quorum", "patch", "v2"];
+        let pair = Pair { writer: js, reader: js };
+        for kind in kinds {
+            if kind != "v2" || js == Js11 {
+                let name = format!("manifest-{kind}-{}-through-{}", js.name(), ours.name());
+                self.add(name, false, move |stage| courses::manifest(stage, pair, ours, kind));
+            }
+        }
+        for kind in ["compat", "v1"] {
+            let name = format!("encrypted-{kind}-{}-through-{}", js.name(), ours.name());
+            self.add(name, false, move |stage| courses::encrypted(stage, pair, ours, kind));
+            let name = format!("encrypted-{kind}-{}-to-{}", ours.name(), js.name());
+            let pair = Pair { writer: ours, reader: js };
+            self.add(name, false, move |stage| courses::encrypted(stage, pair, ours, kind));
+        }
+    }
+}
+
+fn named(name: &str, pair: Pair) -> String {
+    format!("{name}-{}-to-{}", pair.writer.name(), pair.reader.name())
+}

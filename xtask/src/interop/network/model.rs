@@ -1,0 +1,78 @@
+//! What a core should hold: a hash for each block that its writer was asked to append.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::interop::model::Spec;
+
+/// A log as its writer made it.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    blocks: Vec<(u64, String)>,
+    pub(super) fork: u64,
+    /// What the writer says of its tree, until its next change.
+    tree_hash: Option<String>,
+}
+
+impl Model {
+    pub(super) fn length(&self) -> u64 {
+        self.blocks.len() as u64
+    }
+
+    pub(super) fn byte_length(&self) -> u64 {
+        self.blocks.iter().map(|(len, _)| len).sum()
+    }
+
+    /// The block that holds `byte`, and where in it.
+    pub(super) fn find(&self, byte: u64) -> (u64, u64) {
+        let mut left = byte;
+        for (index, (len, _)) in self.blocks.iter().enumerate() {
+            if left < *len {
+                return (index as u64, left);
+            }
+            left -= len;
+        }
+        (self.length(), left)
+    }
+
+    pub(super) fn append(&mut self, specs: &[Spec], hashes: &[String]) {
+        self.tree_hash = None;
+        let new = specs.iter().zip(hashes);
+        self.blocks.extend(new.map(|((_, len), hash)| (u64::from(*len), hash.clone())));
+    }
+
+    pub(super) fn truncate(&mut self, length: u64, fork: u64) {
+        self.tree_hash = None;
+        self.blocks.truncate(length as usize);
+        self.fork = fork;
+    }
+
+    /// Compares a state with all of it. Blocks in `held` must be there; others may be missing, but
+    /// not different. The byte length is that of the tree, which counts the padding of encryption.
+    pub(super) fn compare(&mut self, state: &Value, held: &[Range<u64>]) -> Result<u64, String> {
+        for (name, wanted) in [("length", self.length()), ("fork", self.fork)] {
+            if state[name].as_u64() != Some(wanted) {
+                return Err(format!("{name} is {}, not {wanted}", state[name]));
+            }
+        }
+        let said = state["treeHash"].as_str().ok_or("treeHash is missing")?;
+        let known = self.tree_hash.get_or_insert_with(|| said.to_owned());
+        if known != said {
+            return Err(format!("treeHash is {said}, not {known}"));
+        }
+        let blocks = state["blocks"].as_array().ok_or("no blocks were told")?;
+        if blocks.len() != self.blocks.len() {
+            return Err(format!("{} blocks were told, not {}", blocks.len(), self.blocks.len()));
+        }
+        let mut compared = 0;
+        for (index, (said, (_, wanted))) in blocks.iter().zip(&self.blocks).enumerate() {
+            match said.as_str() {
+                Some(hash) if hash == wanted => compared += 1,
+                None if !held.iter().any(|range| range.contains(&(index as u64))) => {}
+                _ => return Err(format!("block {index} is {said}, not {wanted}")),
+            }
+        }
+        Ok(compared)
+    }
+}
