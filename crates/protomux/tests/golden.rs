@@ -156,7 +156,7 @@ struct Side {
     protocols: BTreeMap<String, ProtocolId>,
     names: BTreeMap<ChannelId, String>,
     offered: Vec<(ProtocolId, Bytes)>,
-    /// Answers a message with its byte twice, as the recorded application did.
+    /// Answers a message with its byte twice and tells nothing, as the recorded application did.
     echoes: bool,
 }
 
@@ -218,12 +218,7 @@ impl Side {
         let mut told = Vec::new();
         loop {
             match self.mux.next_event() {
-                Ok(Some(event)) => {
-                    if let (true, Event::Message { payload, .. }) = (self.echoes, &event) {
-                        told.push(format!("message x type 0: {}", hex(payload)));
-                    }
-                    told.extend(self.tell(event));
-                }
+                Ok(Some(event)) => told.extend(self.tell(event)),
                 Ok(None) => return (told, false),
                 Err(_) => return (told, true),
             }
