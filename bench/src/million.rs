@@ -87,7 +87,7 @@ fn reads(table: &mut Table, logs: &Logs<'_>) {
         per_operation(READS, || {
             logs.tokio.run(async {
                 for index in random.below(STORED as u64, READS) {
-                    black_box(facade.get(index).await.expect("a block"));
+                    black_box(facade.get_local(index).await.expect("a block"));
                 }
             });
         })
@@ -108,7 +108,7 @@ fn reads(table: &mut Table, logs: &Logs<'_>) {
                         let (log, indexes) = (facade.clone(), indexes.to_vec());
                         tokio::spawn(async move {
                             for index in indexes {
-                                black_box(log.get(index).await.expect("a block"));
+                                black_box(log.get_local(index).await.expect("a block"));
                             }
                         })
                     })
@@ -160,7 +160,7 @@ fn stream(table: &mut Table, logs: &Logs<'_>) {
         per_operation(READS, || {
             logs.tokio.run(async {
                 for index in 0..READS as u64 {
-                    black_box(facade.get(index).await.expect("a block"));
+                    black_box(facade.get_local(index).await.expect("a block"));
                 }
             });
         })
@@ -186,7 +186,7 @@ fn seeks(table: &mut Table, logs: &Logs<'_>) {
         per_operation(READS, || {
             logs.tokio.run(async {
                 for byte in random.below(bytes, READS) {
-                    black_box(facade.seek(byte).await.expect("a place"));
+                    black_box(facade.seek_local(byte).await.expect("a place"));
                 }
             });
         })

@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let log = Hypercore::open(&directory).await?;
     log.append(entry).await?;
     for index in 0..log.length() {
-        if let Some(block) = log.get(index).await? {
+        if let Some(block) = log.get_local(index).await? {
             println!("{index}: {}", String::from_utf8_lossy(&block));
         }
     }

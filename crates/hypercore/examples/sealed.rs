@@ -16,11 +16,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let carrier = Hypercore::builder(storage.clone()).read_only().open().await?;
     let report = carrier.verify().await?;
     println!("without the key: {} blocks, verified: {}", report.blocks_checked, report.is_ok());
-    println!("  block 0 reads {:?}", carrier.get(0).await?.unwrap_or_default());
+    println!("  block 0 reads {:?}", carrier.get_local(0).await?.unwrap_or_default());
 
     let reader = Hypercore::builder(storage).read_only().encryption_key(key).open().await?;
-    let block = reader.get(0).await?.unwrap_or_default();
+    let block = reader.get_local(0).await?.unwrap_or_default();
     println!("with the key:    block 0 reads {block:?}");
-    println!("  byte 12 is in block {:?}", reader.seek(12).await?);
+    println!("  byte 12 is in block {:?}", reader.seek_local(12).await?);
     Ok(())
 }

@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         report.blocks_checked,
         report.is_ok()
     );
-    println!("tree hash {}", log.tree_hash(log.length()).await?);
+    println!("tree hash {}", log.tree_hash_local(log.length()).await?);
     log.close().await?;
     std::fs::remove_dir_all(directory)?;
     Ok(())

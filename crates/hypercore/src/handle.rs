@@ -132,12 +132,13 @@ impl Hypercore {
         self.shared.append_inline(blocks)
     }
 
-    /// Reads a block; `None` when it is not stored here (never downloaded, or cleared).
+    /// Reads a block that is stored here; `None` when it is not (never downloaded, or cleared). Never
+    /// waits for anybody.
     ///
     /// # Errors
     /// `Caller` when the log has no such block ([`Error::is_out_of_bounds`]); `Corrupt` when what is
     /// stored is not what was signed; `Io` when the disk failed.
-    pub async fn get(&self, index: u64) -> Result<Option<Bytes>> {
+    pub async fn get_local(&self, index: u64) -> Result<Option<Bytes>> {
         Self::take_turn().await;
         let inline = self.shared.inline(|log, cipher| {
             Ok(match log.get_up_to(index, INLINE_READ_LEN_MAX)? {
@@ -178,13 +179,14 @@ impl Hypercore {
         self.shared.blocking(move |log, _| Ok(log.stored_ranges(blocks, limit))).await
     }
 
-    /// The block that holds content byte `byte` of the log, and the byte's offset in that block. The
-    /// end of the log is `(length, 0)`; `None` past it. As in JavaScript, an empty block right before
-    /// the byte may be named in the place of the one that holds it, with offset 0.
+    /// The block that holds content byte `byte` of the log, and the byte's offset in that block, by
+    /// what is stored here. The end of the log is `(length, 0)`; `None` past it. As in JavaScript, an
+    /// empty block right before the byte may be named in the place of the one that holds it, with
+    /// offset 0.
     ///
     /// # Errors
     /// `Caller` when the tree nodes that tell are not stored here; `Corrupt`, `Io`, `Closed`.
-    pub async fn seek(&self, byte: u64) -> Result<Option<(u64, u64)>> {
+    pub async fn seek_local(&self, byte: u64) -> Result<Option<(u64, u64)>> {
         Self::take_turn().await;
         self.shared.inline(|log, cipher| Ok(log.seek(byte, cipher.padding())?))
     }
@@ -215,12 +217,13 @@ impl Hypercore {
         self.shared.blocking_write(move |log, _| Ok(log.truncate(length, fork).map(drop)?)).await
     }
 
-    /// The hash that the log had when it was `length` blocks long (in the present fork).
+    /// The hash that the log had when it was `length` blocks long (in the present fork), by what is
+    /// stored here.
     ///
     /// # Errors
     /// `Caller` when the log is shorter, or the tree nodes that tell are not stored here; `Corrupt`,
     /// `Io`, `Closed`.
-    pub async fn tree_hash(&self, length: u64) -> Result<Hash> {
+    pub async fn tree_hash_local(&self, length: u64) -> Result<Hash> {
         Self::take_turn().await;
         self.shared.inline(|log, _| Ok(log.tree_hash_at(length)?))
     }

@@ -17,7 +17,7 @@
 //! log.append_batch(["many", "at", "once"]).await?;
 //!
 //! assert_eq!(log.length(), 4);
-//! assert_eq!(log.get(3).await?.as_deref(), Some(&b"once"[..]));
+//! assert_eq!(log.get_local(3).await?.as_deref(), Some(&b"once"[..]));
 //! println!("readers need this key: {}", log.key());
 //! log.close().await?;
 //! # Ok(())

@@ -13,12 +13,12 @@ async fn closed_says_closed() {
     let errors = [
         clone.append("x").await.unwrap_err(),
         clone.append_batch(["x"]).await.unwrap_err(),
-        clone.get(0).await.unwrap_err(),
+        clone.get_local(0).await.unwrap_err(),
         clone.has(0).await.unwrap_err(),
-        clone.seek(0).await.unwrap_err(),
+        clone.seek_local(0).await.unwrap_err(),
         clone.clear(0..1).await.unwrap_err(),
         clone.truncate(0, None).await.unwrap_err(),
-        clone.tree_hash(0).await.unwrap_err(),
+        clone.tree_hash_local(0).await.unwrap_err(),
         clone.info().await.unwrap_err(),
         clone.verify().await.unwrap_err(),
         clone.flush().await.unwrap_err(),
@@ -63,7 +63,7 @@ async fn closing_waits_for_what_runs_and_all_closers_hear() {
     let log = Hypercore::open(scratch.path()).await.unwrap();
     assert_eq!(log.length(), acknowledged.len() as u64);
     for (first, index) in acknowledged {
-        assert_eq!(log.get(first).await.unwrap().unwrap(), format!("{index}"));
+        assert_eq!(log.get_local(first).await.unwrap().unwrap(), format!("{index}"));
     }
 }
 
@@ -131,7 +131,7 @@ async fn nobody_waits_for_the_numbers_of_a_closing_log() {
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert!(log.is_closed());
     assert_eq!((log.length(), log.byte_length()), (2, 3));
-    assert_eq!(log.get(0).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(log.get_local(0).await.unwrap_err().kind(), ErrorKind::Closed);
     drop(go_on);
     closing.await.unwrap().unwrap();
     assert!(audit.await.unwrap().unwrap().is_ok());

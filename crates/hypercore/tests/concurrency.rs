@@ -23,7 +23,7 @@ async fn many_writers(durability: Durability) {
                     } else {
                         log.append(&block).await.unwrap().first
                     };
-                    assert_eq!(log.get(first).await.unwrap().unwrap(), block);
+                    assert_eq!(log.get_local(first).await.unwrap().unwrap(), block);
                     mine.push((first, block));
                 }
                 assert!(mine.is_sorted_by_key(|(index, _)| *index));
@@ -42,7 +42,7 @@ async fn many_writers(durability: Durability) {
     let log = Hypercore::builder(scratch.path()).read_only().open().await.unwrap();
     assert_eq!(log.length(), 16 * (20 + 7));
     for (index, block) in acknowledged {
-        assert_eq!(log.get(index).await.unwrap().unwrap(), block);
+        assert_eq!(log.get_local(index).await.unwrap().unwrap(), block);
     }
     let report = log.verify().await.unwrap();
     assert!(report.is_ok(), "{report:?}");
@@ -66,7 +66,7 @@ fn handles_and_futures_are_send() {
         send(log.append("x"));
         send(log.append_batch(vec!["x"]));
         send(log.append_owned(Vec::new()));
-        send(log.get(0));
+        send(log.get_local(0));
         send(log.clear(0..1));
         send(log.truncate(0, None));
         send(log.verify());
@@ -125,10 +125,10 @@ async fn calls_that_never_wait_leave_room_for_other_tasks() {
         };
     }
     busy!(log.append("y"));
-    busy!(log.get(0));
+    busy!(log.get_local(0));
     busy!(log.has(0));
-    busy!(log.seek(1));
-    busy!(log.tree_hash(1));
+    busy!(log.seek_local(1));
+    busy!(log.tree_hash_local(1));
     busy!(log.info());
     other.abort();
 }

@@ -75,7 +75,7 @@ fn damage(dir: &Path, good: &BTreeMap<&'static str, Vec<u8>>, random: &mut Rando
 async fn check(log: &Hypercore, case: &str) {
     assert!(log.length() <= 50, "{case}");
     for index in 0..log.length() {
-        match log.get(index).await {
+        match log.get_local(index).await {
             Ok(Some(found)) => assert_eq!(found, block(index), "{case}"),
             Ok(None) => {}
             Err(error) => {
@@ -85,7 +85,7 @@ async fn check(log: &Hypercore, case: &str) {
         }
     }
     for byte in [0, 1, 100, log.byte_length()] {
-        let _ = log.seek(byte).await;
+        let _ = log.seek_local(byte).await;
     }
     let report = log.verify().await;
     assert!(report.is_ok(), "{case}: {report:?}");

@@ -19,12 +19,12 @@ async fn content_comes_back_and_ciphertext_is_stored() {
             let appended = log.append_batch(["hello", "world", "!"]).await.unwrap();
             assert_eq!((appended.length, appended.byte_length), (3, 11));
             log.append("").await.unwrap();
-            assert_eq!(log.get(1).await.unwrap().unwrap(), "world");
-            assert_eq!(log.get(3).await.unwrap().unwrap(), "");
+            assert_eq!(log.get_local(1).await.unwrap().unwrap(), "world");
+            assert_eq!(log.get_local(3).await.unwrap().unwrap(), "");
             assert_eq!(log.byte_length(), 11);
             for (byte, place) in [(0, (0, 0)), (4, (0, 4)), (5, (1, 0)), (9, (1, 4)), (10, (2, 0))]
             {
-                assert_eq!(log.seek(byte).await.unwrap(), Some(place));
+                assert_eq!(log.seek_local(byte).await.unwrap(), Some(place));
             }
             let info = log.info().await.unwrap();
             assert!(info.encrypted);
@@ -33,7 +33,7 @@ async fn content_comes_back_and_ciphertext_is_stored() {
 
             let blind = Hypercore::open(memory.clone()).await.unwrap();
             assert_eq!(blind.byte_length(), 11 + 4 * 8);
-            let stored = blind.get(0).await.unwrap().unwrap();
+            let stored = blind.get_local(0).await.unwrap().unwrap();
             assert_eq!(stored.len(), 13);
             assert!(!stored.ends_with(b"hello"));
             assert!(blind.verify().await.unwrap().is_ok());
@@ -41,7 +41,7 @@ async fn content_comes_back_and_ciphertext_is_stored() {
 
             let wrong = Hypercore::builder(memory.clone()).encryption_key([8; 32]).open();
             let wrong = wrong.await.unwrap();
-            assert_ne!(wrong.get(0).await.unwrap().unwrap(), "hello");
+            assert_ne!(wrong.get_local(0).await.unwrap().unwrap(), "hello");
         }
     }
 }
@@ -55,8 +55,8 @@ async fn a_rewritten_block_has_another_padding() {
     for _ in 0..2 {
         log.append("same").await.unwrap();
         let blind = Hypercore::builder(memory.clone()).read_only().open().await.unwrap();
-        stored.push(blind.get(0).await.unwrap().unwrap());
-        assert_eq!(log.get(0).await.unwrap().unwrap(), "same");
+        stored.push(blind.get_local(0).await.unwrap().unwrap());
+        assert_eq!(log.get_local(0).await.unwrap().unwrap(), "same");
         log.truncate(0, None).await.unwrap();
     }
     assert_ne!(stored[0], stored[1]);
@@ -79,7 +79,7 @@ async fn a_plain_log_read_with_a_key() {
     log.append("short").await.unwrap();
     log.close().await.unwrap();
     let log = Hypercore::builder(memory).encryption_key(KEY).open().await.unwrap();
-    let error = log.get(0).await.unwrap_err();
+    let error = log.get_local(0).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Caller);
     assert!(std::error::Error::source(&error).is_some());
     assert_eq!(log.byte_length(), 0);
@@ -102,7 +102,7 @@ async fn a_directory_of_javascript() {
     ];
     assert_eq!((log.length(), log.byte_length()), (3, 15 + 32 + 33));
     for (index, expected) in (0..).zip(blocks) {
-        let block = log.get(index).await.unwrap().unwrap();
+        let block = log.get_local(index).await.unwrap().unwrap();
         let found: String = block.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(found, expected);
     }

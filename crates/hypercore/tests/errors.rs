@@ -14,8 +14,8 @@ async fn damage_has_a_file_and_an_offset() {
     std::fs::write(&data, b"helloWorld").unwrap();
     for access in [Access::ReadWrite, Access::ReadOnly, Access::Follow] {
         let log = Hypercore::builder(scratch.path()).access(access).open().await.unwrap();
-        assert_eq!(log.get(0).await.unwrap().unwrap(), "hello");
-        let error = log.get(1).await.unwrap_err();
+        assert_eq!(log.get_local(0).await.unwrap().unwrap(), "hello");
+        let error = log.get_local(1).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         let found = error.corruption().unwrap();
         assert_eq!((found.file, found.offset), (FileName::Data, 5));
@@ -25,7 +25,7 @@ async fn damage_has_a_file_and_an_offset() {
     }
     // Only on demand are wrong bytes handed out.
     let log = Hypercore::builder(scratch.path()).verify_reads(false).open().await.unwrap();
-    assert_eq!(log.get(1).await.unwrap().unwrap(), "World");
+    assert_eq!(log.get_local(1).await.unwrap().unwrap(), "World");
     log.close().await.unwrap();
 
     std::fs::write(scratch.path().join("oplog"), vec![1; 8192]).unwrap();

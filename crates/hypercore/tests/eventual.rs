@@ -178,7 +178,7 @@ async fn a_failed_flush_in_the_background_is_told_to_the_next_writer() {
     assert!(error.is_poisoned(), "{error}");
     assert_eq!(error.kind(), ErrorKind::Io);
     // Reading goes on.
-    assert_eq!(log.get(0).await.unwrap().unwrap(), "x");
+    assert_eq!(log.get_local(0).await.unwrap().unwrap(), "x");
     assert!(log.close().await.is_err());
     assert!(log.close().await.is_err(), "every closer hears of the failure");
 }

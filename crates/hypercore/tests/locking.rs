@@ -28,7 +28,7 @@ async fn readers_share_and_keep_a_writer_out() {
     log.close().await.unwrap();
     let one = Hypercore::builder(scratch.path()).read_only().open().await.unwrap();
     let two = Hypercore::builder(scratch.path()).read_only().open().await.unwrap();
-    assert_eq!(one.get(0).await.unwrap(), two.get(0).await.unwrap());
+    assert_eq!(one.get_local(0).await.unwrap(), two.get_local(0).await.unwrap());
     assert!(!one.writable());
     assert!(one.info().await.unwrap().signer.is_some());
     for error in [
@@ -53,7 +53,7 @@ async fn a_follower_reads_beside_the_writer() {
         let follower =
             Hypercore::builder(scratch.path()).access(Access::Follow).open().await.unwrap();
         assert_eq!(follower.length(), index + 1);
-        let last = follower.get(index).await.unwrap().unwrap();
+        let last = follower.get_local(index).await.unwrap().unwrap();
         assert_eq!(last, format!("block {index}"));
         assert!(!follower.writable());
     }

@@ -63,7 +63,7 @@ fn stored(path: &Path) -> (String, Vec<String>) {
         assert!(log.verify().await.unwrap().is_ok());
         let mut blocks = Vec::new();
         for index in 0..log.length() {
-            let block = log.get(index).await.unwrap().unwrap();
+            let block = log.get_local(index).await.unwrap().unwrap();
             blocks.push(String::from_utf8(block.to_vec()).unwrap());
         }
         // And it can be written to.

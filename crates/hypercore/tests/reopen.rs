@@ -12,18 +12,18 @@ async fn reopening_keeps_content_key_and_writability() {
     let key = log.key();
     let appended = log.append_batch(["hello", "", "world"]).await.unwrap();
     assert_eq!((appended.first, appended.length, appended.byte_length), (0, 3, 10));
-    let hash = log.tree_hash(3).await.unwrap();
+    let hash = log.tree_hash_local(3).await.unwrap();
     log.close().await.unwrap();
 
     let log = Hypercore::builder(&dir).create(Create::Never).key(key).open().await.unwrap();
     assert_eq!((log.key(), log.length(), log.byte_length()), (key, 3, 10));
     assert!(log.writable());
-    assert_eq!(log.tree_hash(3).await.unwrap(), hash);
+    assert_eq!(log.tree_hash_local(3).await.unwrap(), hash);
     assert_eq!(log.append("more").await.unwrap().first, 3);
-    assert_eq!(log.get(0).await.unwrap().unwrap(), "hello");
-    assert_eq!(log.get(1).await.unwrap().unwrap(), "");
-    assert_eq!(log.get(3).await.unwrap().unwrap(), "more");
-    assert_eq!(log.info().await.unwrap().tree_hash, log.tree_hash(4).await.unwrap());
+    assert_eq!(log.get_local(0).await.unwrap().unwrap(), "hello");
+    assert_eq!(log.get_local(1).await.unwrap().unwrap(), "");
+    assert_eq!(log.get_local(3).await.unwrap().unwrap(), "more");
+    assert_eq!(log.info().await.unwrap().tree_hash, log.tree_hash_local(4).await.unwrap());
 }
 
 #[tokio::test]

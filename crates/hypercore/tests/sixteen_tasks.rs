@@ -46,7 +46,7 @@ async fn check(storage: impl Into<Storage>, acknowledged: &[Vec<u64>]) {
     for (task, indexes) in acknowledged.iter().enumerate() {
         assert!(indexes.is_sorted_by(|one, next| one < next), "task {task}: {indexes:?}");
         for (number, index) in indexes.iter().enumerate() {
-            let there = log.get(*index).await.unwrap().unwrap();
+            let there = log.get_local(*index).await.unwrap().unwrap();
             assert_eq!(there, block(task, number), "block {index}");
             assert!(!std::mem::replace(&mut seen[*index as usize], true));
         }

@@ -30,7 +30,7 @@ pub(super) async fn tail(common: &Common, args: &TailArgs, out: &mut Output) -> 
         let log = open_to_read(common, &args.dir, out).await?;
         let length = log.length();
         for index in length.saturating_sub(args.count)..length {
-            let block = log.get(index).await.map_err(|error| Failure::log(&args.dir, &error))?;
+            let block = log.get_local(index).await.map_err(|error| Failure::log(&args.dir, &error))?;
             print(index, block, out)?;
         }
         return Ok(());
@@ -111,7 +111,7 @@ impl Follower<'_> {
         self.fork = fork;
         self.next = Some(next);
         for index in next..length {
-            let block = log.get(index).await.map_err(Disturbed::Log)?;
+            let block = log.get_local(index).await.map_err(Disturbed::Log)?;
             print(index, block, out)?;
             self.next = Some(index.saturating_add(1));
         }

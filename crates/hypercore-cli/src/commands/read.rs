@@ -39,7 +39,7 @@ pub(super) async fn get(common: &Common, args: &GetArgs, out: &mut Output) -> Ou
 
 /// Reads a block that must be there.
 async fn present(log: &Hypercore, dir: &Path, index: u64) -> Outcome<Bytes> {
-    match log.get(index).await {
+    match log.get_local(index).await {
         Ok(Some(block)) => Ok(block),
         Ok(None) => Err(Failure::missing(
             index,
@@ -71,7 +71,7 @@ async fn cat_bytes(log: &Hypercore, dir: &Path, bytes: BlockRange, out: &mut Out
     if left == 0 {
         return Ok(());
     }
-    let found = log.seek(bytes.start).await.map_err(|error| Failure::log(dir, &error))?;
+    let found = log.seek_local(bytes.start).await.map_err(|error| Failure::log(dir, &error))?;
     let Some((first, mut offset)) = found else {
         return Err(past_bytes(dir, bytes.start, end));
     };
@@ -98,7 +98,7 @@ struct SeekJson {
 
 pub(super) async fn seek(common: &Common, args: &SeekArgs, out: &mut Output) -> Outcome {
     let log = open_to_read(common, &args.dir, out).await?;
-    let found = log.seek(args.byte).await.map_err(|error| Failure::log(&args.dir, &error))?;
+    let found = log.seek_local(args.byte).await.map_err(|error| Failure::log(&args.dir, &error))?;
     let found = found.filter(|(index, _)| *index < log.length());
     let Some((index, offset)) = found else {
         return Err(past_bytes(&args.dir, args.byte, log.byte_length()));
