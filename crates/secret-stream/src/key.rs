@@ -129,7 +129,7 @@ mod golden {
     use super::*;
     use crate::testing::{hex, text, unhex_array, vectors};
 
-    const NOISE: &str = include_str!("../tests/vectors/noise.json");
+    const NOISE: &str = include_str!("../tests/fixtures/noise.json");
 
     #[test]
     fn exchanges() {

@@ -7,7 +7,7 @@ use common::{Side, entropy, hex, unhex, unhex_array};
 use secret_stream::{KeyPair, Limits, Role, SecretStream};
 use serde_json::Value;
 
-const SESSIONS: &str = include_str!("vectors/session.json");
+const SESSIONS: &str = include_str!("fixtures/session.json");
 
 fn sessions() -> Vec<Value> {
     let file: Value = serde_json::from_str(SESSIONS).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::{hex, text, unhex, unhex_array, vectors};
 
-const SECRETSTREAM: &str = include_str!("../../tests/vectors/secretstream.json");
+const SECRETSTREAM: &str = include_str!("../../tests/fixtures/secretstream.json");
 
 /// The state as the vectors write it: key, counter, inner nonce.
 fn state(cipher: &Cipher) -> String {

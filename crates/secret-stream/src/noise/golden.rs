@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::testing::{hex, text, unhex, unhex_array, vectors};
 
-const NOISE: &str = include_str!("../../tests/vectors/noise.json");
+const NOISE: &str = include_str!("../../tests/fixtures/noise.json");
 
 /// The two sides of a recorded handshake.
 fn sides(handshake: &Value) -> [Noise; 2] {

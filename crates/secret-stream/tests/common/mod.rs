@@ -5,38 +5,38 @@ use bytes::{Bytes, BytesMut};
 use secret_stream::{Entropy, KeyPair, Limits, Received, Role, SecretStream, StreamError};
 
 /// The bytes of a hex string.
-pub fn unhex(text: &str) -> Vec<u8> {
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     assert!(text.len().is_multiple_of(2), "{text}");
     let digits = (0..text.len()).step_by(2).map(|at| &text[at..at + 2]);
     digits.map(|digits| u8::from_str_radix(digits, 16).unwrap()).collect()
 }
 
 /// `LEN` bytes of a hex string.
-pub fn unhex_array<const LEN: usize>(text: &str) -> [u8; LEN] {
+pub(crate) fn unhex_array<const LEN: usize>(text: &str) -> [u8; LEN] {
     unhex(text).try_into().unwrap()
 }
 
 /// A hex string of bytes.
-pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Randomness made of a seed and a header.
-pub fn entropy(seed: [u8; 32], header: [u8; 24]) -> Entropy {
+pub(crate) fn entropy(seed: [u8; 32], header: [u8; 24]) -> Entropy {
     Entropy::from_bytes(&[&seed[..], &header].concat().try_into().unwrap())
 }
 
 /// One side of a conversation and what it has to send.
-pub struct Side {
+pub(crate) struct Side {
     /// The stream.
-    pub stream: SecretStream,
+    pub(crate) stream: SecretStream,
     /// Bytes that the other side has not received yet.
-    pub output: BytesMut,
+    pub(crate) output: BytesMut,
 }
 
 impl Side {
     /// A side with its own fixed secrets.
-    pub fn new(role: Role) -> Self {
+    pub(crate) fn new(role: Role) -> Self {
         let number = if role == Role::Initiator { 1 } else { 2 };
         let key_pair = KeyPair::from_seed(&[number; 32]);
         let entropy = entropy([number + 10; 32], [number + 20; 24]);
@@ -46,7 +46,7 @@ impl Side {
     }
 
     /// Two sides that have opened, with nothing left between them.
-    pub fn opened_pair() -> (Self, Self) {
+    pub(crate) fn opened_pair() -> (Self, Self) {
         let (mut initiator, mut responder) =
             (Self::new(Role::Initiator), Self::new(Role::Responder));
         for _ in 0..2 {
@@ -58,12 +58,12 @@ impl Side {
     }
 
     /// Sends all there is; gives the messages that arrive.
-    pub fn deliver_to(&mut self, other: &mut Self) -> Result<Vec<Bytes>, StreamError> {
+    pub(crate) fn deliver_to(&mut self, other: &mut Self) -> Result<Vec<Bytes>, StreamError> {
         other.receive_all(&mut self.output.split())
     }
 
     /// Takes everything that is whole; gives the messages.
-    pub fn receive_all(&mut self, input: &mut BytesMut) -> Result<Vec<Bytes>, StreamError> {
+    pub(crate) fn receive_all(&mut self, input: &mut BytesMut) -> Result<Vec<Bytes>, StreamError> {
         let mut messages = Vec::new();
         while let Some(received) = self.stream.receive(input, &mut self.output)? {
             if let Received::Message(message) = received {
@@ -74,7 +74,7 @@ impl Side {
     }
 
     /// The bytes of a frame with this message.
-    pub fn frame(&mut self, message: &[u8]) -> BytesMut {
+    pub(crate) fn frame(&mut self, message: &[u8]) -> BytesMut {
         assert!(self.output.is_empty());
         self.stream.send(message, &mut self.output).unwrap();
         self.output.split()
