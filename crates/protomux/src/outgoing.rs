@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use compact_encoding::{Encode, Encoder, uint_len};
+use compact_encoding::{Encode, Encoder, buffer_len, uint_len};
 
 use crate::options::{FRAME_LEN_MAX, Options};
 
@@ -106,9 +106,9 @@ impl Outgoing {
         payload: &impl Encode,
     ) -> Result<(), TooLarge> {
         let item_len = uint_len(kind).saturating_add(payload.encoded_len());
-        // As a batch of one, which is the longer of its forms.
-        let alone_len = [2, uint_len(channel), uint_len(item_len as u64), item_len];
-        let alone_len = alone_len.iter().fold(0, |sum: usize, len| sum.saturating_add(*len));
+        let item_frame_len = buffer_len(item_len);
+        // A batch of one, which is the longer of its forms.
+        let alone_len = item_frame_len.saturating_add(uint_len(channel)).saturating_add(2);
         if alone_len > FRAME_LEN_MAX {
             return Err(TooLarge);
         }
@@ -119,9 +119,11 @@ impl Outgoing {
             self.finish(frame);
             return Ok(());
         }
+        let switch_len =
+            if channel == self.batch_channel { 0 } else { uint_len(channel).saturating_add(1) };
         let batch_len = self.batch.len().saturating_sub(self.head_len);
-        // Switching the channel costs one byte less than a batch's head, so this is never too little.
-        if batch_len > 0 && batch_len.saturating_add(alone_len) > self.batch_len_max {
+        let batch_len_then = batch_len.saturating_add(switch_len).saturating_add(item_frame_len);
+        if batch_len > 0 && batch_len_then > self.batch_len_max {
             self.flush();
         }
         if self.batch.is_empty() {

@@ -204,7 +204,10 @@ fn breaches_are_told_apart_and_final() {
             feed(&mut mux, frame).unwrap();
         }
         let error = feed(&mut mux, last).unwrap_err();
-        assert_eq!(feed(&mut mux, "0100"), Err(error), "{frames:?}");
+        let frame = Bytes::from(vec![1, 0]);
+        mux.receive(frame.clone());
+        assert_eq!(events(&mut mux), Err(error), "{frames:?}");
+        assert!(frame.is_unique() && !mux.has_input(), "nothing is kept any more");
         error
     };
     assert_eq!(lost(&["000100017800"]), MuxError::ReservedNumber);

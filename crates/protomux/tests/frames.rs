@@ -70,6 +70,21 @@ fn a_batch_never_passes_its_limit_unless_one_message_does() {
 }
 
 #[test]
+fn a_batch_may_be_as_long_as_its_limit() {
+    for (limit, expected) in [(11, 1), (10, 2)] {
+        let (mut mux, channel) = opened(with(limit));
+        mux.cork();
+        for _ in 0..2 {
+            mux.send(channel, 0, &Raw(b"")).unwrap();
+        }
+        // 3 bytes of the batch, 2 for each message, and 4 more with their length.
+        mux.send(channel, 0, &Raw(b"ab")).unwrap();
+        mux.uncork();
+        assert_eq!(frames(&mut mux).len(), expected, "{limit}");
+    }
+}
+
+#[test]
 fn frames_can_be_taken_while_corked() {
     let (mut mux, channel) = opened(with(1000));
     mux.cork();
@@ -93,14 +108,21 @@ fn head_and_tail_are_left_free() {
     options.head_len = 4;
     options.tail_len = 16;
     let (mut mux, channel) = opened(options);
-    mux.send(channel, 1, &Raw(b"alone")).unwrap();
-    mux.cork();
-    mux.send(channel, 1, &Raw(b"in a batch")).unwrap();
-    mux.uncork();
-    for expected in ["0101616c6f6e65", "0000010b01696e2061206261746368"] {
+    for (is_corked, expected) in [(false, "0101616c6f6e65"), (true, "0000010601616c6f6e65")] {
+        if is_corked {
+            mux.cork();
+        }
+        mux.send(channel, 1, &Raw(b"alone")).unwrap();
+        if is_corked {
+            mux.uncork();
+        }
         let frame = mux.next_frame().unwrap();
         assert_eq!((hex(&frame[4..]).as_str(), &frame[..4]), (expected, &[0; 4][..]));
         assert!(frame.capacity() >= frame.len() + 16);
+        // What was written into the head of an earlier frame is not in a later one.
+        mux.recycle(vec![9; frame.len()]);
+        mux.send(channel, 1, &Raw(b"again")).unwrap();
+        assert_eq!(mux.next_frame().unwrap()[..4], [0; 4]);
     }
 }
 
@@ -154,9 +176,9 @@ fn what_no_frame_can_carry_is_refused_before_anything_is_written() {
 #[test]
 fn answers_to_a_batch_are_a_batch_also_between_its_items() {
     let (mut mux, channel) = opened(Options::default());
-    // Three messages, and then one alone.
-    for frame in ["0000010100010001 00", "0100"] {
-        mux.receive(Bytes::from(common::unhex(&frame.replace(' ', ""))));
+    // Three messages, two, and then one alone.
+    for frame in ["000001010001000100", "00000101000100", "0100"] {
+        mux.receive(Bytes::from(common::unhex(frame)));
     }
     let mut seen = 0;
     while let Some(event) = mux.next_event().unwrap() {
@@ -164,8 +186,8 @@ fn answers_to_a_batch_are_a_batch_also_between_its_items() {
         seen += 1;
         mux.send(channel, seen, &Raw(b"")).unwrap();
     }
-    assert_eq!(seen, 4);
-    assert_eq!(written(&mut mux), ["000001010101020103", "0104"]);
+    assert_eq!(seen, 6);
+    assert_eq!(written(&mut mux), ["000001010101020103", "00000101040105", "0106"]);
 }
 
 #[test]
