@@ -326,13 +326,7 @@ impl Log {
     /// [`LogError::NodeMissing`] when a sparse log does not know it; [`LogError::Corrupt`] when stored sizes
     /// contradict each other; [`LogError::Storage`].
     pub fn seek(&self, bytes: u64, padding: u64) -> Result<Option<(u64, u64)>, LogError> {
-        let state = self.read_state();
-        let fork = state.tree.fork();
-        let is_proven = |node: &Node| self.proven.offset(fork, node);
-        let found = state.tree.seek_proven(&state.nodes, bytes, padding, is_proven);
-        let (found, way) = found.map_err(tree_error)?;
-        self.proven.keep(fork, &way);
-        match found {
+        match self.seek_within(bytes, padding)? {
             Seek::Found { block, offset } => Ok(Some((block, offset))),
             Seek::Narrowed { blocks } => {
                 Err(LogError::NodeMissing { index: blocks.start.saturating_mul(2) })

@@ -1,19 +1,17 @@
 //! Proofs out and in: what replication needs of a log.
 
-use flat_tree::Index;
 use hypercore_crypto::Manifest;
 use hypercore_merkle::{
-    Authority, Overlay, Proof, ProveError, Reorg, Request, TreeError, Verified, VerifyError, Want,
+    Authority, Overlay, Proof, ProveError, Request, TreeError, Verified, VerifyError,
 };
 
 use crate::append::STORED_BLOCK_LEN_MAX;
-use crate::change::NewEnd;
-use crate::commit::{Announced, Unsynced};
+use crate::commit::Unsynced;
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
-use crate::options::{Access, Rhythm};
-use crate::state::{Head, State, tree_error};
+use crate::options::Rhythm;
+use crate::state::{State, tree_error};
 use crate::stores::FileName;
 use crate::writer::Writer;
 
@@ -27,27 +25,6 @@ pub struct Applied {
     pub upgraded: bool,
     /// Blocks in the log now.
     pub length: u64,
-}
-
-/// A change to a higher fork that is being prepared: see [`Log::start_reorganisation`].
-#[derive(Debug)]
-pub struct Reorganisation {
-    reorg: Reorg,
-    from: Announced,
-}
-
-impl Reorganisation {
-    /// What to ask the peer for next; `None` when enough is known to apply it.
-    #[must_use]
-    pub const fn want(&self) -> Option<&Want> {
-        self.reorg.want()
-    }
-
-    /// Blocks at the beginning that stay, as far as is known yet.
-    #[must_use]
-    pub const fn ancestors(&self) -> u64 {
-        self.reorg.ancestors()
-    }
 }
 
 impl Log {
@@ -110,17 +87,6 @@ impl Log {
             }
         }
         answers
-    }
-
-    /// How many levels a proof of block `index` must climb to meet a node that is stored here: what a
-    /// request for the block says. 0 for a block past the end.
-    ///
-    /// # Errors
-    /// [`LogError::Storage`].
-    pub fn missing_nodes(&self, index: u64) -> Result<u64, LogError> {
-        let state = self.read_state();
-        let Some(index) = Index::leaf(index) else { return Ok(0) };
-        state.tree.missing_nodes(&state.nodes, index).map_err(tree_error)
     }
 
     /// Verifies a proof and stores what it brings: nodes, a longer head, a block.
@@ -199,7 +165,7 @@ impl Log {
 
     /// Keeps a manifest that was learned, before anything that only it can vouch for: entries have no room
     /// for it, only the header has.
-    fn keep_manifest(
+    pub(crate) fn keep_manifest(
         &self,
         writer: &mut Writer,
         manifest: Option<Manifest>,
@@ -213,69 +179,12 @@ impl Log {
         self.publish().manifest = Some(manifest);
         if self.options.rhythm == Rhythm::Bounded { self.write_checkpoint(writer) } else { Ok(()) }
     }
-
-    /// Begins to replace the end of the log by what a peer with a higher fork has. `proof` is its upgrade
-    /// from nothing; it is verified, and nothing is stored.
-    ///
-    /// Ask the peer for [`Reorganisation::want`] and feed the answers in until there is none left, then
-    /// [`apply_reorganisation`](Self::apply_reorganisation).
-    ///
-    /// # Errors
-    /// [`LogError::Proof`], [`LogError::ReadOnly`], [`LogError::Corrupt`], [`LogError::Storage`].
-    pub fn start_reorganisation(&self, proof: &Proof) -> Result<Reorganisation, LogError> {
-        if self.options.access == Access::ReadOnly {
-            return Err(LogError::ReadOnly);
-        }
-        let state = self.read_state();
-        let authority = Authority { key: &self.key, manifest: state.manifest.as_ref() };
-        let reorg = Reorg::start(&state.tree, &*state, proof, &authority).map_err(verify_error)?;
-        Ok(Reorganisation { reorg, from: state.announced() })
-    }
-
-    /// Feeds an answer to what [`Reorganisation::want`] asked for.
-    ///
-    /// # Errors
-    /// [`LogError::Proof`]; [`LogError::Changed`] when the log is not the one it began with;
-    /// [`LogError::Corrupt`], [`LogError::Storage`].
-    pub fn feed_reorganisation(
-        &self,
-        reorganisation: &mut Reorganisation,
-        proof: &Proof,
-    ) -> Result<(), LogError> {
-        let state = self.read_state();
-        if state.announced() != reorganisation.from {
-            return Err(LogError::Changed);
-        }
-        reorganisation.reorg.feed(&*state, proof).map_err(verify_error)
-    }
-
-    /// Replaces the end of the log. Blocks past the part that both share are dropped.
-    ///
-    /// # Durability
-    /// On stable storage on return, in either mode, and the oplog is empty then.
-    ///
-    /// # Errors
-    /// [`LogError::Changed`] when the log is not the one it began with; [`LogError::Unfinished`] when it wants to
-    /// know more; [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`];
-    /// [`LogError::Storage`]: the log is poisoned.
-    pub fn apply_reorganisation(&self, reorganisation: Reorganisation) -> Result<Head, LogError> {
-        let mut writer = self.lock_writer()?;
-        let old = self.read_state().announced();
-        if old != reorganisation.from {
-            return Err(LogError::Changed);
-        }
-        let verified = reorganisation.reorg.finish().ok_or(LogError::Unfinished)?;
-        let Verified { tree, ancestors, nodes, signature, manifest, .. } = verified;
-        self.settle_direct_nodes(&mut writer)?;
-        self.keep_manifest(&mut writer, manifest)?;
-        self.replace_end(&mut writer, NewEnd { tree, ancestors, nodes, signature }, old)
-    }
 }
 
 /// A proof that does not hold accuses the peer, so a failure of the own stores must not look like one.
-fn verify_error(error: VerifyError<StorageError>) -> LogError {
+pub(crate) fn verify_error(error: VerifyError<StorageError>) -> LogError {
     match error {
-        VerifyError::Tree(error) if is_own_fault(&error) => tree_error(error),
+        VerifyError::Tree(error) => tree_error(error),
         error => LogError::Proof(Box::new(error)),
     }
 }

@@ -8,7 +8,7 @@ use flat_tree::{Index, full_roots};
 use hypercore_crypto::{Hash, Manifest, leaf_hash, parent_hash};
 use hypercore_log::{Create, Durability, Log, LogError, OpenOptions};
 use hypercore_merkle::{
-    BlockRequest, HashRequest, Node, NodeLookup, Proof, Request, Tree, UpgradeRequest,
+    BlockRequest, HashRequest, Node, NodeLookup, Proof, Request, Seek, Tree, UpgradeRequest,
 };
 use random_access_storage::RandomAccess as _;
 use support::{Disk, FILES, assert_sound, block, create, key_pair, reopen};
@@ -139,6 +139,54 @@ fn a_liar_stops_no_reader() {
     let copy = reopen(&here);
     assert_eq!(copy.get(7).unwrap().unwrap(), all[7]);
     assert_sound(&copy);
+}
+
+#[test]
+fn two_histories_of_one_fork_prove_each_other_false() {
+    let (here, there, reading) = (Disk::new(), Disk::new(), Disk::new());
+    let one = create(&here);
+    one.append(&[b"a", b"b", b"c"]).unwrap();
+    let other = create(&there);
+    other.append(&[b"a", b"b", b"x", b"y"]).unwrap();
+    let copy = reader(&reading, &one);
+    fetch(&copy, &one, Some(2));
+    let proof = |log: &Log, to: u64| {
+        let upgrade = upgrade(0, to);
+        log.create_proof(&Request { upgrade, ..Request::default() }).unwrap().unwrap()
+    };
+    for log in [&one, &copy] {
+        let own = log.check_conflict(&proof(&other, 3)).unwrap().expect("another block 2");
+        assert!(other.check_conflict(&own).unwrap().is_some());
+        assert_eq!(log.check_conflict(&proof(&other, 2)).unwrap(), None);
+        assert_eq!(
+            log.check_conflict(&proof(&other, 4)).unwrap(),
+            None,
+            "longer than what is here"
+        );
+        assert_eq!(log.check_conflict(&proof(&one, 3)).unwrap(), None);
+        assert_eq!(log.length(), 3);
+    }
+}
+
+#[test]
+fn what_is_known_is_told_without_asking_anybody() {
+    let (there, here) = (Disk::new(), Disk::new());
+    let writer = create(&there);
+    let all: Vec<Vec<u8>> = (0..23).map(|index| block(index, 10)).collect();
+    writer.append(&all).unwrap();
+    let copy = reader(&here, &writer);
+    fetch(&copy, &writer, Some(4));
+    let known = |length| copy.has_roots(length).unwrap();
+    assert!((0..=23).all(|length| writer.has_roots(length).unwrap()));
+    let lengths: Vec<u64> = (0..=24).filter(|length| known(*length)).collect();
+    assert_eq!(lengths, [0, 4, 5, 6, 8, 16, 20, 22, 23]);
+    assert_eq!(copy.missing_nodes_of(Index::new(1)).unwrap(), 1);
+    assert_eq!(copy.node(Index::new(8)).unwrap(), writer.node(Index::new(8)).unwrap());
+    assert_eq!(copy.node(Index::new(2)).unwrap(), None);
+    assert_eq!(copy.seek_within(100, 0).unwrap(), Seek::Narrowed { blocks: 8..16 });
+    let extent = copy.extent();
+    assert_eq!((extent.fork, extent.length, extent.contiguous_length), (0, 23, 0));
+    assert_eq!(extent.durable_length, copy.durable_length());
 }
 
 #[test]

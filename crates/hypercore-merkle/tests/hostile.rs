@@ -458,8 +458,29 @@ fn two_signed_histories_are_a_conflict() {
     let stored = Nodes::new();
     let authority = hypercore_merkle::Authority { key: &one.key, manifest: Some(&one.manifest) };
     let proof = other.prove(&upgrade(0, 16)).unwrap();
-    let verified = Tree::empty(0).verify(&stored, &decode(&encode(proof)), &authority).unwrap();
+    let verified =
+        Tree::empty(0).verify(&stored, &decode(&encode(proof.clone())), &authority).unwrap();
     assert_eq!(verified.tree, other.tree);
+    let own = |proof: &Proof| one.tree.is_contradicted_by(&one.nodes, proof, &authority);
+    for length in [1, 5, 8, 16] {
+        assert_eq!(own(&other.prove(&upgrade(0, length)).unwrap()), Ok(true), "{length}");
+        assert_eq!(own(&one.prove(&upgrade(0, length)).unwrap()), Ok(false), "{length}");
+        // What the hashes do not cover is no evidence.
+        let mut moved = one.prove(&upgrade(0, 8)).unwrap();
+        let given = moved.upgrade.as_mut().unwrap();
+        given.nodes[0].size += 1;
+        given.additional_nodes[0].size -= 1;
+        assert_eq!(own(&moved), Ok(false));
+    }
+    let half = Writer::new(&[1; 32], 0, one.blocks[..8].to_vec());
+    assert_eq!(own(&half.prove(&upgrade(0, 8)).unwrap()), Ok(false));
+    let longer = half.tree.is_contradicted_by(&half.nodes, &proof, &authority);
+    assert_eq!(longer, Ok(false), "it may be what comes after");
+    let longer = other.prove(&upgrade(0, 8)).unwrap();
+    assert_eq!(half.tree.is_contradicted_by(&half.nodes, &longer, &authority), Ok(true));
+    let forged = Writer::new(&[2; 32], 0, other.blocks.clone()).prove(&upgrade(0, 16)).unwrap();
+    assert!(own(&Proof { manifest: None, ..forged }).is_err());
+    assert_eq!(own(&one.prove(&upgrade(8, 8)).unwrap()), Err(VerifyError::NotAReorg));
     assert!(
         Reorg::start(&one.tree, &one.nodes, &other.prove(&upgrade(0, 16)).unwrap(), &authority)
             .is_err()
