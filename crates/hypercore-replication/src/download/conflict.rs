@@ -1,0 +1,118 @@
+//! Two histories of one fork.
+//!
+//! When a proof does not hold although its form is right, the peer may have another history that was signed as well. It
+//! is asked to show its tree from nothing, with request 0. A signed tree that differs from ours is evidence against the
+//! signer: it is kept, shown to everyone, and nothing is replicated any more.
+
+use std::collections::BTreeMap;
+
+use flat_tree::Index;
+use hypercore_log::{LogError, StorageError};
+use hypercore_merkle::{Authority, Node, Proof, Request, Tree, UpgradeRequest, VerifyError};
+
+use super::answers::{Answer, unsolicited};
+use super::requests::Name;
+use super::{Download, Peers, Run};
+use crate::event::{Event, Evidence};
+use crate::message::Message;
+use crate::options::PeerId;
+
+/// Whether a proof that does not hold may be of another history: hashes or the signature differ, and not only the form.
+///
+/// # Source
+/// wire.md sections 6.3 and 7.8.
+pub(super) const fn is_suspicious(error: &VerifyError<StorageError>) -> bool {
+    matches!(
+        error,
+        VerifyError::HashMismatch(_)
+            | VerifyError::SizeMismatch { .. }
+            | VerifyError::Signature(_)
+            | VerifyError::Prologue
+    )
+}
+
+impl Download {
+    /// Asks a peer to show its tree.
+    pub(super) fn probe(&mut self, id: PeerId, peers: &mut Peers, run: &mut Run<'_>) {
+        let Some(peer) = peers.get_mut(&id) else { return };
+        let length = peer.remote.length().min(run.view.length);
+        if peer.download.probed_at.is_some() || length == 0 {
+            return;
+        }
+        peer.download.probed_at = Some(run.now);
+        peer.output.push_back(Message::Request(Request {
+            fork: run.view.fork,
+            upgrade: Some(UpgradeRequest { start: 0, length }),
+            ..Request::default()
+        }));
+    }
+
+    /// Takes what came under number 0: an answer to a probe, a proof of another history, or something pushed.
+    pub(super) fn take_unasked(
+        &mut self,
+        id: PeerId,
+        proof: Proof,
+        peers: &mut Peers,
+        run: &mut Run<'_>,
+        batch: &mut Vec<Answer>,
+    ) {
+        let Some(peer) = peers.get_mut(&id) else { return };
+        let from_nothing = proof.upgrade.as_ref().is_some_and(|upgrade| upgrade.start == 0);
+        if from_nothing && proof.fork == run.view.fork && run.view.length > 0 {
+            let was_probed = peer.download.probed_at.take().is_some();
+            match find_conflict(&proof, run) {
+                Ok(Some(evidence)) => {
+                    self.conflict = Some(evidence);
+                    run.events.push_back(Event::Conflict { peer: id });
+                    return;
+                }
+                Ok(None) if was_probed => return,
+                Ok(None) => {}
+                Err(error) => return self.fail(&error, run),
+            }
+        }
+        let allows_push = peer.own.last().is_some_and(|sync| sync.allow_push);
+        if allows_push && proof.fork == run.view.fork {
+            batch.push(Answer { peer: id, name: Name::none(), proof });
+        } else {
+            unsolicited(id, peers, run);
+        }
+    }
+}
+
+/// Whether the proof, an upgrade from nothing on the own fork, shows a signed tree that differs from the own one.
+fn find_conflict(proof: &Proof, run: &Run<'_>) -> Result<Option<Evidence>, LogError> {
+    let Some(upgrade) = &proof.upgrade else { return Ok(None) };
+    let length = upgrade.length;
+    if length > run.view.length {
+        return Ok(None);
+    }
+    let key = run.log.key();
+    let manifest = run.log.manifest();
+    let authority = Authority { key: &key, manifest: manifest.as_ref() };
+    let nothing = BTreeMap::<Index, Node>::new();
+    let signed = Tree::empty(proof.fork).verify(&nothing, proof, &authority);
+    if !signed.is_ok_and(|verified| verified.upgraded && verified.tree.length() >= length) {
+        return Ok(None);
+    }
+    // Without a block or hash in it, the nodes of an upgrade from nothing are the roots.
+    let Ok(other) = Tree::from_roots(proof.fork, upgrade.nodes.clone(), length) else {
+        return Ok(None);
+    };
+    let own = match run.log.tree_hash_at(length) {
+        Ok(own) => own,
+        // A sparse log does not know all its past roots; the next proof of the peer will tell again.
+        Err(LogError::NodeMissing { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if own == other.hash() {
+        return Ok(None);
+    }
+    let request = Request {
+        fork: proof.fork,
+        upgrade: Some(UpgradeRequest { start: 0, length }),
+        ..Request::default()
+    };
+    let Some(own) = run.log.create_proof(&request)? else { return Ok(None) };
+    Ok(Some(Evidence { fork: proof.fork, length, own, other: proof.clone() }))
+}

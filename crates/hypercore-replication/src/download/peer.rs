@@ -1,0 +1,160 @@
+//! What is known about asking one peer.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::cursor::Cursor;
+use super::nodes::Expected;
+use super::requests::{Flight, Name};
+use super::wants::Wants;
+use super::wishes::Turn;
+use crate::limits::{REFUSAL_DELAY, REFUSALS_MAX};
+use crate::options::WishId;
+use crate::statistics::PeerStatistics;
+
+/// One peer, as it is asked for things.
+#[derive(Debug, Default)]
+pub(crate) struct PeerDownload {
+    pub(crate) in_flight: usize,
+    pub(crate) expected: Expected,
+    pub(crate) cursors: BTreeMap<WishId, Cursor>,
+    pub(crate) wants: Wants,
+    /// Bytes of its answers that are held back.
+    pub(crate) held_len: usize,
+    /// What it got since it was planned for, to be looked through again.
+    gained: Option<Range<u64>>,
+    /// How far the queue of single blocks was looked through.
+    pub(crate) looked: Option<Turn>,
+    /// Blocks that it does not have, and when it may be asked for them again.
+    refusals: BTreeMap<u64, Duration>,
+    /// Refusals since it last delivered.
+    refused_in_a_row: u32,
+    refused: u64,
+    /// It is not asked for anything before.
+    pub(crate) rests_until: Option<Duration>,
+    /// Whether it was asked to show its history, because a proof of it did not hold. It is asked nothing else then.
+    pub(crate) probed_at: Option<Duration>,
+    /// Whether an upgrade came in on this connection.
+    pub(crate) has_upgraded: bool,
+    pub(crate) invalid_proofs: u32,
+    pub(crate) unsolicited: u32,
+    pub(crate) blocks: u64,
+    pub(crate) bytes: u64,
+    pub(crate) response_time: Option<Duration>,
+}
+
+impl PeerDownload {
+    /// What of it its owner may see.
+    pub(crate) fn statistics(&self) -> PeerStatistics {
+        PeerStatistics {
+            in_flight: self.in_flight,
+            blocks_downloaded: self.blocks,
+            bytes_downloaded: self.bytes,
+            refused: self.refused,
+            invalid_proofs: self.invalid_proofs,
+            unsolicited: self.unsolicited,
+            response_time: self.response_time,
+            ..PeerStatistics::default()
+        }
+    }
+
+    /// Those with more are asked later.
+    pub(crate) fn penalty(&self) -> u32 {
+        self.invalid_proofs.saturating_mul(64).saturating_add(self.refused_in_a_row)
+    }
+
+    /// A request to it was answered or taken back.
+    pub(crate) fn finished(&mut self, name: Name, flight: &Flight) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(block) = flight.request.block {
+            self.expected.remove(block.index, block.nodes, name);
+        }
+    }
+
+    /// It answered what it was asked for at `sent_at`.
+    ///
+    /// # Source
+    /// The smoothing is that of TCP: RFC 6298, alpha 1/8.
+    pub(crate) fn answered(&mut self, sent_at: Duration, now: Duration) {
+        let took = now.saturating_sub(sent_at);
+        let before = self.response_time.unwrap_or(took);
+        self.response_time = Some(before.saturating_mul(7).saturating_add(took) / 8);
+    }
+
+    /// It delivered something that holds.
+    pub(crate) fn delivered(&mut self) {
+        self.refused_in_a_row = 0;
+        self.rests_until = None;
+    }
+
+    /// It has no answer to a request, for a block if it was one.
+    pub(crate) fn refuse(&mut self, block: Option<u64>, now: Duration) {
+        self.refused = self.refused.saturating_add(1);
+        self.refused_in_a_row = self.refused_in_a_row.saturating_add(1);
+        let factor = 1 << self.refused_in_a_row.min(6);
+        let until = now.saturating_add(REFUSAL_DELAY.saturating_mul(factor));
+        match block {
+            Some(block) if self.refusals.len() < REFUSALS_MAX => {
+                self.refusals.insert(block, until);
+            }
+            _ => self.rests_until = Some(until),
+        }
+        if self.refused_in_a_row % REFUSED_REST == 0 {
+            self.rests_until = Some(until);
+        }
+    }
+
+    /// Its tree is too short to prove the block, although it holds it.
+    pub(crate) fn cannot_prove(&mut self, block: u64, now: Duration) {
+        if self.refusals.len() < REFUSALS_MAX {
+            self.refusals.insert(block, now.saturating_add(REFUSAL_DELAY));
+        } else {
+            self.rests_until = Some(now.saturating_add(REFUSAL_DELAY));
+        }
+    }
+
+    /// Whether it said lately that it does not have the block.
+    pub(crate) fn has_refused(&mut self, block: u64, now: Duration) -> bool {
+        let Some(until) = self.refusals.get(&block) else { return false };
+        if *until > now {
+            return true;
+        }
+        self.refusals.remove(&block);
+        false
+    }
+
+    /// When the first refusal is over.
+    pub(crate) fn next_refusal_end(&self) -> Option<Duration> {
+        self.refusals.values().copied().chain(self.rests_until).min()
+    }
+
+    /// It has more blocks than was known.
+    pub(crate) fn gained(&mut self, blocks: Range<u64>) {
+        // What it says now counts more than what it refused.
+        let again: Vec<u64> =
+            self.refusals.range(blocks.clone()).map(|(block, _)| *block).collect();
+        for block in again {
+            self.refusals.remove(&block);
+        }
+        self.looked = None;
+        self.gained = Some(match self.gained.take() {
+            Some(before) => before.start.min(blocks.start)..before.end.max(blocks.end),
+            None => blocks,
+        });
+    }
+
+    /// Has the cursors look through what the peer gained.
+    pub(crate) fn look_again(&mut self) {
+        let gained = self.gained.take();
+        for cursor in self.cursors.values_mut() {
+            cursor.forget_run();
+            if let Some(gained) = &gained {
+                cursor.again(gained.clone());
+            }
+        }
+    }
+}
+
+/// So many refusals in a row let a peer rest.
+const REFUSED_REST: u32 = 32;
