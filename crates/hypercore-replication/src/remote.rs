@@ -44,9 +44,6 @@ impl Holdings {
     pub(crate) fn range(&mut self, message: &RangeMessage) {
         let end = message.start.saturating_add(message.length).min(LENGTH_MAX);
         let range = message.start..end;
-        if range.is_empty() {
-            return;
-        }
         if message.drop {
             self.drop_range(range);
         } else {
@@ -144,7 +141,7 @@ impl Holdings {
     }
 
     fn hold(&mut self, range: Range<u64>) {
-        if range.start <= self.contiguous {
+        if !range.is_empty() && range.start <= self.contiguous {
             self.contiguous = self.contiguous.max(range.end);
         } else {
             self.fill(range, true);
@@ -160,7 +157,7 @@ impl Holdings {
     /// Makes pages and runs speak of the blocks from `start` on, before what they say up to `end` is changed.
     fn lower_contiguous(&mut self, start: u64, end: u64) {
         let contiguous = self.contiguous;
-        if start < contiguous {
+        if start < contiguous.min(end) {
             self.contiguous = start;
             if end < contiguous {
                 self.fill(end..contiguous, true);
@@ -186,6 +183,9 @@ impl Holdings {
 
     /// Gives the blocks of a range one value.
     fn fill(&mut self, range: Range<u64>, held: bool) {
+        if range.is_empty() {
+            return;
+        }
         let (first, last) = (range.start / PAGE_BLOCKS, range.end / PAGE_BLOCKS);
         let (from, to) = (range.start % PAGE_BLOCKS, range.end % PAGE_BLOCKS);
         if first == last {
