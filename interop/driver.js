@@ -33,8 +33,7 @@ speaks the same protocol. Commands run one at a time, in order; one core is open
   {"op":"key","seed":HEX,"compat":BOOL} or {"op":"key","manifest":HEX}
                               here alone: the "key" a core of these must have; needs no open core
 
-Block content from (S, LEN): x = S, or 1 if S is 0; for every 4 bytes x = next(x), written little
-endian, cut at LEN. next(x), on unsigned 32 bit: x ^= x << 13; x ^= x >> 17; x ^= x << 5
+content.js says what a generated block (S, LEN) is.
 */
 
 const { createHash } = require('crypto')
@@ -45,6 +44,7 @@ const b4a = require('b4a')
 const c = require('compact-encoding')
 const crypto = require('hypercore-crypto')
 const Hypercore = require('hypercore')
+const content = require('./content')
 const messages = require('hypercore/lib/messages')
 const Verifier = require('hypercore/lib/verifier')
 
@@ -67,19 +67,6 @@ function keyPair (seed) {
 
 function decodeManifest (digits) {
   return c.decode(messages.manifest, bytes(digits))
-}
-
-function content ([seed, length]) {
-  const block = Buffer.allocUnsafe(Math.ceil(length / 4) * 4)
-  let x = seed || 1
-  for (let i = 0; i < block.length; i += 4) {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    x >>>= 0
-    block.writeUInt32LE(x, i)
-  }
-  return block.subarray(0, length)
 }
 
 const commands = {

@@ -1,0 +1,407 @@
+#!/usr/bin/env node
+'use strict'
+
+/*
+peer.js 10|11 - the JavaScript side of the network interop tests (`cargo xtask interop`).
+
+It runs the published hypercore of that major over plain TCP on 127.0.0.1, driven by one JSON command
+a line on stdin, each answered with one JSON line on stdout: {"ok":true,...} or
+{"ok":false,"error":"..."}. interop/driver has its Rust twin, which speaks the same protocol. Commands
+run one at a time, in order; what goes on beside them (connections, downloads) is started by one command
+and waited for by another. Waiting takes "ms", after which the answer is an error.
+
+  {"op":"open","core":NAME,"dir":D,"seed":HEX,"manifest":KIND,"encryptionKey":HEX}
+                              open or create a core of our own. KIND is what its key is made of:
+                                compat   the bare public key
+                                v0 v1    a manifest of that version with one signer
+                                quorum   version 1, three signers of whom two sign (0 and 2)
+                                patch    as quorum, with allowPatch set
+                                v2       version 2 with userData and linked; 11 only
+                              the twin makes compat and v1 only
+  {"op":"open","core":NAME,"dir":D,"key":HEX}
+                              open or create a copy of somebody else's
+                              both answer "key" "discoveryKey" "length" "fork"
+  {"op":"decrypt","core":NAME,"encryptionKey":HEX}
+                              hand the key over once the manifest has come: 11.37.1 throws when a core
+                              opened with an encryption key turns out to be a compat one
+  {"op":"append","core":NAME,"blocks":[[S,LEN],...]}
+                              generated blocks (content.js); "length" and "hashes" of what was asked for
+  {"op":"truncate","core":NAME,"length":N}    the fork grows by one
+  {"op":"clear","core":NAME,"start":A,"end":B}
+  {"op":"listen","cores":[NAME,...]}          "port"; every connection carries all these cores
+  {"op":"connect","cores":[NAME,...],"port":P}
+  {"op":"disconnect"}                         end all connections, stop listening
+  {"op":"download","core":NAME,"start":A,"end":B,"linear":BOOL}    starts; "end":null goes on for ever
+  {"op":"done","core":NAME,"ms":T}            waits for the downloads that end
+  {"op":"wait","core":NAME,"ms":T,"length":N,"fork":F,"contiguous":C,"peers":P}
+                              until all that are named are reached
+  {"op":"seek","core":NAME,"byte":N,"ms":T}   "index" "offset", over the network
+  {"op":"get","core":NAME,"index":I,"ms":T}   "hash", over the network
+  {"op":"state","core":NAME,"blocks":BOOL}    "length" "fork" "treeHash" "byteLength" (that of the tree)
+                              "contiguousLength" "peers" "manifest" (encoded, or null) and, with
+                              "blocks":true, "blocks": a hash each, null where it is missing
+  {"op":"close","core":NAME}
+
+Hashes are SHA-256 in hex.
+*/
+
+const { createHash } = require('crypto')
+const net = require('net')
+const readline = require('readline')
+
+const b4a = require('b4a')
+const c = require('compact-encoding')
+const crypto = require('hypercore-crypto')
+const flat = require('flat-tree')
+const content = require('./content')
+
+const VERSION = Number(process.argv[2])
+const PACKAGE = VERSION === 10 ? 'hypercore' : 'hypercore11'
+const Hypercore = require(PACKAGE)
+const messages = require(PACKAGE + '/lib/messages')
+
+// Reads in flight while the state is taken.
+const READS_MAX = 256
+// A batch ends at the first of these.
+const BATCH_BLOCKS_MAX = 4096
+const BATCH_BYTES_MAX = 8 * 1024 * 1024
+
+const TREE = crypto.namespace('hypercore', 1)[0]
+
+// By name: {core, downloads, following, quorum}
+const open = new Map()
+const streams = new Set()
+const servers = new Set()
+
+function hex (bytes) {
+  return b4a.toString(bytes, 'hex')
+}
+
+function bytes (digits) {
+  return b4a.from(digits, 'hex')
+}
+
+function sha256 (...parts) {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+
+// ---------------------------------------------------------------- manifests and signatures
+
+// Of several signers: the first has the seed itself, the others a hash of it.
+function keyPairs (seed) {
+  const others = [1, 2].map(n => sha256(seed, Buffer.from([n])))
+  return [seed, ...others].map(one => crypto.keyPair(one))
+}
+
+function manifest (kind, pairs) {
+  const signers = pairs.map(pair => ({ signature: 'ed25519', publicKey: pair.publicKey }))
+  switch (kind) {
+    case 'compat': return null
+    case 'v0': return { version: 0, quorum: 1, signers: signers.slice(0, 1) }
+    case 'v1': return { version: 1, quorum: 1, signers: signers.slice(0, 1) }
+    case 'quorum': return { version: 1, quorum: 2, signers }
+    case 'patch': return { version: 1, quorum: 2, allowPatch: true, signers }
+    case 'v2': return {
+      version: 2,
+      quorum: 1,
+      signers: signers.slice(0, 1),
+      linked: [sha256(Buffer.from('linked'))],
+      userData: Buffer.from('interop')
+    }
+  }
+  throw new Error('no such manifest: ' + kind)
+}
+
+// The tree beside a core of several signers: it has to be known before it can be signed.
+class Quorum {
+  constructor (pairs) {
+    this.pairs = pairs
+    this.leaves = []
+  }
+
+  sign (core, leaves, fork) {
+    const lengths = Buffer.alloc(16)
+    lengths.writeBigUInt64LE(BigInt(leaves.length), 0)
+    lengths.writeBigUInt64LE(BigInt(fork), 8)
+    const signable = Buffer.concat([TREE, core.key, crypto.tree(roots(leaves)), lengths])
+    const by = n => [Buffer.from([n]), crypto.sign(signable, this.pairs[n].secretKey), Buffer.from([0])]
+    return Buffer.concat([Buffer.from([2]), ...by(0), ...by(2), Buffer.from([0])])
+  }
+}
+
+function leaf (index, block) {
+  return { index: 2 * index, size: block.byteLength, hash: crypto.data(block) }
+}
+
+function roots (leaves) {
+  const found = []
+  for (let node of leaves) {
+    const iterator = flat.iterator(node.index)
+    while (found.length > 0 && iterator.sibling() === found[found.length - 1].index) {
+      const left = found.pop()
+      node = { index: iterator.parent(), size: left.size + node.size, hash: crypto.parent(left, node) }
+    }
+    found.push(node)
+  }
+  return found
+}
+
+// ---------------------------------------------------------------- connections
+
+function attach (socket, isInitiator, names) {
+  socket.setNoDelay(true)
+  const stream = Hypercore.createProtocolStream(isInitiator)
+  streams.add(stream)
+  const note = error => console.error('stream:', error.message)
+  stream.on('error', note)
+  stream.noiseStream.on('error', note)
+  socket.on('error', note)
+  socket.on('close', () => stream.destroy())
+  stream.on('close', () => {
+    streams.delete(stream)
+    socket.destroy()
+  })
+  socket.pipe(stream).pipe(socket)
+  for (const name of names) opened(name).core.replicate(stream)
+}
+
+function opened (name) {
+  const found = open.get(name)
+  if (!found) throw new Error('no core is open as ' + name)
+  return found
+}
+
+const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
+
+// `promise`, or an error after `ms`.
+async function within (ms, what, promise) {
+  let timer = null
+  const late = new Promise((resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(what + ' took longer than ' + ms + ' ms')), ms)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+// ---------------------------------------------------------------- commands
+
+const tree = core => VERSION === 10 ? core.core.tree : core.core.state
+
+function manifestOf (core) {
+  return core.manifest ? hex(c.encode(messages.manifest, core.manifest)) : null
+}
+
+const commands = {
+  async open ({ core: name, dir, key, seed, manifest: kind, encryptionKey }) {
+    if (open.has(name)) throw new Error('a core is open already as ' + name)
+    const options = {}
+    let quorum = null
+    if (seed) {
+      const pairs = keyPairs(bytes(seed))
+      options.compat = kind === 'compat'
+      options.manifest = manifest(kind, pairs) || undefined
+      if (options.manifest && options.manifest.quorum > 1) quorum = new Quorum(pairs)
+      else options.keyPair = pairs[0]
+    }
+    if (encryptionKey) {
+      if (VERSION === 10) options.encryptionKey = bytes(encryptionKey)
+      else options.encryption = { key: bytes(encryptionKey) }
+    }
+    const core = key ? new Hypercore(dir, bytes(key), options) : new Hypercore(dir, options)
+    await core.ready()
+    core.on('verification-error', error => console.error(name + ': verification:', error.message))
+    open.set(name, { core, quorum, downloads: [], following: [] })
+    return {
+      key: hex(core.key),
+      discoveryKey: hex(core.discoveryKey),
+      length: core.length,
+      fork: core.fork
+    }
+  },
+
+  async decrypt ({ core: name, encryptionKey }) {
+    const { core } = opened(name)
+    if (!core.encryption) await core.setEncryptionKey(bytes(encryptionKey))
+    return {}
+  },
+
+  async append ({ core: name, blocks }) {
+    const { core, quorum } = opened(name)
+    const hashes = []
+    let batch = []
+    let size = 0
+    const flush = async () => {
+      if (quorum) {
+        const added = batch.map((block, i) => leaf(quorum.leaves.length + i, block))
+        const leaves = quorum.leaves.concat(added)
+        await core.append(batch, { signature: quorum.sign(core, leaves, core.fork) })
+        quorum.leaves = leaves
+      } else {
+        await core.append(batch)
+      }
+      batch = []
+      size = 0
+    }
+    for (const spec of blocks) {
+      const block = content(spec)
+      hashes.push(hex(sha256(block)))
+      batch.push(block)
+      size += block.byteLength
+      if (batch.length >= BATCH_BLOCKS_MAX || size >= BATCH_BYTES_MAX) await flush()
+    }
+    if (batch.length > 0) await flush()
+    return { length: core.length, hashes }
+  },
+
+  async truncate ({ core: name, length }) {
+    const { core, quorum } = opened(name)
+    const fork = core.fork + 1
+    if (quorum) {
+      quorum.leaves = quorum.leaves.slice(0, length)
+      await core.truncate(length, { fork, signature: quorum.sign(core, quorum.leaves, fork) })
+    } else {
+      await core.truncate(length, VERSION === 10 ? fork : { fork, keyPair: core.keyPair })
+    }
+    return { length: core.length, fork: core.fork }
+  },
+
+  async clear ({ core: name, start, end }) {
+    await opened(name).core.clear(start, end)
+    return {}
+  },
+
+  async listen ({ cores }) {
+    const server = net.createServer(socket => attach(socket, false, cores))
+    servers.add(server)
+    await new Promise((resolve, reject) => {
+      server.on('error', reject)
+      server.listen(0, '127.0.0.1', resolve)
+    })
+    return { port: server.address().port }
+  },
+
+  async connect ({ cores, port }) {
+    const socket = net.connect(port, '127.0.0.1')
+    await new Promise((resolve, reject) => {
+      socket.once('error', reject)
+      socket.once('connect', resolve)
+    })
+    attach(socket, true, cores)
+    return {}
+  },
+
+  async disconnect () {
+    for (const server of servers) server.close()
+    servers.clear()
+    const ended = [...streams].map(stream => new Promise(resolve => stream.on('close', resolve)))
+    for (const stream of streams) stream.destroy()
+    await Promise.all(ended)
+    return {}
+  },
+
+  async download ({ core: name, start, end, linear }) {
+    const { core, downloads, following } = opened(name)
+    const range = core.download({ start, end: end === null ? -1 : end, linear: !!linear })
+    if (end === null) {
+      following.push(range)
+    } else {
+      const done = range.done()
+      done.catch(() => {}) // told by `done`
+      downloads.push(done)
+    }
+    return {}
+  },
+
+  async done ({ core: name, ms }) {
+    const found = opened(name)
+    await within(ms, 'the download', Promise.all(found.downloads))
+    found.downloads = []
+    return {}
+  },
+
+  async wait ({ core: name, ms, length = 0, fork = 0, contiguous = 0, peers = 0 }) {
+    const { core } = opened(name)
+    let update = null
+    const until = Date.now() + ms
+    const isReached = () => core.length >= length && core.fork >= fork &&
+      core.contiguousLength >= contiguous && core.peers.length >= peers
+    while (!isReached()) {
+      if (Date.now() > until) {
+        throw new Error('still at length ' + core.length + ', fork ' + core.fork + ', contiguous ' +
+          core.contiguousLength + ', ' + core.peers.length + ' peers after ' + ms + ' ms')
+      }
+      if (update === null) {
+        const over = () => { update = null }
+        update = core.update({ wait: true }).then(over, over)
+      }
+      await sleep(5)
+    }
+    return { length: core.length, fork: core.fork }
+  },
+
+  async seek ({ core: name, byte, ms }) {
+    const found = await within(ms, 'the seek', opened(name).core.seek(byte))
+    if (found === null) throw new Error('nothing was found')
+    return { index: found[0], offset: found[1] }
+  },
+
+  async get ({ core: name, index, ms }) {
+    const block = await opened(name).core.get(index, { timeout: ms })
+    if (block === null) throw new Error('block ' + index + ' is not to be had')
+    return { hash: hex(sha256(block)) }
+  },
+
+  async state ({ core: name, blocks: all }) {
+    const { core } = opened(name)
+    const blocks = []
+    const read = async index => {
+      const block = await core.get(index, { wait: false })
+      return block === null ? null : hex(sha256(block))
+    }
+    for (let start = 0; all && start < core.length; start += READS_MAX) {
+      const reads = []
+      for (let i = start; i < Math.min(core.length, start + READS_MAX); i++) reads.push(read(i))
+      blocks.push(...await Promise.all(reads))
+    }
+    return {
+      length: core.length,
+      fork: core.fork,
+      byteLength: tree(core).byteLength,
+      treeHash: hex(crypto.tree(core.length === 0 ? [] : tree(core).roots)),
+      contiguousLength: core.contiguousLength,
+      peers: core.peers.length,
+      manifest: manifestOf(core),
+      blocks: all ? blocks : null
+    }
+  },
+
+  async close ({ core: name }) {
+    const { core, following } = opened(name)
+    open.delete(name)
+    for (const range of following) range.destroy()
+    await core.close()
+    return {}
+  }
+}
+
+async function run (line) {
+  let answer
+  try {
+    const command = JSON.parse(line)
+    if (!Object.hasOwn(commands, command.op)) throw new Error('no such command: ' + command.op)
+    answer = { ok: true, ...await commands[command.op](command) }
+  } catch (error) {
+    answer = { ok: false, error: error.message }
+  }
+  process.stdout.write(JSON.stringify(answer) + '\n')
+}
+
+let queue = Promise.resolve()
+const lines = readline.createInterface({ input: process.stdin })
+lines.on('line', line => { queue = queue.then(() => run(line)) })
+lines.on('close', () => { queue.then(() => process.exit(0)) })
