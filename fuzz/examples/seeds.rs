@@ -7,9 +7,11 @@ use std::path::Path;
 use compact_encoding::Encode;
 use hypercore_crypto::id;
 use hypercore_fuzz::{
-    LENGTH, block, contents, core, framed, manifests, nodes, recorded, recorded_oplog, signatures,
+    LENGTH, StreamSide, block, contents, core, framed, manifests, nodes, recorded, recorded_oplog,
+    signatures,
 };
 use hypercore_merkle::{BlockRequest, Data, HashRequest, Request, SeekRequest, UpgradeRequest};
+use secret_stream::Role;
 use serde_json::Value;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -105,6 +107,27 @@ fn requests() -> Vec<Request> {
     ]
 }
 
+/// What the recorded remotes wrote to JavaScript's multiplexer, with an owner that opens before or after.
+fn protomux_scripts() -> Result<Vec<Vec<u8>>> {
+    let recorded = fixture("protomux/tests/fixtures/protomux.json")?;
+    let mut seeds = Vec::new();
+    for case in recorded["reactions"].as_array().into_iter().flatten() {
+        let mut seed = vec![0];
+        for step in case["steps"].as_array().into_iter().flatten() {
+            match step["receives"].as_str().map(unhex) {
+                Some(frame) => {
+                    let frame = frame.get(..255).unwrap_or(&frame);
+                    seed.extend([15, u8::try_from(frame.len())?]);
+                    seed.extend(frame);
+                }
+                None => seed.extend([0, 4, 3, 5, 2, 6]),
+            }
+        }
+        seeds.push(seed);
+    }
+    Ok(seeds)
+}
+
 fn main() -> Result<()> {
     let codecs = fixture("compact-encoding/tests/fixtures/compact_encoding.json")?;
     let values = codecs["values"].as_array().into_iter().flatten().step_by(9);
@@ -152,6 +175,27 @@ fn main() -> Result<()> {
     let recorded = recorded.filter_map(|case| case["encoded"].as_str()).map(unhex);
     write("manifest_decode", recorded.chain(manifests().iter().map(|(m, _)| m.to_vec())))?;
 
+    // The state, then pieces: twice their length, and one more where the length goes in front.
+    let mut frames = vec![vec![0, 6, 255, 255, 255], vec![3, 35, 17, 0, 0], vec![2, 113]];
+    frames[2].extend([0; 56]);
+    for state in 0..5 {
+        frames.push(
+            [&[state, 65], StreamSide::new(Role::Initiator).output.get(3..).unwrap_or(&[])]
+                .concat(),
+        );
+        frames.push(
+            [&[state, 113], &StreamSide::after_handshake(Role::Initiator).output[3..]].concat(),
+        );
+    }
+    write("secret_stream_receive", frames.into_iter().chain(scripts(&[], 8, 300)))?;
+    let conversations: [&[u8]; 4] = [
+        &[0, 3, 100, 0, 0, 0, 9, 1],
+        &[1, 7, 0, 2],
+        &[1, 2, 50, 0, 60, 0, 1, 0, 70, 0],
+        &[1, 1, 9, 0, 1, 2, 3],
+    ];
+    write("secret_stream_mutate", scripts(&conversations, 12, 60))?;
+
     write("signature_verify", signatures())?;
 
     let recorded =
@@ -165,6 +209,8 @@ fn main() -> Result<()> {
     let own = recorded_oplog();
     let raw = [&[0], own].concat();
     write("oplog_open", [raw, framed(own)].into_iter().chain(recorded))?;
+
+    write("protomux_frames", protomux_scripts()?)?;
 
     let answers = requests().into_iter().map(|request| {
         let core = core();
