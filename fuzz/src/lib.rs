@@ -7,6 +7,7 @@ mod directory;
 mod model;
 mod script;
 mod source;
+mod stream;
 mod truth;
 
 pub use allocation::{DECODE_CONSTANT, FACTOR, OPEN_CONSTANT, bounded, peak_of};
@@ -16,6 +17,7 @@ pub use directory::{
 pub use model::Model;
 pub use script::Script;
 pub use source::{Source, readers, request, sources, spoil};
+pub use stream::StreamSide;
 pub use truth::check;
 
 use std::collections::HashMap;
