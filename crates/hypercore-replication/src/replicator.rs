@@ -193,8 +193,10 @@ impl Replicator {
             return Some(output);
         }
         loop {
+            // The one that spoke last may be gone.
             if let Some(id) = self.speaking
-                && let Some(message) = self.peers.get_mut(&id)?.output.pop_front()
+                && let Some(peer) = self.peers.get_mut(&id)
+                && let Some(message) = peer.output.pop_front()
             {
                 return Some(Output::Send { peer: id, message });
             }
