@@ -172,8 +172,8 @@ impl Replicator {
         self.events.len() < EVENTS_MAX && peer.is_none_or(Peer::wants_input)
     }
 
-    /// How many bytes of answers and announcements may be put out to a peer from now on. Requests and syncs go out in
-    /// any case: there are few.
+    /// How many bytes of answers and announcements may be put out to a peer from now on; without room it is not told of
+    /// changes either. Requests go out in any case: there are few.
     pub fn set_room(&mut self, peer: PeerId, bytes: usize) {
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.room = bytes;
@@ -414,7 +414,10 @@ impl Replicator {
                     && downloading
                     && (run.view.length == 0 || peer.download.has_upgraded),
             };
-            if let Some(sync) = peer.own.due(run.log, &run.view, &peer.remote, interest)? {
+            // Who does not read gets one when it does, and not all that were due in between.
+            if peer.room > 0
+                && let Some(sync) = peer.own.due(run.log, &run.view, &peer.remote, interest)?
+            {
                 peer.output.push_back(Message::Sync(sync));
             }
             peer.is_greeted = true;

@@ -112,7 +112,7 @@ impl News {
         while out.has_room()
             && let Some(range) = self.held.first().filter(|range| range.start < view.length)
         {
-            let is_news = range.end.saturating_add(LAST_BLOCKS) >= view.length || wants.has(&range);
+            let is_news = range.end.saturating_add(LAST_BLOCKS) > view.length || wants.has(&range);
             let said = if is_news {
                 self.say(context, range, true, out)
             } else {
