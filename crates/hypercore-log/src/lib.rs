@@ -45,6 +45,7 @@
 #![forbid(unsafe_code)]
 
 mod append;
+mod apply;
 mod audit;
 mod bitfield;
 mod blocks;
@@ -89,13 +90,13 @@ mod user_data;
 mod writer;
 
 pub use append::{Appended, BLOCK_LEN_MAX};
+pub use apply::Applied;
 pub use audit::{AuditProgress, AuditReport, Audited, FINDINGS_MAX, Finding};
 pub use change::{Cleared, USER_DATA_LEN_MAX};
 pub use error::{Corruption, LogError, OpenError, StorageError};
 pub use known::Extent;
 pub use log::{Get, Log, StorageInfo};
 pub use options::{Access, Create, Durability, OpenOptions};
-pub use proofs::Applied;
 pub use recover::RecoveryReport;
 pub use reorganise::Reorganisation;
 pub use repair::{RepairProgress, RepairReport};

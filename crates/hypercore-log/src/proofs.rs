@@ -1,31 +1,10 @@
 //! Proofs out and in: what replication needs of a log.
 
-use hypercore_crypto::Manifest;
-use hypercore_merkle::{
-    Authority, Overlay, Proof, ProveError, Request, TreeError, Verified, VerifyError,
-};
+use hypercore_merkle::{Proof, ProveError, Request, TreeError, VerifyError};
 
-use crate::append::STORED_BLOCK_LEN_MAX;
-use crate::commit::Unsynced;
-use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
-use crate::options::Rhythm;
-use crate::state::{State, tree_error};
-use crate::stores::FileName;
-use crate::writer::Writer;
-
-/// What a proof brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Applied {
-    /// The block that is stored now.
-    pub block: Option<u64>,
-    /// Whether the log grew.
-    pub upgraded: bool,
-    /// Blocks in the log now.
-    pub length: u64,
-}
+use crate::state::tree_error;
 
 impl Log {
     /// Answers a request, or `None` when the block asked for is not stored here.
@@ -88,97 +67,6 @@ impl Log {
         }
         answers
     }
-
-    /// Verifies a proof and stores what it brings: nodes, a longer head, a block.
-    ///
-    /// # Durability
-    /// As [`append`](Self::append).
-    ///
-    /// # Errors
-    /// [`LogError::Proof`]: it does not hold, and nothing was changed. Its
-    /// [`is_other_fork`](hypercore_merkle::VerifyError::is_other_fork) tells a proof of another fork, which
-    /// accuses nobody. [`LogError::BlockTooLarge`]; [`LogError::NodeMissing`] when the place of the block is not
-    /// known; [`LogError::Corrupt`] when the own tree is damaged; [`LogError::UserDataTooLarge`] when the manifest
-    /// leaves no room for the header; [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]:
-    /// nothing was changed either. [`LogError::Storage`]: the log is poisoned, unless a read failed before
-    /// anything was written.
-    pub fn apply_proof(&self, proof: &Proof) -> Result<Applied, LogError> {
-        let mut writer = self.lock_writer()?;
-        let value = proof.block.as_ref().map_or(&[][..], |block| &block.value[..]);
-        if value.len() > STORED_BLOCK_LEN_MAX {
-            return Err(LogError::BlockTooLarge {
-                len: value.len() as u64,
-                max: STORED_BLOCK_LEN_MAX as u64,
-            });
-        }
-        let (verified, old, place) = {
-            let state = self.read_state();
-            let authority = Authority { key: &self.key, manifest: state.manifest.as_ref() };
-            let verified = state.tree.verify(&*state, proof, &authority).map_err(verify_error)?;
-            let place = place_of_block(&state, &verified)?;
-            (verified, state.announced(), place)
-        };
-        let Verified { tree, upgraded, ancestors, nodes, block, signature, manifest, .. } =
-            verified;
-        let applied = Applied { block, upgraded, length: tree.length() };
-        if block.is_none() && !upgraded && nodes.is_empty() {
-            return Ok(applied);
-        }
-        self.keep_manifest(&mut writer, manifest)?;
-        if let Some(offset) = place {
-            let write = self.stores.data.write_at(offset, value);
-            self.poison_on_error(write.map_err(StorageError::in_file(FileName::Data)))?;
-        }
-        let entry = Entry {
-            user_data: None,
-            tree_nodes: Some(nodes),
-            tree_upgrade: upgraded.then(|| TreeUpgrade {
-                fork: tree.fork(),
-                ancestors,
-                length: tree.length(),
-                signature,
-            }),
-            bitfield: block.map(|start| BitfieldUpdate { drop: false, start, length: 1 }),
-        };
-        self.write_entry(&mut writer, &entry)?;
-        let unsynced = Unsynced { data: place.is_some(), tree: false, oplog: true };
-        let sequence = {
-            let mut state = self.publish();
-            self.apply(&mut state, entry, old)?;
-            if upgraded {
-                state.set_tree(tree);
-            }
-            self.commit.wrote(unsynced, state.announced())
-        };
-        self.end_operation(writer, sequence, value.len() as u64)?;
-        Ok(applied)
-    }
-
-    /// Verifies many proofs and stores what they bring, as [`apply_proof`](Self::apply_proof) would one after the other.
-    /// Each has its own verdict; one that does not hold leaves the others as they are.
-    ///
-    /// # Durability
-    /// As [`append`](Self::append), for all of them together.
-    pub fn apply_proofs(&self, proofs: &[Proof]) -> Vec<Result<Applied, LogError>> {
-        proofs.iter().map(|proof| self.apply_proof(proof)).collect()
-    }
-
-    /// Keeps a manifest that was learned, before anything that only it can vouch for: entries have no room
-    /// for it, only the header has.
-    pub(crate) fn keep_manifest(
-        &self,
-        writer: &mut Writer,
-        manifest: Option<Manifest>,
-    ) -> Result<(), LogError> {
-        let Some(manifest) = manifest.filter(|_| self.read_state().manifest.is_none()) else {
-            return Ok(());
-        };
-        let mut header = writer.header(self.key, &self.read_state());
-        header.manifest = Some(manifest.clone());
-        header.check_len()?;
-        self.publish().manifest = Some(manifest);
-        if self.options.rhythm == Rhythm::Bounded { self.write_checkpoint(writer) } else { Ok(()) }
-    }
 }
 
 /// A proof that does not hold accuses the peer, so a failure of the own stores must not look like one.
@@ -194,15 +82,4 @@ const fn is_own_fault(error: &TreeError<StorageError>) -> bool {
         error,
         TreeError::Lookup { .. } | TreeError::DamagedNode(_) | TreeError::SizeOverflow(_)
     )
-}
-
-/// Where the block of a verified proof goes in the data store.
-fn place_of_block(state: &State, verified: &Verified) -> Result<Option<u64>, LogError> {
-    let Some(block) = verified.block else { return Ok(None) };
-    let nodes = Overlay::new(&verified.nodes, &state.nodes);
-    match verified.tree.byte_range(&nodes, block) {
-        Ok(range) => Ok(Some(range.start)),
-        Err(TreeError::MissingNode(index)) => Err(LogError::NodeMissing { index: index.get() }),
-        Err(error) => Err(tree_error(error)),
-    }
 }

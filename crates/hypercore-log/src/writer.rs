@@ -94,7 +94,16 @@ impl Log {
 
     /// Appends `entry` to the oplog. From here on a crash may bring the operation back.
     pub(crate) fn write_entry(&self, writer: &mut Writer, entry: &Entry) -> Result<(), LogError> {
-        let bytes = encode_entries(std::slice::from_ref(entry), writer.oplog.bit());
+        self.write_entries(writer, std::slice::from_ref(entry))
+    }
+
+    /// Appends `entries` to the oplog: after a crash all of them are there, or none.
+    pub(crate) fn write_entries(
+        &self,
+        writer: &mut Writer,
+        entries: &[Entry],
+    ) -> Result<(), LogError> {
+        let bytes = encode_entries(entries, writer.oplog.bit());
         let bytes = bytes.map_err(|_| LogError::TooLong)?;
         let end =
             writer.oplog.entries_end.checked_add(bytes.len() as u64).ok_or(LogError::TooLong)?;

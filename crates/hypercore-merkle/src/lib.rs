@@ -82,4 +82,4 @@ pub use request::{BlockRequest, HashRequest, Request, SeekRequest, UpgradeReques
 pub use seek::Seek;
 pub use tree::Tree;
 pub use truncate::{RemovedParents, removed_parents};
-pub use verify::{Authority, Verified};
+pub use verify::{Authority, Part, Verified};

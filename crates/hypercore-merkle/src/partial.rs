@@ -7,7 +7,9 @@ use std::error::Error;
 
 use flat_tree::Index;
 
+use crate::append::Leaf;
 use crate::error::VerifyError;
+use crate::limits::LENGTH_MAX;
 use crate::node::Node;
 use crate::proof::{Proof, SeekProof};
 
@@ -64,26 +66,34 @@ impl<'a> Queue<'a> {
 
 impl Partial {
     /// Leads block or hash, and seek, of a proof up to one node; `None` when it has none of them.
-    pub(crate) fn of<E: Error + 'static>(proof: &Proof) -> Result<Option<Self>, VerifyError<E>> {
+    ///
+    /// `leaf` is that of the block, where it was hashed already.
+    pub(crate) fn of<E: Error + 'static>(
+        proof: &Proof,
+        leaf: Option<&Leaf>,
+    ) -> Result<Option<Self>, VerifyError<E>> {
         let seek = match &proof.seek {
             Some(seek) => Self::of_seek(seek)?,
             None => None,
         };
-        Self::of_target(proof, seek)
+        Self::of_target(proof, leaf, seek)
     }
 
     /// Leads block or hash up to one node, with the result of the seek part as one of the siblings.
     pub(crate) fn of_target<E: Error + 'static>(
         proof: &Proof,
+        leaf: Option<&Leaf>,
         seek: Option<Self>,
     ) -> Result<Option<Self>, VerifyError<E>> {
         let extra = seek.as_ref().map(|seek| (seek.root, seek.claimed));
         let (start, claimed, mut queue) = match (&proof.block, &proof.hash) {
             (Some(block), _) => {
-                let leaf = Node::leaf(block.index, &block.value).ok_or(VerifyError::Misplaced(
-                    Index::leaf(block.index).unwrap_or(Index::MAX),
-                ))?;
-                (leaf, false, Queue::new(&block.nodes, extra))
+                let index = Index::leaf(block.index).unwrap_or(Index::MAX);
+                if block.index >= LENGTH_MAX {
+                    return Err(VerifyError::Misplaced(index));
+                }
+                let leaf = leaf.copied().unwrap_or_else(|| Leaf::new(&block.value));
+                (Node::new(index, leaf.size, leaf.hash), false, Queue::new(&block.nodes, extra))
             }
             (None, Some(hash)) => {
                 let mut queue = Queue::new(&hash.nodes, extra);

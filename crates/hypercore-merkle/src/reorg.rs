@@ -78,7 +78,7 @@ impl Reorg {
             return Err(VerifyError::NotAReorg);
         }
         let mut batch = Batch::new(Tree::empty(proof.fork));
-        let mut partial = Partial::of(proof)?;
+        let mut partial = Partial::of(proof, None)?;
         if let Some(partial) = &mut partial {
             batch.nodes = mem::take(&mut partial.nodes);
             batch.unconfirmed = mem::take(&mut partial.unconfirmed);
@@ -166,8 +166,8 @@ impl Reorg {
         if !asked.is_some_and(|block| want.blocks.contains(&block)) {
             return Err(VerifyError::Misplaced(difference.index));
         }
-        let partial =
-            Partial::of_target(proof, None)?.ok_or(VerifyError::Misplaced(difference.index))?;
+        let partial = Partial::of_target(proof, None, None)?
+            .ok_or(VerifyError::Misplaced(difference.index))?;
         let (index, root) = (difference.index, partial.root);
         if root.index != index {
             return Err(VerifyError::UnexpectedNode { expected: index, found: Some(root.index) });

@@ -11,6 +11,7 @@ use std::mem;
 use flat_tree::Index;
 use hypercore_crypto::{CoreKey, Manifest, Prologue, PublicKey};
 
+use crate::append::Leaf;
 use crate::batch::{Batch, GrowError};
 use crate::error::{TreeError, VerifyError};
 use crate::limits::add_lengths;
@@ -63,6 +64,19 @@ pub struct Verified {
     pub manifest: Option<Manifest>,
 }
 
+/// What block, hash and seek of a proof have proven, to be stored together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "what was proven is not stored yet"]
+pub struct Part {
+    /// Nodes to store, as [`Verified::nodes`].
+    pub nodes: Vec<Node>,
+    /// As [`Verified::unconfirmed`].
+    pub unconfirmed: Vec<Index>,
+    /// Whether the last of the nodes is stored just so: it need not be stored again.
+    pub top_is_stored: bool,
+}
+
 impl Tree {
     /// Verifies a proof against this tree and the stored nodes.
     ///
@@ -78,31 +92,37 @@ impl Tree {
         proof: &Proof,
         authority: &Authority<'_>,
     ) -> Result<Verified, VerifyError<L::Error>> {
-        if proof.fork != self.fork {
-            return Err(VerifyError::OtherFork { own: self.fork, proof: proof.fork });
-        }
+        let Some(upgrade) = &proof.upgrade else {
+            let Part { nodes, unconfirmed, .. } = self.verify_part(lookup, proof, None)?;
+            return Ok(Verified {
+                tree: self.clone(),
+                upgraded: false,
+                ancestors: self.length,
+                nodes,
+                unconfirmed,
+                block: proof.block.as_ref().map(|block| block.index),
+                signature: None,
+                manifest: None,
+            });
+        };
+        self.check_fork(proof)?;
         let mut batch = Batch::new(self.clone());
-        let mut unverified = Partial::of(proof)?;
+        let mut unverified = Partial::of(proof, None)?;
         if let Some(partial) = &mut unverified {
             batch.nodes = mem::take(&mut partial.nodes);
             batch.unconfirmed = mem::take(&mut partial.unconfirmed);
         }
-        let mut manifest = None;
-        if let Some(upgrade) = &proof.upgrade {
-            manifest = manifest_of(proof, authority);
-            let prologue = manifest.as_deref().and_then(|manifest| manifest.prologue());
-            let extra = unverified.as_ref().map(|partial| (partial.root, partial.claimed));
-            if grow(&mut batch, upgrade, extra, prologue)? {
-                unverified = None;
-            }
+        let manifest = manifest_of(proof, authority);
+        let prologue = manifest.as_deref().and_then(|manifest| manifest.prologue());
+        let extra = unverified.as_ref().map(|partial| (partial.root, partial.claimed));
+        if grow(&mut batch, upgrade, extra, prologue)? {
+            unverified = None;
         }
         if let Some(partial) = &unverified
             && let Some(resized) = self.compare(lookup, partial)?
         {
             batch.nodes.push(resized);
-            if partial.claimed {
-                batch.unconfirmed.push([partial.root, resized]);
-            }
+            batch.unconfirmed.extend(partial.claimed.then_some([partial.root, resized]));
         }
         self.compare_unconfirmed(lookup, &batch.unconfirmed)?;
         let mut verified = Verified {
@@ -115,11 +135,41 @@ impl Tree {
             manifest: None,
             tree: batch.tree,
         };
-        if let (true, Some(upgrade)) = (verified.upgraded, &proof.upgrade) {
-            let manifest = manifest.ok_or(VerifyError::Manifest)?;
-            verified.sign(upgrade, manifest, authority)?;
+        if verified.upgraded {
+            verified.sign(upgrade, manifest.ok_or(VerifyError::Manifest)?, authority)?;
         }
         Ok(verified)
+    }
+
+    /// The same for block, hash and seek alone: of an upgrade nothing is looked at. For many proofs in a row, which copy no
+    /// tree then.
+    ///
+    /// `leaf` is what [`Leaf::new`] gives for the block, where it was hashed already.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_part<L: NodeLookup>(
+        &self,
+        lookup: &L,
+        proof: &Proof,
+        leaf: Option<&Leaf>,
+    ) -> Result<Part, VerifyError<L::Error>> {
+        self.check_fork(proof)?;
+        let Some(mut partial) = Partial::of(proof, leaf)? else { return Ok(Part::default()) };
+        let stored = self.compare(lookup, &partial)?;
+        let top_is_stored = stored.is_none();
+        if let Some(resized) = stored {
+            partial.nodes.push(resized);
+            partial.unconfirmed.extend(partial.claimed.then_some([partial.root, resized]));
+        }
+        self.compare_unconfirmed(lookup, &partial.unconfirmed)?;
+        let unconfirmed = indexes(&partial.unconfirmed);
+        Ok(Part { nodes: partial.nodes, unconfirmed, top_is_stored })
+    }
+
+    const fn check_fork<E: Error + 'static>(&self, proof: &Proof) -> Result<(), VerifyError<E>> {
+        let (own, proof) = (self.fork, proof.fork);
+        if own == proof { Ok(()) } else { Err(VerifyError::OtherFork { own, proof }) }
     }
 
     /// Compares the node that a proof leads to with the stored one. Where the stored one has another size, and that is not
