@@ -118,6 +118,9 @@ impl Replicator {
         match message {
             Message::Sync(sync) => {
                 let before = peer.remote.last.replace(sync);
+                if before.is_some_and(|last| last.fork != sync.fork) {
+                    peer.holdings.truncate(sync.length);
+                }
                 if before.is_none_or(|last| (last.fork, last.length) != (sync.fork, sync.length)) {
                     let (fork, length) = (sync.fork, sync.length);
                     peer.download.looked = None;
@@ -158,6 +161,7 @@ impl Replicator {
                 }
             }
             Message::Extension(Extension { name, payload }) => {
+                peer.input_added(payload.len())?;
                 self.events.push_back(Event::Extension { peer: id, name, payload });
             }
         }
@@ -210,7 +214,13 @@ impl Replicator {
         if let Some((wish, outcome)) = self.download.wishes.next_done() {
             return Some(Event::WishDone { wish, outcome });
         }
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if let Some(Event::Extension { peer, payload, .. }) = &event
+            && let Some(peer) = self.peers.get_mut(peer)
+        {
+            peer.input_removed(payload.len());
+        }
+        event
     }
 
     /// The owner changed the log. The next [`run`](Self::run) tells the peers.
@@ -293,7 +303,7 @@ impl Replicator {
     }
 
     fn work(&mut self, before: Option<View>, run: &mut Run<'_>) -> Result<Progress, LogError> {
-        let (mut cut, mut notes) = self.own_changes(before, run);
+        let (cut, mut notes) = self.own_changes(before, run);
         if let Some(cut) = cut {
             self.download.log_was_cut(&mut self.peers, cut);
         }
@@ -311,18 +321,14 @@ impl Replicator {
             if let Some(at) = changes.cut {
                 notes.push(Change::Dropped(at..old.length.max(at)));
                 self.download.log_was_cut(&mut self.peers, at);
-                cut = Some(at);
             }
             notes.extend(changes.stored.into_iter().map(Change::Held));
         }
         for peer in self.peers.values_mut() {
             notes.iter().for_each(|change| peer.upload.note(change));
         }
-        let _ = cut;
         self.look_at_wishes(run)?;
-        self.download.plan(&mut self.peers, run)?;
         let progress = self.serve(run)?;
-        // Who was greeted just now may be asked already.
         self.download.plan(&mut self.peers, run)?;
         let deadline = self.deadline(run);
         Ok(match (progress, deadline) {

@@ -216,8 +216,7 @@ impl Download {
                         self.release(name, peers);
                         self.ask_again(flight);
                     }
-                    let is_orphan = flight.is_some_and(|flight| flight.is_orphan);
-                    self.not_applied(peer, is_orphan, &error, peers, run);
+                    self.not_applied(peer, flight.as_ref(), &error, peers, run);
                 }
             }
         }
@@ -279,7 +278,7 @@ impl Download {
     fn not_applied(
         &mut self,
         id: PeerId,
-        is_orphan: bool,
+        flight: Option<&Flight>,
         error: &LogError,
         peers: &mut Peers,
         run: &mut Run<'_>,
@@ -288,12 +287,17 @@ impl Download {
             match error {
                 // A block that is larger than any writer makes.
                 LogError::BlockTooLarge { .. } => self.invalid(id, error.to_string(), peers, run),
-                LogError::NodeMissing { .. } | LogError::Changed => {}
+                LogError::NodeMissing { .. } | LogError::Changed => {
+                    let block = flight.and_then(|flight| flight.request.block);
+                    if let (Some(block), Some(peer)) = (block, peers.get_mut(&id)) {
+                        peer.download.cannot_prove(block.index, run.now);
+                    }
+                }
                 _ => self.fail(error, run),
             }
             return;
         };
-        if proof.is_other_fork() || is_orphan {
+        if proof.is_other_fork() || flight.is_some_and(|flight| flight.is_orphan) {
             return;
         }
         if proof.is_local() {
@@ -337,6 +341,13 @@ impl Download {
         peers: &mut Peers,
         run: &mut Run<'_>,
     ) {
+        if request_id == 0 {
+            // It does not show its history; what it did is counted already.
+            if let Some(peer) = peers.get_mut(&id) {
+                peer.download.probed_at = None;
+            }
+            return;
+        }
         let flight = self.requests.get(request_id).filter(|flight| flight.peer == id);
         let Some(flight) = flight.filter(|flight| !flight.is_answered) else {
             if !self.requests.is_resting(request_id, id) {

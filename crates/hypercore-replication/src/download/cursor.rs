@@ -18,7 +18,8 @@ const PARTS_MAX: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cursor {
     parts: VecDeque<Range<u64>>,
-    /// The end that the parts were made for.
+    /// What the parts are parts of.
+    start: u64,
     end: u64,
     /// Blocks at the front of the first part that are missing here and held there.
     run: Range<u64>,
@@ -30,7 +31,7 @@ impl Cursor {
     /// All of `range`, beginning at `from` and coming round.
     pub(crate) fn new(range: Range<u64>, from: u64) -> Self {
         let from = from.clamp(range.start, range.end.max(range.start));
-        let mut cursor = Self { end: range.end, ..Self::default() };
+        let mut cursor = Self { start: range.start, end: range.end, ..Self::default() };
         cursor.push(from..range.end);
         cursor.push(range.start..from);
         cursor
@@ -63,7 +64,12 @@ impl Cursor {
 
     /// Looks through `part` again.
     pub(crate) fn again(&mut self, part: Range<u64>) {
-        self.push(if self.is_list { 0..self.end } else { part.start..part.end.min(self.end) });
+        let all = self.start..self.end;
+        self.push(if self.is_list {
+            all
+        } else {
+            part.start.max(all.start)..part.end.min(all.end)
+        });
     }
 
     /// What was found out about the log or the peer may no longer be so.

@@ -118,12 +118,15 @@ impl Download {
         let region = self.options.want_region.blocks();
         peer.download.wants.answered(blocks.clone(), region);
         peer.download.gained(blocks);
+        if let Some(forgotten) = peer.holdings.take_forgotten() {
+            peer.download.wants.forget(&forgotten, region, &mut peer.output);
+        }
     }
 
     /// A peer holds less than before, and what is above may not be known any more.
     pub(crate) fn peer_dropped(&self, peer: &mut Peer) {
         peer.download.wants.looked.clear();
-        peer.download.look_again();
+        peer.download.forget_runs();
     }
 
     /// A peer is gone, with everything it was asked for.
@@ -162,17 +165,13 @@ impl Download {
     /// Takes a request back.
     fn take_back(&mut self, peers: &mut Peers, id: u64) -> Option<Flight> {
         let flight = self.requests.cancel(id)?;
+        let name = Name { id, serial: flight.serial };
         if let Some(peer) = peers.get_mut(&flight.peer) {
-            peer.download.finished(Name { id, serial: flight.serial }, &flight);
+            peer.download.finished(name, &flight);
             peer.output.push_back(Message::Cancel(Cancel { request_id: id }));
         }
-        self.orphan(flight.serial);
+        self.release(name, peers);
         Some(flight)
-    }
-
-    /// The request came to nothing: those that lean on it may fail without anybody's fault.
-    fn orphan(&mut self, serial: Serial) {
-        self.requests.orphan(serial);
     }
 
     /// A wish is taken back, and with it the requests that served nothing else.
@@ -219,6 +218,7 @@ impl Download {
         self.wishes.is_stale = true;
         for peer in peers.values_mut() {
             peer.download.expected.clear();
+            peer.download.held_len = 0;
             for cursor in peer.download.cursors.values_mut() {
                 cursor.cut(length);
             }

@@ -24,8 +24,8 @@ pub(crate) struct PeerDownload {
     pub(crate) held_len: usize,
     /// What it got since it was planned for, to be looked through again.
     gained: Option<Range<u64>>,
-    /// How far the queue of single blocks was looked through.
-    pub(crate) looked: Option<Turn>,
+    /// How far the queue of single blocks was looked through, when so many had ever been queued.
+    pub(crate) looked: Option<(u64, Turn)>,
     /// Blocks that it does not have, and when it may be asked for them again.
     refusals: BTreeMap<u64, Duration>,
     /// Refusals since it last delivered.
@@ -115,13 +115,8 @@ impl PeerDownload {
     }
 
     /// Whether it said lately that it does not have the block.
-    pub(crate) fn has_refused(&mut self, block: u64, now: Duration) -> bool {
-        let Some(until) = self.refusals.get(&block) else { return false };
-        if *until > now {
-            return true;
-        }
-        self.refusals.remove(&block);
-        false
+    pub(crate) fn has_refused(&self, block: u64, now: Duration) -> bool {
+        self.refusals.get(&block).is_some_and(|until| *until > now)
     }
 
     /// When the first refusal is over.
@@ -144,15 +139,24 @@ impl PeerDownload {
         });
     }
 
-    /// Has the cursors look through what the peer gained.
-    pub(crate) fn look_again(&mut self) {
-        let gained = self.gained.take();
-        for cursor in self.cursors.values_mut() {
-            cursor.forget_run();
-            if let Some(gained) = &gained {
+    /// Has the cursors look through what the peer gained, and forgets what it refused long ago.
+    pub(crate) fn look_again(&mut self, now: Duration) {
+        let before = self.refusals.len();
+        self.refusals.retain(|_, until| *until > now);
+        if self.refusals.len() < before {
+            self.looked = None;
+        }
+        self.forget_runs();
+        if let Some(gained) = self.gained.take() {
+            for cursor in self.cursors.values_mut() {
                 cursor.again(gained.clone());
             }
         }
+    }
+
+    /// What the cursors found out about the log or the peer may no longer be so.
+    pub(crate) fn forget_runs(&mut self) {
+        self.cursors.values_mut().for_each(Cursor::forget_run);
     }
 }
 

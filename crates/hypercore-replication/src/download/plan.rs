@@ -83,7 +83,7 @@ impl Download {
         run: &mut Run<'_>,
     ) -> Result<(), LogError> {
         let mut steps = PLAN_STEPS_MAX;
-        peer.download.look_again();
+        peer.download.look_again(run.now);
         if self.should_upgrade(peer, run) {
             self.ask_for_upgrade(id, peer, run, &mut steps)?;
         }
@@ -92,10 +92,13 @@ impl Download {
         }
         self.ask_for_nodes(id, peer, run)?;
         while self.room(id, peer, &run.view) > 0 {
-            let Some(pick) = self.pick(peer, run, run.view.length, &mut steps) else { break };
+            let Some(pick) = self.pick(peer, run, run.view.length, &mut steps) else {
+                // Only now: what is known of one stretch may be forgotten when another becomes known.
+                self.ask_what_it_has(peer, run);
+                break;
+            };
             self.ask_for_block(id, peer, &pick, run)?;
         }
-        self.ask_what_it_has(peer, run);
         Ok(())
     }
 
@@ -227,12 +230,9 @@ impl Download {
         }
         loop {
             *steps = steps.checked_sub(1)?;
-            let next = self.wishes.queued(peer.download.looked).next();
-            let Some((turn, block)) = next else {
-                // The next look begins with the first again.
-                peer.download.looked = None;
-                return None;
-            };
+            let looked =
+                peer.download.looked.filter(|(wishes, _)| *wishes == self.wishes.queued_ever());
+            let (turn, block) = self.wishes.queued(looked.map(|(_, turn)| turn)).next()?;
             if self.requests.asked(block).is_some() {
                 self.wishes.asked(block);
                 continue;
@@ -244,7 +244,7 @@ impl Download {
                 let priority = self.wishes.asked(block);
                 return Some(Pick { block, priority });
             }
-            peer.download.looked = Some(turn);
+            peer.download.looked = Some((self.wishes.queued_ever(), turn));
         }
     }
 
@@ -465,7 +465,7 @@ impl Download {
             let looked = download.wants.looked.get(&many.wish).copied();
             let mut at = looked.unwrap_or(begin(span.start));
             for _ in 0..LOOK_MAX {
-                if at >= span.end || !download.wants.has_room() {
+                if at >= span.end || download.wants.is_waiting() {
                     break;
                 }
                 let next = at.saturating_add(region);

@@ -20,6 +20,11 @@ pub(crate) struct Wants {
 }
 
 impl Wants {
+    /// Whether an answer of the peer is still to come.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        self.unanswered > 0
+    }
+
     /// Whether the peer may be asked about another stretch.
     pub(crate) const fn has_room(&self) -> bool {
         self.unanswered < WANTS_UNANSWERED_MAX
@@ -50,6 +55,28 @@ impl Wants {
         self.order.push_back(start);
         self.unanswered = self.unanswered.saturating_add(1);
         output.push_back(Message::Want(Want { start, length, any: false }));
+    }
+
+    /// What the peer said of these blocks was too much to keep: it may be asked again.
+    pub(crate) fn forget(
+        &mut self,
+        blocks: &Range<u64>,
+        length: u64,
+        output: &mut VecDeque<Message>,
+    ) {
+        let first = blocks.start.saturating_sub(length.saturating_sub(1));
+        let forgotten: Vec<u64> =
+            self.regions.range(first..blocks.end.max(first)).map(|(start, _)| *start).collect();
+        for start in forgotten {
+            if self.regions.remove(&start) == Some(false) {
+                self.unanswered = self.unanswered.saturating_sub(1);
+            }
+            self.order.retain(|other| *other != start);
+            output.push_back(Message::Unwant(Want { start, length, any: false }));
+            for looked in self.looked.values_mut() {
+                *looked = (*looked).min(start);
+            }
+        }
     }
 
     /// The peer has said what it holds of these blocks.

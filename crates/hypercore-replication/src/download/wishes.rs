@@ -79,6 +79,8 @@ pub(crate) struct Wishes {
     blocks: BTreeMap<u64, Block>,
     /// Single blocks that are not asked for.
     queue: BTreeMap<Turn, u64>,
+    /// How often one was put into the queue.
+    queued_ever: u64,
     /// Blocks that were wished for since the last look.
     fresh: BTreeSet<u64>,
     pub(crate) many: Vec<Many>,
@@ -113,6 +115,7 @@ impl Wishes {
             }
             block.turn = turn;
         }
+        self.queued_ever = self.queued_ever.saturating_add(1);
         self.fresh.insert(index);
         wish
     }
@@ -202,6 +205,11 @@ impl Wishes {
         self.queue.range((from, Unbounded)).map(|(turn, index)| (*turn, *index))
     }
 
+    /// How often a single block was put into the queue.
+    pub(crate) const fn queued_ever(&self) -> u64 {
+        self.queued_ever
+    }
+
     /// Single blocks that are not asked for.
     pub(crate) fn queue_len(&self) -> usize {
         self.queue.len()
@@ -218,6 +226,7 @@ impl Wishes {
     pub(crate) fn ask_again(&mut self, index: u64) -> bool {
         let Some(block) = self.blocks.get(&index) else { return false };
         self.queue.insert(block.turn, index);
+        self.queued_ever = self.queued_ever.saturating_add(1);
         true
     }
 

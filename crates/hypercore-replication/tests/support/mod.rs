@@ -1,6 +1,6 @@
 //! Replicators joined in memory, under virtual time: what one puts out the other takes in, as bytes.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -74,7 +74,12 @@ impl Node {
         let mut outputs = Vec::new();
         while let Some(output) = self.replicator.next_output() {
             match &output {
-                Output::Send { peer, message } => self.sent.push((*peer, message.clone())),
+                Output::Send { peer, message } => {
+                    if std::env::var_os("TRACE").is_some() {
+                        eprintln!("{peer} <- {message:?}");
+                    }
+                    self.sent.push((*peer, message.clone()));
+                }
                 Output::Close { peer, reason } => self.closed.push((*peer, reason.clone())),
                 _ => {}
             }
