@@ -196,6 +196,7 @@ impl Builder {
             key: log.key(),
             discovery_key: discovery_key(&log.key()),
             writable: self.access == Access::ReadWrite && log.is_writable(),
+            stores: self.access == Access::ReadWrite,
             cipher: Cipher::new(&log.key(), log.is_compat(), self.encryption_key.as_deref()),
         };
         Ok(Hypercore::new(Shared::new(log, identity, self.durability, runtime)))

@@ -64,6 +64,12 @@ enum Repr {
     RuntimeGone,
     #[error("the system gave no randomness for a key pair")]
     Entropy(#[source] getrandom::Error),
+    #[error("the connection has ended")]
+    StreamEnded,
+    #[error("it is not stored here, and this handle does not store what it gets from peers")]
+    NotStored,
+    #[error(transparent)]
+    Peer(Box<dyn std::error::Error + Send + Sync>),
     #[error("block {index} could not be decrypted: the log is not encrypted in this way")]
     Decrypt { index: u64, source: DecryptError },
 }
@@ -112,6 +118,19 @@ impl Error {
         Self::new(Repr::Entropy(source))
     }
 
+    pub(crate) fn stream_ended() -> Self {
+        Self::new(Repr::StreamEnded)
+    }
+
+    pub(crate) fn not_stored() -> Self {
+        Self::new(Repr::NotStored)
+    }
+
+    /// A peer broke the rules.
+    pub(crate) fn peer(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::new(Repr::Peer(Box::new(source)))
+    }
+
     pub(crate) fn decrypt(index: u64, source: DecryptError) -> Self {
         Self::new(Repr::Decrypt { index, source })
     }
@@ -141,8 +160,10 @@ impl Error {
             | Repr::NotFound
             | Repr::Strangers { .. }
             | Repr::NoRuntime
+            | Repr::NotStored
             | Repr::Decrypt { .. } => ErrorKind::Caller,
-            Repr::Closed | Repr::RuntimeGone => ErrorKind::Closed,
+            Repr::Peer(_) => ErrorKind::Peer,
+            Repr::Closed | Repr::StreamEnded | Repr::RuntimeGone => ErrorKind::Closed,
         }
     }
 
@@ -201,6 +222,21 @@ impl Error {
     #[must_use]
     pub fn is_out_of_bounds(&self) -> bool {
         matches!(*self.0, Repr::Log(LogError::OutOfBounds { .. }))
+    }
+
+    /// Whether something that is not stored here was waited for on a handle that is open for reading, and
+    /// gets nothing from peers.
+    #[must_use]
+    pub fn is_not_stored(&self) -> bool {
+        matches!(*self.0, Repr::NotStored)
+    }
+
+    /// The tree node that would have to be stored here.
+    pub(crate) fn missing_node(&self) -> Option<u64> {
+        match *self.0 {
+            Repr::Log(LogError::NodeMissing { index }) => Some(index),
+            _ => None,
+        }
     }
 
     /// Whether a block was larger than a log takes.

@@ -9,6 +9,7 @@ use hypercore_log::{
     AuditProgress, AuditReport, BLOCK_LEN_MAX, Cleared, Get, Log, LogError, RecoveryReport,
     RepairProgress, RepairReport,
 };
+use hypercore_replication::LogChange;
 
 use crate::batch::{Batch, total_len};
 use crate::builder::Builder;
@@ -17,6 +18,7 @@ use crate::encryption::Cipher;
 use crate::error::Error;
 use crate::error::Result;
 use crate::info::{Appended, Info};
+use crate::replication::exchange;
 use crate::shared::Shared;
 use crate::storage::Storage;
 
@@ -38,14 +40,19 @@ const INLINE_READ_LEN_MAX: u64 = 64 * 1024;
 ///
 /// A write that has begun runs to its end, also when its future is dropped: then nobody hears
 /// whether it succeeded.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Hypercore {
     shared: Arc<Shared>,
 }
 
 impl Hypercore {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.take_handle();
         Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The options for opening a log in `storage`: a directory, memory, or stores of one's own.
@@ -201,7 +208,10 @@ impl Hypercore {
     /// `Caller` when this handle may not write; `Io`, `Closed`. A part of the range past the end, or
     /// that is not stored, is no error.
     pub async fn clear(&self, blocks: Range<u64>) -> Result<Cleared> {
-        self.shared.blocking_write(move |log, _| Ok(log.clear(blocks)?)).await
+        let change = LogChange::Cleared(blocks.clone());
+        let cleared = self.shared.blocking_write(move |log, _| Ok(log.clear(blocks)?)).await?;
+        exchange::log_changed(&self.shared, change);
+        Ok(cleared)
     }
 
     /// Shortens the log to `length` blocks. Its fork number rises by one, or to `fork`, which must be
@@ -214,7 +224,10 @@ impl Hypercore {
     /// `Caller` when the log is shorter than `length`, `fork` is not above the present fork, or this
     /// handle may not write; `Io`, `Closed`.
     pub async fn truncate(&self, length: u64, fork: Option<u64>) -> Result<()> {
-        self.shared.blocking_write(move |log, _| Ok(log.truncate(length, fork).map(drop)?)).await
+        let truncated = move |log: &Log, _: &Cipher| Ok(log.truncate(length, fork).map(drop)?);
+        self.shared.blocking_write(truncated).await?;
+        exchange::log_changed(&self.shared, LogChange::Truncated { length });
+        Ok(())
     }
 
     /// The hash that the log had when it was `length` blocks long (in the present fork), by what is
@@ -382,6 +395,18 @@ impl Hypercore {
     pub fn contiguous_length(&self) -> u64 {
         let seen = self.shared.last_seen();
         seen.contiguous_length.min(seen.length)
+    }
+}
+
+impl Clone for Hypercore {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+impl Drop for Hypercore {
+    fn drop(&mut self) {
+        self.shared.drop_handle();
     }
 }
 

@@ -64,6 +64,7 @@ mod handle;
 mod info;
 mod options;
 mod queue;
+mod replication;
 mod shared;
 mod storage;
 mod turns;
@@ -74,6 +75,18 @@ pub use error::{Error, ErrorKind, Result};
 pub use handle::Hypercore;
 pub use info::{Appended, Info, decode_manifest, encode_manifest};
 pub use options::Access;
+pub use replication::download::{Download, DownloadProgress, DownloadRange};
+pub use replication::events::{EVENTS_MAX, Event, Events, PeerId};
+pub use replication::extension::Extension;
+pub use replication::fetch::FindingPeers;
+pub use replication::options::{
+    HANDSHAKE_MAX, KEEP_ALIVE_AFTER, Offer, PeerOptions, SILENCE_MAX, STALL_MAX, StreamOptions,
+};
+pub use replication::peers::{Peer, PeerInfo};
+pub use replication::pipe::MessagePipe;
+pub use replication::reason::EndReason;
+pub use replication::stream::{ProtocolStream, Replication};
+pub use replication::survey::{PeerAnswer, Survey};
 pub use storage::{MemoryStorage, Storage};
 
 pub use bytes::{self, Bytes};
@@ -85,4 +98,6 @@ pub use hypercore_log::{
     AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Corruption, Create, Durability,
     FileName, Finding, RecoveryReport, RepairProgress, RepairReport, StorageInfo, Stores,
 };
+pub use hypercore_replication::Evidence;
 pub use random_access_storage::{Error as StoreError, RandomAccess};
+pub use secret_stream::{Handshake, PublicKey as StreamPublicKey, Role};

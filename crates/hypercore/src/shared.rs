@@ -7,10 +7,11 @@
 //! Knows nothing of formats and options.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hypercore_crypto::{CoreKey, DiscoveryKey};
 use hypercore_log::{Appended as LogAppended, Durability, Log, LogError};
+use hypercore_replication::LogChange;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -20,6 +21,7 @@ use crate::encryption::{Cipher, encrypt};
 use crate::error::{Error, Result};
 use crate::info::Appended;
 use crate::queue::{LINGER_TURNS, Queue};
+use crate::replication::exchange::{self, Exchange};
 use crate::turns::{LongTurn, Turns};
 
 /// Logs that a blocking thread syncs without anybody waiting for it. It holds their locks also when
@@ -58,6 +60,8 @@ pub(crate) struct Identity {
     pub(crate) key: CoreKey,
     pub(crate) discovery_key: DiscoveryKey,
     pub(crate) writable: bool,
+    /// Whether this handle may change what is stored, with or without a key.
+    pub(crate) stores: bool,
     pub(crate) cipher: Cipher,
 }
 
@@ -74,6 +78,12 @@ pub(crate) struct Shared {
     turns: Arc<Turns>,
     queue: Arc<Queue<Arc<Self>>>,
     background: Background,
+    /// Made when it is first needed.
+    exchange: OnceLock<Exchange>,
+    handles: AtomicUsize,
+    /// Set when the last handle is gone and others may still hold the log for a moment. Dropped after
+    /// the log.
+    settling: Mutex<Option<Settling>>,
 }
 
 impl Shared {
@@ -94,7 +104,46 @@ impl Shared {
             turns: Arc::default(),
             queue: Arc::new(Queue::new()),
             background: Background::default(),
+            exchange: OnceLock::new(),
+            handles: AtomicUsize::new(0),
+            settling: Mutex::new(None),
         })
+    }
+
+    /// A handle was made.
+    pub(crate) fn take_handle(&self) {
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A handle is being dropped.
+    pub(crate) fn drop_handle(&self) {
+        if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let settling = Some(Settling::begin());
+            *self.settling.lock().unwrap_or_else(PoisonError::into_inner) = settling;
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// The replication of the log.
+    pub(crate) fn exchange(&self) -> &Exchange {
+        self.exchange.get_or_init(Exchange::new)
+    }
+
+    pub(crate) fn exchange_if_any(&self) -> Option<&Exchange> {
+        self.exchange.get()
+    }
+
+    /// Announces a call that may take long; see [`Turns`].
+    pub(crate) fn announce_long(&self) -> LongTurn {
+        self.turns.announce_long()
+    }
+
+    /// Runs a call on this thread, however long it takes; `None` when the log is closed.
+    pub(crate) fn with_log<T>(&self, call: impl FnOnce(&Log) -> T) -> Option<T> {
+        self.log.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(call)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -161,6 +210,7 @@ impl Shared {
         drop(turn);
         if result.is_ok() {
             self.background.wrote_inline(self, blocks.len());
+            exchange::log_changed(self, LogChange::Appended);
         }
         Some(result)
     }
@@ -199,7 +249,9 @@ impl Shared {
         self.blocking_write(move |log, _| {
             // Not before: a runtime that takes no more work leaves the flush to the background.
             shared.background.begin_flush();
-            Ok(log.flush()?)
+            log.flush()?;
+            exchange::log_changed(&shared, LogChange::Appended);
+            Ok(())
         })
         .await
     }
@@ -210,7 +262,7 @@ impl Shared {
         drop(self.runtime.spawn_blocking(move || drop(flushing)));
     }
 
-    fn flush_now(&self) {
+    fn flush_now(self: &Arc<Self>) {
         let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
         let Some(log) = log.as_ref() else { return };
         let is_tail_long = self.background.is_tail_long();
@@ -225,9 +277,10 @@ impl Shared {
         } else {
             Ok(())
         };
-        if let Err(error) = result {
+        match result {
+            Ok(()) => exchange::log_changed(self, LogChange::Appended),
             // A failed sync poisons the log: the next call on it tells its caller.
-            tracing::warn!(%error, "the flush in the background failed");
+            Err(error) => tracing::warn!(%error, "the flush in the background failed"),
         }
     }
 
@@ -255,7 +308,7 @@ impl Shared {
     }
 
     /// Waits for the calls that are running, then flushes and lets go of the stores.
-    fn close_now(&self) {
+    fn close_now(self: &Arc<Self>) {
         let log = self.log.write().unwrap_or_else(PoisonError::into_inner).take();
         let result = match log {
             Some(log) => {
@@ -265,6 +318,7 @@ impl Shared {
             None => Ok(()),
         };
         self.closed.send_replace(Some(result));
+        exchange::close(self);
     }
 }
 
@@ -304,6 +358,7 @@ impl Serving {
             };
             if result.is_ok() {
                 shared.wrote();
+                exchange::log_changed(&shared, LogChange::Appended);
             }
             result
         });

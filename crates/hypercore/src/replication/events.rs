@@ -1,0 +1,140 @@
+//! What happens to a log, as a stream of events that nothing waits for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hypercore_crypto::PublicKey;
+use tokio::sync::broadcast;
+
+/// Events that are kept for those who have not taken them yet; beyond it the oldest are dropped, and
+/// [`Event::Lagged`] tells how many.
+pub const EVENTS_MAX: usize = 1024;
+
+/// Names a peer of one log; never used again for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub(crate) u64);
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Something that happened to a log or between it and a peer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A peer that knows the log's key is there.
+    PeerAdded {
+        /// Who.
+        peer: PeerId,
+        /// Its identity, where the stream tells.
+        remote_public_key: Option<PublicKey>,
+    },
+    /// A peer is gone.
+    PeerRemoved {
+        /// Who.
+        peer: PeerId,
+    },
+    /// A peer told its length and fork.
+    PeerChanged {
+        /// Who.
+        peer: PeerId,
+        /// Its blocks.
+        length: u64,
+        /// Its fork.
+        fork: u64,
+    },
+    /// The log took over a longer tree from a peer.
+    Upgraded {
+        /// Blocks now.
+        length: u64,
+        /// The fork.
+        fork: u64,
+    },
+    /// The log followed its writer to another fork; blocks from `length` on are gone.
+    Truncated {
+        /// Blocks that stayed.
+        length: u64,
+        /// The fork now.
+        fork: u64,
+    },
+    /// A block was verified and stored.
+    Downloaded {
+        /// The block.
+        index: u64,
+        /// Its bytes as stored.
+        bytes: u64,
+        /// Who sent it.
+        peer: PeerId,
+    },
+    /// A block was sent.
+    Uploaded {
+        /// The block.
+        index: u64,
+        /// Its bytes as stored.
+        bytes: u64,
+        /// To whom.
+        peer: PeerId,
+    },
+    /// A peer has so many blocks, from the first on without a gap.
+    RemoteContiguousLength {
+        /// Who.
+        peer: PeerId,
+        /// Blocks.
+        length: u64,
+    },
+    /// A peer sent a proof that does not hold; nothing of it was stored.
+    VerificationFailed {
+        /// Who.
+        peer: PeerId,
+        /// What is wrong with it.
+        error: Arc<str>,
+    },
+    /// What was proven could not be stored, or what is stored could not be read.
+    StorageFailed {
+        /// What the log said.
+        error: Arc<str>,
+    },
+    /// Two histories of the log were signed: it is not replicated any more. See
+    /// [`Hypercore::conflict`](crate::Hypercore::conflict).
+    Conflict {
+        /// Who had the other one.
+        peer: PeerId,
+    },
+    /// A peer sent something for an extension.
+    Extension {
+        /// Who.
+        peer: PeerId,
+        /// Which extension.
+        name: Arc<str>,
+        /// What.
+        payload: Bytes,
+    },
+    /// So many events were dropped, because this stream was not read.
+    Lagged {
+        /// Events.
+        missed: u64,
+    },
+}
+
+/// The events of a log from the moment on at which it was asked for; see
+/// [`Hypercore::events`](crate::Hypercore::events).
+#[derive(Debug)]
+pub struct Events(broadcast::Receiver<Event>);
+
+impl Events {
+    pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
+        Self(receiver)
+    }
+
+    /// The next event; `None` once the log is gone. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Event> {
+        match self.0.recv().await {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Lagged { missed }),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! One log's replicator as an actor: what it is told goes into an inbox, and one blocking worker at a
+//! time empties it.
+//!
+//! Connections, handles and the log itself push commands and never wait. A worker starts when there is
+//! something to do and ends when there is not, so an idle log costs no thread. Knows when work is done;
+//! what is done is in [`State`].
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hypercore_replication::{Evidence, LogChange, Message, PeerOptions, Progress};
+use tokio::sync::{broadcast, oneshot, watch};
+use tokio::time::Instant;
+
+use super::events::{EVENTS_MAX, Event};
+use super::link::{Link, LinkKey};
+use super::mailbox::Mail;
+use super::peers::PeerInfo;
+use super::state::{State, Worked};
+use super::wish::{Answer, Wish, WishKey};
+use crate::shared::Shared;
+
+/// How often a worker that has nothing to do lets others run before it ends: connections it has just
+/// given answers to are about to bring the next requests.
+const LINGER_TURNS: u32 = 16;
+
+/// What a worker is told.
+pub(crate) enum Command {
+    AddPeer(Arc<Link>, PeerOptions),
+    RemovePeer(LinkKey),
+    Messages(LinkKey, Vec<Mail<Message>>),
+    /// There is room again in the mailbox of a peer.
+    Room(LinkKey),
+    Log(LogChange),
+    Wish(WishKey, Wish, Answer),
+    Cancel(WishKey),
+    Peers(oneshot::Sender<Vec<PeerInfo>>),
+    Conflict(oneshot::Sender<Option<Evidence>>),
+    /// Something for an extension of one peer.
+    Extension(LinkKey, Arc<str>, Bytes),
+    SetUpload(LinkKey, bool),
+    SetDownload(LinkKey, bool),
+}
+
+struct Inbox {
+    commands: VecDeque<Command>,
+    /// The log has grown, however often since it was said the last time.
+    appended: bool,
+    /// A worker runs, or is about to.
+    running: bool,
+    /// Somebody wants to know when the log grows: a peer, or a wish.
+    engaged: bool,
+    /// The log was closed: nothing is done any more.
+    closed: bool,
+    /// When a worker was asked to start by itself.
+    alarm: Option<Duration>,
+}
+
+/// The replication of one log.
+pub(crate) struct Exchange {
+    inbox: Mutex<Inbox>,
+    /// Locked by the worker alone, a round at a time.
+    state: Mutex<State>,
+    began: Instant,
+    next_key: AtomicU64,
+    events: broadcast::Sender<Event>,
+    /// Counts up whenever the log may have changed.
+    changes: watch::Sender<u64>,
+    finding: AtomicUsize,
+}
+
+impl Exchange {
+    pub(crate) fn new() -> Self {
+        let mut seed = [0; 8];
+        if getrandom::fill(&mut seed).is_err() {
+            // Only choices that any value would serve come from it.
+            seed = [0; 8];
+        }
+        let seed = u64::from_le_bytes(seed);
+        Self {
+            inbox: Mutex::new(Inbox {
+                commands: VecDeque::new(),
+                appended: false,
+                running: false,
+                engaged: false,
+                closed: false,
+                alarm: None,
+            }),
+            state: Mutex::new(State::new(seed)),
+            began: Instant::now(),
+            next_key: AtomicU64::new(1),
+            events: broadcast::Sender::new(EVENTS_MAX),
+            changes: watch::Sender::new(0),
+            finding: AtomicUsize::new(0),
+        }
+    }
+
+    /// A number that no link and no wish of this log has had.
+    pub(crate) fn next_key(&self) -> u64 {
+        self.next_key.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Changes whenever the log may have.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) fn finding(&self) -> &AtomicUsize {
+        &self.finding
+    }
+
+    /// Takes nothing more.
+    fn close(&self) {
+        let mut inbox = self.lock();
+        inbox.closed = true;
+        let commands = std::mem::take(&mut inbox.commands);
+        drop(inbox);
+        drop(commands);
+        self.changed();
+    }
+
+    /// Has those who wait for the log to change look again.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Everything is moved in and out in single steps, so a panic elsewhere spoils nothing.
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives the worker of `shared` something to do; `false` when the log was closed.
+pub(crate) fn push(shared: &Arc<Shared>, command: Command) -> bool {
+    let mut inbox = shared.exchange().lock();
+    if inbox.closed {
+        return false;
+    }
+    inbox.commands.push_back(command);
+    start(shared, inbox);
+    true
+}
+
+/// Tells the worker of `shared` that its owner changed the log.
+pub(crate) fn log_changed(shared: &Arc<Shared>, change: LogChange) {
+    let Some(exchange) = shared.exchange_if_any() else { return };
+    exchange.changed();
+    let mut inbox = exchange.lock();
+    if inbox.closed {
+        return;
+    }
+    if change != LogChange::Appended {
+        inbox.commands.push_back(Command::Log(change));
+    } else if inbox.engaged || inbox.running {
+        inbox.appended = true;
+    } else {
+        return;
+    }
+    start(shared, inbox);
+}
+
+/// The log was closed: wishes end without an outcome, and channels close.
+pub(crate) fn close(shared: &Arc<Shared>) {
+    if let Some(exchange) = shared.exchange_if_any() {
+        exchange.close();
+        start(shared, exchange.lock());
+    }
+}
+
+/// Starts a worker unless one runs.
+fn start(shared: &Arc<Shared>, mut inbox: MutexGuard<'_, Inbox>) {
+    if std::mem::replace(&mut inbox.running, true) {
+        return;
+    }
+    drop(inbox);
+    let worker = Worker { shared: Arc::clone(shared), ended: false };
+    drop(shared.runtime().spawn_blocking(move || worker.run()));
+}
+
+/// Starts a worker at a time, unless one has been asked for earlier.
+fn set_alarm(shared: &Arc<Shared>, at: Duration) {
+    let (log, began) = (Arc::downgrade(shared), shared.exchange().began);
+    drop(shared.runtime().spawn(async move {
+        if let Some(at) = began.checked_add(at) {
+            tokio::time::sleep_until(at).await;
+        }
+        if let Some(shared) = log.upgrade() {
+            let mut inbox = shared.exchange().lock();
+            inbox.alarm = None;
+            if !inbox.closed {
+                start(&shared, inbox);
+            }
+        }
+    }));
+}
+
+/// A worker, which holds the log while it works. Dropped before it has ended, it ends everything.
+struct Worker {
+    shared: Arc<Shared>,
+    ended: bool,
+}
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            let progress = self.round();
+            if progress != Progress::More && !self.linger() && self.end(progress) {
+                return;
+            }
+        }
+    }
+
+    /// Lets others run for a moment. Whether something has come.
+    fn linger(&self) -> bool {
+        (0..LINGER_TURNS).any(|_| {
+            std::thread::yield_now();
+            self.shared.exchange().lock().has_work()
+        })
+    }
+
+    /// Ends unless something has come.
+    fn end(&mut self, progress: Progress) -> bool {
+        let mut inbox = self.shared.exchange().lock();
+        if inbox.has_work() {
+            return false;
+        }
+        inbox.running = false;
+        self.ended = true;
+        if let Progress::Until(at) = progress
+            && inbox.alarm.is_none_or(|set| at < set)
+        {
+            inbox.alarm = Some(at);
+            drop(inbox);
+            set_alarm(&self.shared, at);
+        }
+        true
+    }
+
+    /// Does what was asked for up to now, and some of what it leads to.
+    fn round(&self) -> Progress {
+        let exchange = self.shared.exchange();
+        let (commands, appended) = exchange.lock().take();
+        let mut state = exchange.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.shared.announce_long();
+        turn.wait();
+        let progress = self.shared.with_log(|log| {
+            let appended = appended.then_some(Command::Log(LogChange::Appended));
+            for command in commands.into_iter().chain(appended) {
+                if matches!(command, Command::RemovePeer(_)) {
+                    // What it sent before it went counts.
+                    let _ = state.work(log, exchange.began.elapsed());
+                }
+                state.obey(command);
+            }
+            state.work(log, exchange.began.elapsed())
+        });
+        drop(turn);
+        let Some(progress) = progress else {
+            exchange.close();
+            state.end();
+            return Progress::Idle;
+        };
+        let Worked { wrote, changed } = state.deliver(&exchange.events);
+        let engaged = state.is_engaged();
+        drop(state);
+        exchange.lock().engaged = engaged;
+        if wrote {
+            self.shared.wrote();
+        }
+        if changed {
+            exchange.changed();
+        }
+        progress
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.ended {
+            // The runtime is gone, or something below panicked.
+            let exchange = self.shared.exchange();
+            exchange.close();
+            exchange.state.lock().unwrap_or_else(PoisonError::into_inner).end();
+        }
+    }
+}
+
+impl Inbox {
+    fn has_work(&self) -> bool {
+        self.appended || !self.commands.is_empty()
+    }
+
+    fn take(&mut self) -> (VecDeque<Command>, bool) {
+        (std::mem::take(&mut self.commands), std::mem::take(&mut self.appended))
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,246 @@
+//! The calls of a log that reach its peers, and wait for them.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use flat_tree::Index;
+use hypercore_crypto::Hash;
+use hypercore_replication::{Evidence, Outcome, UpgradeWish};
+use secret_stream::Role;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+
+use super::download::{Download, DownloadRange};
+use super::events::Events;
+use super::exchange::{self, Command};
+use super::extension::Extension;
+use super::options::StreamOptions;
+use super::peers::Peer;
+use super::stream::{ProtocolStream, Replication};
+use super::survey::{self, Survey};
+use super::wish::{Pending, Wish};
+use crate::error::{Error, Result};
+use crate::handle::Hypercore;
+
+/// Replication.
+impl Hypercore {
+    /// Replicates this log over a stream of bytes, such as a TCP socket, with the default options.
+    /// Returns at once; the handle tells when it ends, and why.
+    ///
+    /// Exactly one of the two sides is the [initiator](Role::Initiator): usually the one that
+    /// connected. What the other side sends is verified before it is stored; what is stored here is
+    /// served to it, also by a log that can not be written to, or that lacks the encryption key. The
+    /// log follows its writer: it takes over longer lengths and truncations by itself, and fetches
+    /// blocks when they are asked for ([`get`](Self::get), [`download`](Self::download)).
+    ///
+    /// Must be called inside a tokio runtime with its timer enabled.
+    pub fn replicate<S>(&self, stream: S, role: Role) -> Replication
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.replicate_with(stream, role, StreamOptions::new())
+    }
+
+    /// Does what [`replicate`](Self::replicate) does, with options.
+    pub fn replicate_with<S>(&self, stream: S, role: Role, options: StreamOptions) -> Replication
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Replication(ProtocolStream::over_bytes(stream, role, None, options, Some(self.clone())))
+    }
+
+    /// Reads a block, waiting until it is here: until a peer brings it, or it is appended.
+    ///
+    /// A block that is stored here is read at once, as with [`get_local`](Self::get_local). Dropping
+    /// the future stops asking for the block.
+    ///
+    /// # Errors
+    /// `Caller` when it is not stored here and the handle is open for reading, so that it never will be
+    /// ([`Error::is_not_stored`]); `Corrupt` when what is stored is not what was signed; `Io` when the
+    /// disk failed; `Closed` when the log is closed meanwhile.
+    pub async fn get(&self, index: u64) -> Result<Bytes> {
+        loop {
+            match self.get_local(index).await {
+                Ok(Some(block)) => return Ok(block),
+                Err(error) if !error.is_out_of_bounds() => return Err(error),
+                Ok(None) | Err(_) => {}
+            }
+            self.wish(Wish::Block(index))?.outcome().await?;
+        }
+    }
+
+    /// The block that holds content byte `byte` of the log, and the byte's offset in that block; asks
+    /// peers for what is not known here, and waits until the log is long enough. The end of the log is
+    /// `(length, 0)`.
+    ///
+    /// # Errors
+    /// `Caller` as for [`get`](Self::get); `Corrupt`, `Io`, `Closed`.
+    pub async fn seek(&self, byte: u64) -> Result<(u64, u64)> {
+        let mut changes = self.shared().exchange().changes();
+        loop {
+            changes.mark_unchanged();
+            match self.seek_local(byte).await {
+                Ok(Some(place)) => return Ok(place),
+                Ok(None) => {}
+                Err(error) if error.missing_node().is_none() => return Err(error),
+                Err(_) => {
+                    let padding = self.shared().identity.cipher.padding();
+                    let outcome = self.wish(Wish::Seek { byte, padding })?.outcome().await?;
+                    if let Outcome::Found { block, offset } = outcome {
+                        return Ok((block, offset));
+                    }
+                }
+            }
+            // Past the end, as far as is known. The log keeps the sender alive.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// The hash that the log had when it was `length` blocks long (in the present fork); asks peers for
+    /// the tree nodes that are not stored here.
+    ///
+    /// # Errors
+    /// `Caller` when the log is shorter, and as for [`get`](Self::get); `Corrupt`, `Io`, `Closed`.
+    pub async fn tree_hash(&self, length: u64) -> Result<Hash> {
+        loop {
+            let result = self.tree_hash_local(length).await;
+            let Some(index) = result.as_ref().err().and_then(Error::missing_node) else {
+                return result;
+            };
+            self.wish(Wish::Node(Index::new(index)))?.outcome().await?;
+        }
+    }
+
+    /// Asks all connected peers whether they have more than this log, and takes it over; while somebody
+    /// is [finding peers](Self::finding_peers), waits for those as well. Whether the log is longer
+    /// now. A log that can be written to asks nobody: it knows best.
+    ///
+    /// Without peers it is done at once, so a `false` says little: [`ask_peers`](Self::ask_peers) tells
+    /// who answered.
+    ///
+    /// # Errors
+    /// `Caller` for a handle that is open for reading; `Closed`.
+    pub async fn update(&self) -> Result<bool> {
+        if self.writable() {
+            return Ok(false);
+        }
+        let exchange = self.shared().exchange();
+        let (length, fork) = (self.length(), self.fork());
+        let mut changes = exchange.changes();
+        loop {
+            changes.mark_unchanged();
+            let finding = exchange.finding().load(Ordering::Acquire) > 0;
+            self.wish(Wish::Upgrade(UpgradeWish::Latest))?.outcome().await?;
+            let grew = self.length() > length || self.fork() > fork;
+            if grew || !finding {
+                return Ok(grew);
+            }
+            // The log keeps the sender alive.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Waits until the log has at least `length` blocks: until they are appended, or a peer proves them.
+    ///
+    /// # Errors
+    /// `Caller` when it is shorter and the handle is open for reading; `Closed`.
+    pub async fn wait_for_length(&self, length: u64) -> Result<()> {
+        let mut changes = self.shared().exchange().changes();
+        loop {
+            changes.mark_unchanged();
+            if self.length() >= length {
+                return Ok(());
+            }
+            self.check_stores()?;
+            // The log keeps the sender alive.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Asks every peer that is connected now for its length, takes over what is new, and tells who
+    /// answered within `deadline`, which is all that can be known of what others have.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn ask_peers(&self, deadline: Duration) -> Result<Survey> {
+        survey::ask(self, deadline).await
+    }
+
+    /// Says that peers are being looked for: until the guard is dropped, [`update`](Self::update) waits
+    /// for them.
+    #[must_use]
+    pub fn finding_peers(&self) -> FindingPeers {
+        self.shared().exchange().finding().fetch_add(1, Ordering::AcqRel);
+        FindingPeers(self.clone())
+    }
+
+    /// Fetches blocks from peers, whoever has them, and goes on until all are here or the handle is
+    /// dropped. A range of numbers converts; see [`DownloadRange`] for more.
+    ///
+    /// # Errors
+    /// `Caller` for a handle that is open for reading; `Closed`.
+    pub fn download(&self, blocks: impl Into<DownloadRange>) -> Result<Download> {
+        Download::start(self, blocks.into())
+    }
+
+    /// The peers that this log is replicated with.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn peers(&self) -> Result<Vec<Peer>> {
+        let (answer, infos) = oneshot::channel();
+        exchange::push(self.shared(), Command::Peers(answer));
+        let infos = infos.await.map_err(|_| Error::closed())?;
+        Ok(infos.into_iter().map(|info| Peer::new(self.clone(), info)).collect())
+    }
+
+    /// What happens from now on between this log and its peers. Nothing waits for the events to be
+    /// taken: who falls behind misses some, and is told how many.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::new(self.shared().exchange().events())
+    }
+
+    /// The proof that two histories of this log were signed, once a peer has shown one. The log is not
+    /// replicated any more then.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn conflict(&self) -> Result<Option<Evidence>> {
+        let (answer, evidence) = oneshot::channel();
+        exchange::push(self.shared(), Command::Conflict(answer));
+        evidence.await.map_err(|_| Error::closed())
+    }
+
+    /// Messages of one's own beside the log, to peers that know the same name.
+    #[must_use]
+    pub fn extension(&self, name: &str) -> Extension {
+        Extension::new(self.clone(), name)
+    }
+
+    fn check_stores(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::closed());
+        }
+        if self.shared().identity.stores { Ok(()) } else { Err(Error::not_stored()) }
+    }
+
+    pub(crate) fn wish(&self, wish: Wish) -> Result<Pending> {
+        self.check_stores()?;
+        Ok(Pending::new(self, wish))
+    }
+}
+
+/// Somebody looks for peers, until it is dropped; see [`Hypercore::finding_peers`].
+#[derive(Debug)]
+#[must_use = "dropping it says that the search is over"]
+pub struct FindingPeers(Hypercore);
+
+impl Drop for FindingPeers {
+    fn drop(&mut self) {
+        let exchange = self.0.shared().exchange();
+        exchange.finding().fetch_sub(1, Ordering::AcqRel);
+        exchange.changed();
+    }
+}

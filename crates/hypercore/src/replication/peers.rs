@@ -1,0 +1,82 @@
+//! The peers of a log: what they have, what passed between them and us, and what they may do.
+
+use std::time::Duration;
+
+use hypercore_crypto::PublicKey;
+
+use super::events::PeerId;
+use super::exchange::{self, Command};
+use super::link::LinkKey;
+use crate::handle::Hypercore;
+
+/// What is known of a peer at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PeerInfo {
+    /// Names the peer.
+    pub id: PeerId,
+    /// Its identity, where the stream tells.
+    pub remote_public_key: Option<PublicKey>,
+    /// Whether it has told its length and fork.
+    pub synced: bool,
+    /// Its fork.
+    pub remote_fork: u64,
+    /// Its blocks.
+    pub remote_length: u64,
+    /// Blocks that it has, from the first on without a gap.
+    pub remote_contiguous_length: u64,
+    /// Whether it answers requests.
+    pub remote_uploading: bool,
+    /// Whether it is interested in data.
+    pub remote_downloading: bool,
+    /// Whether it gets blocks from here.
+    pub upload: bool,
+    /// Whether it is asked for blocks.
+    pub download: bool,
+    /// Requests to it that are not answered yet.
+    pub in_flight: usize,
+    /// Requests of it that wait for an answer.
+    pub queued: usize,
+    /// Blocks from it that were stored.
+    pub blocks_downloaded: u64,
+    /// Their bytes as stored.
+    pub bytes_downloaded: u64,
+    /// Blocks that were sent to it.
+    pub blocks_uploaded: u64,
+    /// Their bytes as stored.
+    pub bytes_uploaded: u64,
+    /// How long it takes to answer, smoothed; `None` before its first answer.
+    pub response_time: Option<Duration>,
+}
+
+/// A peer of a log; see [`Hypercore::peers`].
+#[derive(Clone, Debug)]
+pub struct Peer {
+    log: Hypercore,
+    info: PeerInfo,
+}
+
+impl Peer {
+    pub(crate) fn new(log: Hypercore, info: PeerInfo) -> Self {
+        Self { log, info }
+    }
+
+    /// What was known of it when it was asked for.
+    #[must_use]
+    pub fn info(&self) -> &PeerInfo {
+        &self.info
+    }
+
+    /// Whether the peer gets blocks from here, from now on.
+    pub fn set_upload(&self, upload: bool) {
+        let key = LinkKey(self.info.id.0);
+        exchange::push(self.log.shared(), Command::SetUpload(key, upload));
+    }
+
+    /// Whether the peer is asked for blocks, from now on. A handle that does not write never asks.
+    pub fn set_download(&self, download: bool) {
+        let key = LinkKey(self.info.id.0);
+        let download = download && self.log.shared().identity.stores;
+        exchange::push(self.log.shared(), Command::SetDownload(key, download));
+    }
+}

@@ -1,0 +1,62 @@
+//! What calls wait for: something of the log that is not here yet.
+//!
+//! A wish lives as long as the future that waits for it: dropping the future takes it back.
+
+use flat_tree::Index;
+use hypercore_replication::{Outcome, RangeWish, UpgradeWish};
+use tokio::sync::oneshot;
+
+use super::exchange::{self, Command};
+use crate::error::{Error, Result};
+use crate::handle::Hypercore;
+
+/// Where the outcome of a wish goes. Dropped without one, the log was closed.
+pub(crate) type Answer = oneshot::Sender<Outcome>;
+
+/// Names a wish among those of one log; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WishKey(pub(crate) u64);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    Block(u64),
+    Range(RangeWish),
+    Upgrade(UpgradeWish),
+    Seek { byte: u64, padding: u64 },
+    Node(Index),
+}
+
+/// A wish that was made. Dropped before its end it is taken back.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    log: Hypercore,
+    key: WishKey,
+    answer: oneshot::Receiver<Outcome>,
+    done: bool,
+}
+
+impl Pending {
+    /// Wishes for something of `log`.
+    pub(crate) fn new(log: &Hypercore, wish: Wish) -> Self {
+        let key = WishKey(log.shared().exchange().next_key());
+        let (sender, answer) = oneshot::channel();
+        // A log that was closed drops the sender.
+        exchange::push(log.shared(), Command::Wish(key, wish, sender));
+        Self { log: log.clone(), key, answer, done: false }
+    }
+
+    /// How it ended.
+    pub(crate) async fn outcome(&mut self) -> Result<Outcome> {
+        let outcome = (&mut self.answer).await;
+        self.done = true;
+        outcome.map_err(|_| Error::closed())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.done {
+            exchange::push(self.log.shared(), Command::Cancel(self.key));
+        }
+    }
+}
