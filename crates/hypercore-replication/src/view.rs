@@ -22,24 +22,23 @@ pub(crate) struct View {
 impl View {
     /// Looks at `log`, where `before` is what was seen last: a fork that is not durable yet is not shown.
     pub(crate) fn of(log: &Log, before: Option<Self>) -> Self {
-        let durable = log.durable_length();
-        let head = log.head();
-        let length = if log.is_writable() { durable.min(head.length) } else { head.length };
+        let extent = log.extent();
+        let length = if log.is_writable() { extent.durable_length } else { extent.length };
         if let Some(before) = before
-            && before.fork != head.fork
+            && before.fork != extent.fork
             && length == 0
-            && head.length > 0
+            && extent.length > 0
         {
             return before;
         }
         let manifest = log.manifest().is_some();
         Self {
-            fork: head.fork,
+            fork: extent.fork,
             length,
-            contiguous: log.contiguous_length().min(length),
+            contiguous: extent.contiguous_length.min(length),
             manifest,
             needs_manifest: manifest && !log.is_compat(),
-            byte_length: head.byte_length,
+            byte_length: log.byte_length(),
         }
     }
 

@@ -297,7 +297,12 @@ impl Download {
             }
             return;
         };
-        if proof.is_other_fork() || flight.is_some_and(|flight| flight.is_orphan) {
+        // An upgrade of a length that the log has left meanwhile does not fit.
+        let is_blameless = flight.is_some_and(|flight| {
+            let upgrade = flight.request.upgrade;
+            flight.is_orphan || upgrade.is_some_and(|upgrade| upgrade.start != run.log.length())
+        });
+        if proof.is_other_fork() || is_blameless {
             return;
         }
         if proof.is_local() {
@@ -357,10 +362,16 @@ impl Download {
         };
         let name = Name { id: request_id, serial: flight.serial };
         let Some(flight) = self.finish(name, peers) else { return };
-        if let Some(peer) = peers.get_mut(&id) {
+        if let Some(peer) = peers.get_mut(&id)
+            // Of a fork that it has left meanwhile it has nothing, for which it is not to blame.
+            && peer.remote.fork() == flight.request.fork
+        {
             let hash = flight.request.hash.map(|hash| hash.index.first_block());
             let block = flight.request.block.map(|block| block.index).or(hash);
             peer.download.refuse(block, run.now);
+        }
+        if let Purpose::Seek(wish) = flight.purpose {
+            self.wishes.seek_refused(wish);
         }
         if let Some(upgrade) = flight.request.upgrade
             && upgrade.start == 0

@@ -4,11 +4,8 @@
 //! is asked to show its tree from nothing, with request 0. A signed tree that differs from ours is evidence against the
 //! signer: it is kept, shown to everyone, and nothing is replicated any more.
 
-use std::collections::BTreeMap;
-
-use flat_tree::Index;
 use hypercore_log::{LogError, StorageError};
-use hypercore_merkle::{Authority, Node, Proof, Request, Tree, UpgradeRequest, VerifyError};
+use hypercore_merkle::{Proof, Request, UpgradeRequest, VerifyError};
 
 use super::answers::{Answer, unsolicited};
 use super::requests::Name;
@@ -68,6 +65,9 @@ impl Download {
                 }
                 Ok(None) if was_probed => return,
                 Ok(None) => {}
+                Err(LogError::Proof(error)) => {
+                    return self.invalid(id, error.to_string(), peers, run);
+                }
                 Err(error) => return self.fail(&error, run),
             }
         }
@@ -82,37 +82,7 @@ impl Download {
 
 /// Whether the proof, an upgrade from nothing on the own fork, shows a signed tree that differs from the own one.
 fn find_conflict(proof: &Proof, run: &Run<'_>) -> Result<Option<Evidence>, LogError> {
-    let Some(upgrade) = &proof.upgrade else { return Ok(None) };
-    let length = upgrade.length;
-    if length > run.view.length {
-        return Ok(None);
-    }
-    let key = run.log.key();
-    let manifest = run.log.manifest();
-    let authority = Authority { key: &key, manifest: manifest.as_ref() };
-    let nothing = BTreeMap::<Index, Node>::new();
-    let signed = Tree::empty(proof.fork).verify(&nothing, proof, &authority);
-    if !signed.is_ok_and(|verified| verified.upgraded && verified.tree.length() >= length) {
-        return Ok(None);
-    }
-    // Without a block or hash in it, the nodes of an upgrade from nothing are the roots.
-    let Ok(other) = Tree::from_roots(proof.fork, upgrade.nodes.clone(), length) else {
-        return Ok(None);
-    };
-    let own = match run.log.tree_hash_at(length) {
-        Ok(own) => own,
-        // A sparse log does not know all its past roots; the next proof of the peer will tell again.
-        Err(LogError::NodeMissing { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if own == other.hash() {
-        return Ok(None);
-    }
-    let request = Request {
-        fork: proof.fork,
-        upgrade: Some(UpgradeRequest { start: 0, length }),
-        ..Request::default()
-    };
-    let Some(own) = run.log.create_proof(&request)? else { return Ok(None) };
-    Ok(Some(Evidence { fork: proof.fork, length, own, other: proof.clone() }))
+    let length = proof.upgrade.as_ref().map_or(0, |upgrade| upgrade.length);
+    let own = run.log.check_conflict(proof)?;
+    Ok(own.map(|own| Evidence { fork: proof.fork, length, own, other: proof.clone() }))
 }

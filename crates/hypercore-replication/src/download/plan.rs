@@ -345,16 +345,18 @@ impl Download {
             let Some(block) = held.map(|held| held.start) else { continue };
             let nodes = run.log.missing_nodes(block)?;
             let Some(index) = flat_tree::Index::leaf(block) else { continue };
-            let may_ask = !peer.download.has_refused(block, run.now);
+            // A byte that it refused to look for it may find when asked for the block.
+            let may_ask = byte.asks_block || !peer.download.has_refused(block, run.now);
             if !may_ask || top_end(index, nodes) > remote_length {
                 continue;
             }
-            let request = Request {
-                fork: run.view.fork,
-                hash: Some(HashRequest { index, nodes }),
-                seek: Some(byte.request()),
-                ..Request::default()
-            };
+            let mut request = Request { fork: run.view.fork, ..Request::default() };
+            if byte.asks_block {
+                request.block = Some(BlockRequest { index: block, nodes });
+            } else {
+                request.hash = Some(HashRequest { index, nodes });
+                request.seek = Some(byte.request());
+            }
             let purpose = Purpose::Seek(byte.wish);
             let name = self.send(id, peer, request, purpose, None, run.now);
             if let Some(byte) = self.wishes.bytes.get_mut(place) {

@@ -53,6 +53,9 @@ pub(crate) struct Byte {
     pub(crate) padding: u64,
     /// The blocks that may hold the byte, as far as is known; `None` when the tree is too short.
     pub(crate) within: Option<Range<u64>>,
+    /// Whether to ask for a block, since the last request for the byte had no answer: a size that an earlier peer
+    /// claimed can have led to the wrong blocks, and a block puts it right.
+    pub(crate) asks_block: bool,
     pub(crate) asked: Option<Name>,
 }
 
@@ -140,7 +143,14 @@ impl Wishes {
 
     pub(crate) fn add_seek(&mut self, bytes: u64, padding: u64) -> WishId {
         let wish = self.add(Kind::Other);
-        self.bytes.push(Byte { wish, bytes, padding, within: None, asked: None });
+        self.bytes.push(Byte {
+            wish,
+            bytes,
+            padding,
+            within: None,
+            asks_block: false,
+            asked: None,
+        });
         wish
     }
 
@@ -228,6 +238,13 @@ impl Wishes {
         self.queue.insert(block.turn, index);
         self.queued_ever = self.queued_ever.saturating_add(1);
         true
+    }
+
+    /// A request for a byte had no answer.
+    pub(crate) fn seek_refused(&mut self, wish: WishId) {
+        if let Some(byte) = self.bytes.iter_mut().find(|byte| byte.wish == wish) {
+            byte.asks_block = !byte.asks_block;
+        }
     }
 
     /// A request came to nothing, or was answered: whoever made it may ask again.
