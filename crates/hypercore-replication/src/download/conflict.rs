@@ -5,7 +5,7 @@
 //! signer: it is kept, shown to everyone, and nothing is replicated any more.
 
 use hypercore_log::{LogError, StorageError};
-use hypercore_merkle::{Proof, Request, UpgradeRequest, VerifyError};
+use hypercore_merkle::{Data, Proof, Request, UpgradeRequest, VerifyError};
 
 use super::answers::{Answer, unsolicited};
 use super::requests::Name;
@@ -26,6 +26,15 @@ pub(super) const fn is_suspicious(error: &VerifyError<StorageError>) -> bool {
             | VerifyError::Signature(_)
             | VerifyError::Prologue
     )
+}
+
+/// Whether something that came unasked can show another history.
+pub(super) fn may_be_evidence(data: &Data) -> bool {
+    data.request_id == 0 && is_from_nothing(&data.proof)
+}
+
+fn is_from_nothing(proof: &Proof) -> bool {
+    proof.upgrade.as_ref().is_some_and(|upgrade| upgrade.start == 0)
 }
 
 impl Download {
@@ -53,10 +62,9 @@ impl Download {
         run: &mut Run<'_>,
         batch: &mut Vec<Answer>,
     ) {
-        let Some(peer) = peers.get_mut(&id) else { return };
-        let from_nothing = proof.upgrade.as_ref().is_some_and(|upgrade| upgrade.start == 0);
-        if from_nothing && proof.fork == run.view.fork && run.view.length > 0 {
-            let was_probed = peer.download.probed_at.take().is_some();
+        if is_from_nothing(&proof) && proof.fork == run.view.fork && run.view.length > 0 {
+            let probed = peers.get_mut(&id).and_then(|peer| peer.download.probed_at.take());
+            let was_probed = probed.is_some();
             match find_conflict(&proof, run) {
                 Ok(Some(evidence)) => {
                     self.conflict = Some(evidence);
@@ -71,7 +79,8 @@ impl Download {
                 Err(error) => return self.fail(&error, run),
             }
         }
-        let allows_push = peer.own.last().is_some_and(|sync| sync.allow_push);
+        let own_sync = peers.get(&id).and_then(|peer| peer.own.last());
+        let allows_push = own_sync.is_some_and(|sync| sync.allow_push);
         if allows_push && proof.fork == run.view.fork {
             batch.push(Answer { peer: id, name: Name::none(), proof });
         } else {

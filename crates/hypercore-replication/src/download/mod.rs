@@ -131,7 +131,8 @@ impl Download {
 
     /// A peer is gone, with everything it was asked for.
     pub(crate) fn remove_peer(&mut self, peer: PeerId) {
-        self.inbox.retain(|(from, _)| *from != peer);
+        // Evidence counts although its bearer has left, as who found a conflict does.
+        self.inbox.retain(|(from, data)| *from != peer || conflict::may_be_evidence(data));
         for answers in self.held.values_mut() {
             answers.retain(|answer| answer.peer != peer);
         }

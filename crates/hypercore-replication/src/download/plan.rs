@@ -449,6 +449,17 @@ impl Download {
                 download.wants.ask(begin(block), region, output);
             }
         }
+        let bytes = self.wishes.bytes.iter().filter_map(|byte| byte.within.clone());
+        let hashes =
+            self.wishes.hashes.iter().map(|hash| hash.index.first_block()..hash.index.end_block());
+        for blocks in bytes.chain(hashes).take(LOOK_MAX) {
+            if !download.wants.has_room() {
+                return;
+            }
+            if blocks.start < length && holdings.next_held(blocks.clone()).is_none() {
+                download.wants.ask(begin(blocks.start), region, output);
+            }
+        }
         for many in &self.wishes.many {
             let span = match &many.blocks {
                 Blocks::List(list) => {
@@ -474,6 +485,9 @@ impl Download {
                 let part = at.max(span.start)..next.min(span.end);
                 if !holdings.has_range(part.clone()) && !run.log.has_range(part) {
                     download.wants.ask(at, region, output);
+                } else if next > span.end {
+                    // The log may grow into the rest of it.
+                    break;
                 }
                 at = next;
             }
