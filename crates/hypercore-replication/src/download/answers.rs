@@ -111,7 +111,10 @@ impl Download {
         match fit {
             Fit::Empty => return self.refused(id, request_id, peers, run),
             Fit::Foreign => {
-                self.finish(name, peers);
+                if let Some(flight) = self.finish(name, peers) {
+                    self.release(name, peers);
+                    self.ask_again(&flight);
+                }
                 let error = "it is not about what was asked for".to_owned();
                 self.invalid(id, error, peers, run);
                 return;

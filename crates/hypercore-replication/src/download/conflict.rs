@@ -71,8 +71,9 @@ impl Download {
                     run.events.push_back(Event::Conflict { peer: id });
                     return;
                 }
-                Ok(None) if was_probed => return,
-                Ok(None) => {}
+                // A sparse log may not know its own tree of that length.
+                Ok(None) | Err(LogError::NodeMissing { .. }) if was_probed => return,
+                Ok(None) | Err(LogError::NodeMissing { .. }) => {}
                 Err(LogError::Proof(error)) => {
                     return self.invalid(id, error.to_string(), peers, run);
                 }

@@ -126,7 +126,12 @@ pub fn over_the_wire(message: &Message) -> Message {
     Message::decode(message.kind(), &Bytes::from(out.into_vec())).unwrap().unwrap()
 }
 
+/// Changes what is on its way; what it gives out arrives.
+pub type Tamper = Box<dyn FnMut(Message) -> Vec<Message>>;
+
 struct Link {
+    /// What happens to messages of the first end.
+    tamper: Option<Tamper>,
     ends: [(usize, PeerId); 2],
     queues: [VecDeque<Message>; 2],
     is_open: bool,
@@ -176,12 +181,18 @@ impl Net {
         ];
         let queues = [VecDeque::new(), VecDeque::new()];
         let (latency, ready_at) = (Duration::ZERO, [Duration::ZERO; 2]);
-        self.links.push(Link { ends, queues, is_open: true, latency, ready_at });
+        self.links.push(Link { tamper: None, ends, queues, is_open: true, latency, ready_at });
         self.links.len() - 1
     }
 
     pub fn set_latency(&mut self, link: usize, latency: Duration) {
         self.links[link].latency = latency;
+    }
+
+    /// Has what `from` sends on this link changed on its way.
+    pub fn tamper(&mut self, link: usize, from: usize, tamper: Tamper) {
+        assert_eq!(self.links[link].ends[0].0, from);
+        self.links[link].tamper = Some(tamper);
     }
 
     pub fn disconnect(&mut self, link: usize) {
@@ -216,7 +227,11 @@ impl Net {
                         if link.queues[side].is_empty() {
                             link.ready_at[side] = self.now + link.latency;
                         }
-                        link.queues[side].push_back(over_the_wire(&message));
+                        let message = over_the_wire(&message);
+                        match &mut link.tamper {
+                            Some(tamper) if side == 0 => link.queues[0].extend(tamper(message)),
+                            _ => link.queues[side].push_back(message),
+                        }
                     }
                     Output::Close { peer, .. } => {
                         let end = (number, peer);
