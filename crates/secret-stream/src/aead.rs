@@ -6,7 +6,7 @@
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::keystream::{BLOCK_LEN, Keystream, STRIDE_LEN};
+use crate::keystream::{BLOCK_LEN, Keystream, Processor, STRIDE_LEN};
 use crate::poly1305::{self, Poly1305, TAG_LEN};
 
 /// Encrypts `data` in place and gives its tag.
@@ -17,7 +17,7 @@ pub(crate) fn seal(
     data: &mut [u8],
 ) -> [u8; TAG_LEN] {
     let mut stride = Zeroizing::new([0; STRIDE_LEN]);
-    let keystream = Keystream::start(key, &nonce_bytes(nonce), &mut stride);
+    let keystream = Keystream::start(Processor::new(), key, &nonce_bytes(nonce), &mut stride);
     let authenticator = Poly1305::new(&keystream.authenticator_key());
     keystream.apply(BLOCK_LEN, data);
     tag(authenticator, associated, data)
@@ -33,7 +33,7 @@ pub(crate) fn open(
     claimed: &[u8; TAG_LEN],
 ) -> bool {
     let mut stride = Zeroizing::new([0; STRIDE_LEN]);
-    let keystream = Keystream::start(key, &nonce_bytes(nonce), &mut stride);
+    let keystream = Keystream::start(Processor::new(), key, &nonce_bytes(nonce), &mut stride);
     let authenticator = Poly1305::new(&keystream.authenticator_key());
     let is_genuine: bool = tag(authenticator, associated, data).ct_eq(claimed).into();
     if is_genuine {

@@ -8,9 +8,9 @@
 //! wire.md section 2.4.
 
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
-use crate::keystream::{self, BLOCK_LEN, Keystream, STRIDE_LEN, Stride};
+use crate::keystream::{self, BLOCK_LEN, Keystream, Processor, STRIDE_LEN, Stride};
 use crate::poly1305::{self, Poly1305};
 
 /// Bytes of the header that a direction starts with.
@@ -28,9 +28,11 @@ const TAG_REKEY_BIT: u8 = 2;
 /// Where the bytes of a message begin in the keystream: behind the authenticator's key and the
 /// block of the tag.
 const MESSAGE_OFFSET: usize = 2 * BLOCK_LEN;
+/// Bytes of the two lengths at the end of what is authenticated.
+const LENGTHS_LEN: usize = 16;
 /// The most that stands behind the whole blocks in what is authenticated: a rest of 15 bytes,
-/// as many zeros, and two lengths.
-const REST_LEN_MAX: usize = 15 + 15 + 16;
+/// as many zeros, and the lengths.
+const REST_LEN_MAX: usize = 15 + 15 + LENGTHS_LEN;
 
 /// The state of one direction, boxed so that moving it does not leave copies behind.
 pub(crate) struct Cipher(Box<State>);
@@ -40,14 +42,21 @@ struct State {
     counter: u32,
     inonce: [u8; 8],
     stride: Stride,
+    processor: Processor,
 }
 
 impl Cipher {
     /// Starts a direction with its key and the header that its sender drew.
     pub(crate) fn new(key: &[u8; 32], header: &[u8; HEADER_LEN]) -> Self {
-        let mut state = State { key: [0; 32], counter: 1, inonce: [0; 8], stride: [0; STRIDE_LEN] };
+        let mut state = State {
+            key: [0; 32],
+            counter: 1,
+            inonce: [0; 8],
+            stride: [0; STRIDE_LEN],
+            processor: Processor::new(),
+        };
         if let Some((nonce, inonce)) = header.split_first_chunk() {
-            state.key = *keystream::derive(key, nonce);
+            state.key = *keystream::derive(state.processor, key, nonce);
             state.inonce.copy_from_slice(inonce);
         }
         Self(Box::new(state))
@@ -57,8 +66,7 @@ impl Cipher {
     #[inline]
     pub(crate) fn seal(&mut self, tag: u8, data: &mut [u8]) -> (u8, [u8; MAC_LEN]) {
         let state = &mut *self.0;
-        let keystream =
-            Keystream::start(&state.key, &nonce(state.counter, state.inonce), &mut state.stride);
+        let keystream = state.keystream();
         let authenticator = Poly1305::new(&keystream.authenticator_key());
         let mut tag_block = keystream.second_block();
         tag_block[0] ^= tag;
@@ -78,8 +86,7 @@ impl Cipher {
         mac: &[u8; MAC_LEN],
     ) -> Option<u8> {
         let state = &mut *self.0;
-        let keystream =
-            Keystream::start(&state.key, &nonce(state.counter, state.inonce), &mut state.stride);
+        let keystream = state.keystream();
         let authenticator = Poly1305::new(&keystream.authenticator_key());
         let mut tag_block = keystream.second_block();
         let tag = tag_block[0] ^ sealed_tag;
@@ -94,6 +101,13 @@ impl Cipher {
 }
 
 impl State {
+    /// The keystream of the next message.
+    #[inline]
+    fn keystream(&mut self) -> Keystream<'_> {
+        let nonce = nonce(self.counter, self.inonce);
+        Keystream::start(self.processor, &self.key, &nonce, &mut self.stride)
+    }
+
     /// Makes ready for the message behind the one with this tag and authenticator.
     #[inline]
     fn advance(&mut self, tag: u8, mac: &[u8; MAC_LEN]) {
@@ -109,9 +123,7 @@ impl State {
     /// Encrypts the key and the inner nonce with themselves.
     #[cold]
     fn rekey(&mut self) {
-        let nonce = nonce(self.counter, self.inonce);
-        let key = Zeroizing::new(self.key);
-        let _ = Keystream::start(&key, &nonce, &mut self.stride);
+        let _ = self.keystream();
         let secrets = self.key.iter_mut().chain(&mut self.inonce);
         for (byte, keystream) in secrets.zip(&self.stride) {
             *byte ^= keystream;
@@ -130,11 +142,8 @@ impl Drop for State {
 
 #[inline]
 fn nonce(counter: u32, inonce: [u8; 8]) -> [u8; 12] {
-    let mut nonce = [0; 12];
-    for (to, byte) in nonce.iter_mut().zip(counter.to_le_bytes().iter().chain(&inonce)) {
-        *to = *byte;
-    }
-    nonce
+    let ([a, b, c, d], [e, f, g, h, i, j, k, l]) = (counter.to_le_bytes(), inonce);
+    [a, b, c, d, e, f, g, h, i, j, k, l]
 }
 
 /// The authenticator of the encrypted block of the tag and the encrypted message.
@@ -153,11 +162,13 @@ fn authenticate(
     // there is none, and that of what was encrypted.
     let lengths = ((BLOCK_LEN as u128).wrapping_add(sealed.len() as u128)) << 64;
     let mut rest = [0; REST_LEN_MAX];
-    let rest_len = 2 * last.len() + 16;
-    let zeros = std::iter::repeat_n(&0, last.len());
-    for (to, byte) in rest.iter_mut().zip(last.iter().chain(zeros).chain(&lengths.to_le_bytes())) {
-        *to = *byte;
+    let (bytes, behind) = rest.split_at_mut(last.len());
+    bytes.copy_from_slice(last);
+    let (_zeros, behind) = behind.split_at_mut(last.len());
+    if let Some(place) = behind.first_chunk_mut() {
+        *place = lengths.to_le_bytes();
     }
+    let rest_len = last.len().wrapping_mul(2).wrapping_add(LENGTHS_LEN);
     authenticator.finish(rest.get(..rest_len).unwrap_or_default())
 }
 
