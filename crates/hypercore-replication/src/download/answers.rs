@@ -365,9 +365,12 @@ impl Download {
         };
         let name = Name { id: request_id, serial: flight.serial };
         let Some(flight) = self.finish(name, peers) else { return };
+        let may_be_prologue = !self.asks_log_alone && flight.is_first_with_block();
+        self.asks_log_alone |= may_be_prologue;
         if let Some(peer) = peers.get_mut(&id)
             // Of a fork that it has left meanwhile it has nothing, for which it is not to blame.
             && peer.remote.fork() == flight.request.fork
+            && !may_be_prologue
         {
             let hash = flight.request.hash.map(|hash| hash.index.first_block());
             let block = flight.request.block.map(|block| block.index).or(hash);
@@ -375,12 +378,6 @@ impl Download {
         }
         if let Purpose::Seek(wish) = flight.purpose {
             self.wishes.seek_refused(wish);
-        }
-        if let Some(upgrade) = flight.request.upgrade
-            && upgrade.start == 0
-            && flight.request.block.is_some()
-        {
-            self.asks_log_alone = true;
         }
         if flight.purpose == Purpose::Reorganisation {
             self.stop_reorganising(id);

@@ -137,9 +137,7 @@ impl Download {
             answers.retain(|answer| answer.peer != peer);
         }
         for flight in self.requests.remove_peer(peer) {
-            if flight.request.upgrade.is_some() && flight.request.block.is_some() {
-                self.asks_log_alone = true;
-            }
+            self.asks_log_alone |= flight.is_first_with_block();
             self.held.remove(&flight.serial);
             self.ask_again(&flight);
         }

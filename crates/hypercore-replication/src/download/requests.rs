@@ -61,6 +61,14 @@ pub(crate) struct Flight {
     pub(crate) is_orphan: bool,
 }
 
+impl Flight {
+    /// Whether it asks for the log from nothing and for a block at once.
+    pub(crate) fn is_first_with_block(&self) -> bool {
+        let upgrade = self.request.upgrade;
+        upgrade.is_some_and(|upgrade| upgrade.start == 0) && self.request.block.is_some()
+    }
+}
+
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are flying, and there are few")]
 enum Slot {
