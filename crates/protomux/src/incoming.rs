@@ -126,10 +126,9 @@ impl Reading {
     fn item(&mut self, channel: u64, len: u64) -> Result<Item, DecodeError> {
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let end = self.position.saturating_add(len).min(self.frame.len());
-        let bytes = self.frame.slice(self.position..end);
-        let mut inside = Decoder::new(&bytes);
+        let mut inside = Decoder::new(self.frame.get(self.position..end).unwrap_or_default());
         let kind = inside.uint()?;
-        let payload = bytes.slice(inside.position()..);
+        let payload = self.frame.slice_ref(inside.rest());
         self.position = end;
         let is_first = std::mem::replace(&mut self.is_first, false);
         Ok(Item { channel, kind, payload, is_first, is_followed: end < self.frame.len() })
