@@ -37,6 +37,14 @@ impl WantRegion {
     }
 }
 
+impl WantRegion {
+    /// The first block of the region with `block` in it.
+    pub(crate) const fn start_of(self, block: u64) -> u64 {
+        // Both sizes are powers of two.
+        block & !self.blocks().wrapping_sub(1)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self::new()

@@ -45,7 +45,6 @@ pub struct Replicator {
     /// The peer whose messages are being taken.
     speaking: Option<PeerId>,
     events: VecDeque<Event>,
-    is_conflict_told: bool,
 }
 
 impl Replicator {
@@ -65,7 +64,6 @@ impl Replicator {
             outputs: VecDeque::new(),
             speaking: None,
             events: VecDeque::new(),
-            is_conflict_told: false,
         }
     }
 
@@ -278,8 +276,8 @@ impl Replicator {
     /// What is stored is as durable as the log was opened for. Peers are told nothing that a power cut could take back
     /// from a log that can sign.
     pub fn run(&mut self, log: &Log, now: Duration) -> Progress {
-        if self.is_conflict_told {
-            self.refuse_late_peers();
+        if self.download.conflict.is_some() {
+            self.tell_conflict();
             return Progress::Idle;
         }
         let before = self.view;
@@ -470,16 +468,14 @@ impl Replicator {
     /// # Source
     /// wire.md section 7.8.
     fn tell_conflict(&mut self) {
-        self.is_conflict_told = true;
         let Some(evidence) = &self.download.conflict else { return };
-        let data = Data { request_id: 0, proof: evidence.own.clone() };
+        // Whichever history a peer has, one of them contradicts it.
         for peer in self.peers.values_mut() {
-            peer.output.push_back(Message::Data(Box::new(data.clone())));
+            for proof in [&evidence.own, &evidence.other] {
+                let data = Data { request_id: 0, proof: proof.clone() };
+                peer.output.push_back(Message::Data(Box::new(data)));
+            }
         }
-        self.refuse_late_peers();
-    }
-
-    fn refuse_late_peers(&mut self) {
         let ids: Vec<PeerId> = self.peers.keys().copied().collect();
         for id in ids {
             self.close(id, CloseReason::Conflict);

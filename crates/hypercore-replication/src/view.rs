@@ -9,6 +9,8 @@ pub(crate) struct View {
     pub(crate) fork: u64,
     /// Blocks: of a log that can sign only those that a power cut can not take back.
     pub(crate) length: u64,
+    /// Whether the log has blocks that may not be shown yet.
+    pub(crate) is_ahead: bool,
     /// Blocks of these that are stored from the first one on.
     pub(crate) contiguous: u64,
     /// Whether a manifest is known.
@@ -35,6 +37,7 @@ impl View {
         Self {
             fork: extent.fork,
             length,
+            is_ahead: length < extent.length,
             contiguous: extent.contiguous_length.min(length),
             manifest,
             needs_manifest: manifest && !log.is_compat(),

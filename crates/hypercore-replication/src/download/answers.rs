@@ -374,7 +374,9 @@ impl Download {
         {
             let hash = flight.request.hash.map(|hash| hash.index.first_block());
             let block = flight.request.block.map(|block| block.index).or(hash);
-            peer.download.refuse(block, run.now);
+            // Who can not tell where the forks part has nothing else to give.
+            let rests = flight.purpose == Purpose::Reorganisation;
+            peer.download.refuse(block.filter(|_| !rests), run.now);
         }
         if let Purpose::Seek(wish) = flight.purpose {
             self.wishes.seek_refused(wish);

@@ -79,7 +79,8 @@ impl PeerDownload {
     pub(crate) fn answered(&mut self, sent_at: Duration, now: Duration) {
         let took = now.saturating_sub(sent_at);
         let before = self.response_time.unwrap_or(took);
-        self.response_time = Some(before.saturating_mul(7).saturating_add(took) / 8);
+        let smoothed = before.saturating_mul(7).saturating_add(took);
+        self.response_time = Some(smoothed.checked_div(8).unwrap_or_default());
     }
 
     /// It delivered something that holds.
@@ -100,7 +101,7 @@ impl PeerDownload {
             }
             _ => self.rests_until = Some(until),
         }
-        if self.refused_in_a_row % REFUSED_REST == 0 {
+        if self.refused_in_a_row.is_multiple_of(REFUSED_REST) {
             self.rests_until = Some(until);
         }
     }

@@ -35,7 +35,7 @@ struct Pick {
 
 /// Requests that may be in flight to one peer.
 fn window(view: &View) -> usize {
-    let by_len = BYTES_IN_FLIGHT_MAX / view.block_len();
+    let by_len = BYTES_IN_FLIGHT_MAX.checked_div(view.block_len()).unwrap_or_default();
     usize::try_from(by_len).unwrap_or(usize::MAX).clamp(4, REQUESTS_IN_FLIGHT_MAX)
 }
 
@@ -131,7 +131,8 @@ impl Download {
     /// wire.md section 7.2.
     fn should_upgrade(&self, peer: &Peer, run: &Run<'_>) -> bool {
         let (remote, view) = (&peer.remote, &run.view);
-        let is_due = remote.can_upgrade()
+        let is_due = !view.is_ahead
+            && remote.can_upgrade()
             && remote.length() > view.length
             && remote.acknowledged() == view.length
             && peer.own.last().is_some_and(|sync| sync.length == view.length)
@@ -438,15 +439,14 @@ impl Download {
         if peer.holdings.contiguous_length() >= length {
             return;
         }
-        let region = self.options.want_region.blocks();
-        let begin = |block: u64| block.saturating_sub(block % region);
+        let region = self.options.want_region;
         let Peer { download, holdings, output, .. } = peer;
         for (_, block) in self.wishes.queued(None).take(LOOK_MAX) {
             if !download.wants.has_room() {
                 return;
             }
             if block < length && !holdings.has(block) {
-                download.wants.ask(begin(block), region, output);
+                download.wants.ask_about(block, region, output);
             }
         }
         let bytes = self.wishes.bytes.iter().filter_map(|byte| byte.within.clone());
@@ -457,7 +457,7 @@ impl Download {
                 return;
             }
             if blocks.start < length && holdings.next_held(blocks.clone()).is_none() {
-                download.wants.ask(begin(blocks.start), region, output);
+                download.wants.ask_about(blocks.start, region, output);
             }
         }
         for many in &self.wishes.many {
@@ -469,22 +469,22 @@ impl Download {
                         if !download.wants.has_room() {
                             return;
                         }
-                        download.wants.ask(begin(*block), region, output);
+                        download.wants.ask_about(*block, region, output);
                     }
                     continue;
                 }
                 _ => many.span(length),
             };
             let looked = download.wants.looked.get(&many.wish).copied();
-            let mut at = looked.unwrap_or(begin(span.start));
+            let mut at = looked.unwrap_or(region.start_of(span.start));
             for _ in 0..LOOK_MAX {
                 if at >= span.end || download.wants.is_waiting() {
                     break;
                 }
-                let next = at.saturating_add(region);
+                let next = at.saturating_add(region.blocks());
                 let part = at.max(span.start)..next.min(span.end);
                 if !holdings.has_range(part.clone()) && !run.log.has_range(part) {
-                    download.wants.ask(at, region, output);
+                    download.wants.ask_about(at, region, output);
                 } else if next > span.end {
                     // The log may grow into the rest of it.
                     break;

@@ -125,6 +125,10 @@ impl Download {
         };
         let Some(peer) = peers.get_mut(&id) else { return };
         let held = peer.holdings.next_held(want.blocks.clone());
+        if held.is_none() {
+            let region = self.options.want_region;
+            peer.download.wants.ask_about(want.blocks.start, region, &mut peer.output);
+        }
         let request = want.request(held.map_or(want.blocks.start, |held| held.start));
         let asked = self.send(id, peer, request, Purpose::Reorganisation, None, run.now);
         let sent_at = run.now;

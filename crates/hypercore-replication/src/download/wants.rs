@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::limits::{WANTS_MAX, WANTS_UNANSWERED_MAX};
 use crate::message::{Message, Want};
-use crate::options::WishId;
+use crate::options::{WantRegion, WishId};
 
 /// The stretches that one peer was asked about: all of one size, aligned.
 #[derive(Debug, Default)]
@@ -35,11 +35,17 @@ impl Wants {
         self.regions.contains_key(&start)
     }
 
-    /// Asks about the stretch of `length` blocks from `start` on; the oldest makes room.
+    /// Asks about the stretch with this block in it; the oldest makes room.
     ///
     /// # Source
     /// wire.md section 7.4.
-    pub(crate) fn ask(&mut self, start: u64, length: u64, output: &mut VecDeque<Message>) {
+    pub(crate) fn ask_about(
+        &mut self,
+        block: u64,
+        region: WantRegion,
+        output: &mut VecDeque<Message>,
+    ) {
+        let (start, length) = (region.start_of(block), region.blocks());
         if self.contains(start) {
             return;
         }

@@ -210,7 +210,7 @@ fn two_signed_histories_end_the_replication_of_the_core() {
             .filter_map(|(connection, message)| {
                 let Message::Data(data) = message else { return None };
                 let upgrade = data.proof.upgrade.as_ref()?;
-                // Its own history, shown to everybody; the answer to the question of the other is one of these too.
+                // Both histories, shown to everybody; the answer to the question of the other is one of these too.
                 (data.request_id == 0).then_some((*connection, upgrade.start + upgrade.length))
             })
             .collect();
@@ -222,7 +222,7 @@ fn two_signed_histories_end_the_replication_of_the_core() {
         (lengths, core.closed.len(), told)
     };
     assert_eq!(transcript.json["conflicts"].to_string(), r#"[["reader",5],["b",5]]"#);
-    assert_eq!(conflicts(0), (Some(5), 2, vec![(0, 5), (1, 5)]));
+    assert_eq!(conflicts(0), (Some(5), 2, vec![(0, 5), (0, 5), (1, 5), (1, 5)]));
     assert_eq!(conflicts(1), (None, 0, vec![]));
     // The recorded reader closes the channel behind its proof, so there is nobody left to close.
     assert_eq!(conflicts(2), (Some(5), 0, vec![(1, 5)]));
