@@ -56,6 +56,8 @@ struct Inbox {
     engaged: bool,
     /// The log was closed: nothing is done any more.
     closed: bool,
+    /// Those who wait have been told so.
+    ended: bool,
     /// When a worker was asked to start by itself.
     alarm: Option<Duration>,
 }
@@ -88,6 +90,7 @@ impl Exchange {
                 running: false,
                 engaged: false,
                 closed: false,
+                ended: false,
                 alarm: None,
             }),
             state: Mutex::new(State::new(seed)),
@@ -125,6 +128,14 @@ impl Exchange {
         drop(inbox);
         drop(commands);
         self.changed();
+    }
+
+    /// Lets go of everything, for good.
+    fn end(&self, state: &mut State) {
+        self.close();
+        state.end();
+        let mut inbox = self.lock();
+        (inbox.running, inbox.ended) = (false, true);
     }
 
     /// Has those who wait for the log to change look again.
@@ -264,8 +275,7 @@ impl Worker {
         });
         drop(turn);
         let Some(progress) = progress else {
-            exchange.close();
-            state.end();
+            exchange.end(&mut state);
             return Progress::Idle;
         };
         let Worked { wrote, changed } = state.deliver(&exchange.events);
@@ -287,15 +297,14 @@ impl Drop for Worker {
         if !self.ended {
             // The runtime is gone, or something below panicked.
             let exchange = self.shared.exchange();
-            exchange.close();
-            exchange.state.lock().unwrap_or_else(PoisonError::into_inner).end();
+            exchange.end(&mut exchange.state.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 }
 
 impl Inbox {
     fn has_work(&self) -> bool {
-        self.appended || !self.commands.is_empty()
+        self.appended || !self.commands.is_empty() || (self.closed && !self.ended)
     }
 
     fn take(&mut self) -> (VecDeque<Command>, bool) {

@@ -128,13 +128,16 @@ impl<C: Carrier> Session<C> {
             }
             self.poll_offers(context);
             let reads = self.poll_input(context)?;
+            let was_held = !self.may_read();
             let writes = self.poll_output(context)?;
             if self.ending.is_some() && writes.is_ready() {
                 return Poll::Ready(Ok(()));
             }
             let may_read = self.may_read();
             let ticked = self.carrier.poll_tick(context, may_read)?;
-            let stays = reads.is_pending() && ticked.is_pending();
+            // Where writing has made room, the rest of a frame waits, and the carrier has not been asked for more.
+            let goes_on = was_held && may_read;
+            let stays = reads.is_pending() && ticked.is_pending() && !goes_on;
             // Mail is taken only when what was sent before is on its way.
             if stays && self.control.letters.sleep(context.waker(), writes.is_ready()) {
                 return Poll::Pending;

@@ -1,0 +1,139 @@
+//! What a log tells of its peers: events, statistics, switches, extensions, conflicts, surveys.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{block, connect, reader, writer};
+use hypercore::{EVENTS_MAX, EndReason, Event, Hypercore, KeyPair, Storage};
+
+#[tokio::test]
+async fn events_tell_what_happened() {
+    let log = writer(3).await;
+    let copy = reader(&log).await;
+    let (mut told, mut served) = (copy.events(), log.events());
+    let (there, here) = connect(&copy, &log);
+    copy.get(1).await.unwrap();
+    let mut seen = Vec::new();
+    while !matches!(seen.last(), Some(Event::Downloaded { .. })) {
+        seen.push(told.next().await.unwrap());
+    }
+    let Event::PeerAdded { peer, remote_public_key: Some(_) } = seen[0] else { panic!("{seen:?}") };
+    assert!(seen.iter().any(|event| matches!(event, Event::PeerChanged { length: 3, fork: 0, peer: who } if *who == peer)));
+    assert!(seen.iter().any(|event| matches!(event, Event::Upgraded { length: 3, fork: 0 })));
+    assert!(
+        matches!(seen.last(), Some(Event::Downloaded { index: 1, bytes: 7, peer: who }) if *who == peer)
+    );
+    let info = copy.peers().await.unwrap()[0].info().clone();
+    assert_eq!((info.id, info.remote_length, info.blocks_downloaded), (peer, 3, 1));
+    assert_eq!((info.bytes_downloaded, info.remote_contiguous_length), (7, 3));
+    drop(there);
+    here.await;
+    loop {
+        match served.next().await.unwrap() {
+            Event::Uploaded { index, bytes, .. } => assert_eq!((index, bytes), (1, 7)),
+            Event::PeerRemoved { .. } => break,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_listen_is_told_what_was_missed() {
+    let log = writer(EVENTS_MAX * 2).await;
+    let copy = reader(&log).await;
+    let mut events = copy.events();
+    let _both = connect(&copy, &log);
+    copy.update().await.unwrap();
+    copy.download(..).unwrap();
+    copy.download(..EVENTS_MAX as u64 * 2).unwrap().done().await.unwrap();
+    let Some(Event::Lagged { missed }) = events.next().await else { panic!("nothing was missed") };
+    assert!(missed >= EVENTS_MAX as u64 / 2, "{missed}");
+}
+
+#[tokio::test]
+async fn extensions_reach_those_who_know_the_name() {
+    let log = writer(1).await;
+    let copy = reader(&log).await;
+    let (mut here, mut there) = (log.extension("chat"), copy.extension("chat"));
+    let mut other = copy.extension("other");
+    let _both = connect(&copy, &log);
+    copy.get(0).await.unwrap();
+    here.broadcast("hello").await.unwrap();
+    here.broadcast("again").await.unwrap();
+    log.extension("other").broadcast("elsewhere").await.unwrap();
+    let (peer, message) = there.next().await.unwrap();
+    assert_eq!(message, "hello");
+    assert_eq!(there.next().await.unwrap().1, "again");
+    assert_eq!(other.next().await.unwrap().1, "elsewhere");
+    there.send(peer, "hello yourself");
+    assert_eq!(here.next().await.unwrap().1, "hello yourself");
+}
+
+#[tokio::test]
+async fn a_survey_tells_who_answered() {
+    let log = writer(5).await;
+    let copy = reader(&log).await;
+    let nobody = copy.ask_peers(Duration::from_secs(60)).await.unwrap();
+    assert!(nobody.answered.is_empty() && nobody.silent.is_empty() && nobody.caught_up);
+    let _both = connect(&copy, &log);
+    copy.update().await.unwrap();
+    let survey = copy.ask_peers(Duration::from_secs(60)).await.unwrap();
+    assert!(survey.caught_up && survey.silent.is_empty());
+    assert_eq!((survey.answered[0].length, survey.answered[0].fork), (5, 0));
+    assert_eq!(copy.length(), 5);
+}
+
+#[tokio::test]
+async fn finding_peers_is_waited_for() {
+    let log = writer(5).await;
+    let copy = reader(&log).await;
+    assert!(!copy.update().await.unwrap(), "nobody is there");
+    let finding = copy.finding_peers();
+    let updating = tokio::spawn({
+        let copy = copy.clone();
+        async move { copy.update().await }
+    });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!updating.is_finished());
+    let _both = connect(&copy, &log);
+    assert!(updating.await.unwrap().unwrap());
+    drop(finding);
+    assert!(!copy.update().await.unwrap());
+    assert!(!log.update().await.unwrap(), "a writer knows best");
+}
+
+#[tokio::test]
+async fn two_histories_freeze_the_log_and_prove_it() {
+    let open = async || {
+        let builder = Hypercore::builder(Storage::memory()).key_pair(KeyPair::from_seed(&[3; 32]));
+        builder.open().await.unwrap()
+    };
+    let (log, twin) = (open().await, open().await);
+    log.append_batch(["one", "two", "three"]).await.unwrap();
+    twin.append_batch(["one", "another", "three"]).await.unwrap();
+    let copy = reader(&log).await;
+    {
+        let _both = connect(&copy, &log);
+        copy.download(..3).unwrap().done().await.unwrap();
+    }
+    assert!(copy.conflict().await.unwrap().is_none());
+    let mut events = copy.events();
+    twin.append("four").await.unwrap();
+    let (there, here) = connect(&copy, &twin);
+    loop {
+        if let Event::Conflict { .. } = events.next().await.unwrap() {
+            break;
+        }
+    }
+    let evidence = copy.conflict().await.unwrap().unwrap();
+    assert_eq!(evidence.fork, 0);
+    let end = there.await;
+    assert!(matches!(end, EndReason::Conflict), "{end:?}");
+    here.await;
+    assert_eq!(copy.get(1).await.unwrap(), "two");
+    assert_eq!(copy.length(), 3);
+    assert_ne!(copy.get(2).await.unwrap(), block(2));
+}
