@@ -8,7 +8,8 @@ use crate::proofs::verify_error;
 
 impl Log {
     /// Whether a peer's proof shows that the signers signed another history for the present fork. Gives the own proof
-    /// against it, over as many blocks: both together convince anybody.
+    /// against it, over as many blocks: both together convince anybody. A sparse log that lacks the roots of so many
+    /// blocks gives its whole tree, which convinces who has more of it.
     ///
     /// `proof` is an upgrade from nothing by at most the blocks that are here; nothing is stored.
     ///
@@ -29,7 +30,13 @@ impl Log {
         if !contradicted {
             return Ok(None);
         }
-        let upgrade = Some(UpgradeRequest { start: 0, length });
-        self.create_proof(&Request { fork: proof.fork, upgrade, ..Request::default() })
+        let prove = |length| {
+            let upgrade = Some(UpgradeRequest { start: 0, length });
+            self.create_proof(&Request { fork: proof.fork, upgrade, ..Request::default() })
+        };
+        match prove(length) {
+            Err(LogError::Request(_)) => prove(self.length()),
+            proven => proven,
+        }
     }
 }
