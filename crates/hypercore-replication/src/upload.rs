@@ -187,12 +187,11 @@ impl Upload {
         let waits = self.news.is_waiting(&context.view)
             || self.wants.is_waiting()
             || self.queue.is_waiting();
-        Ok(if waits && out.has_room() {
-            UploadProgress::More
-        } else if let Some(due) = self.queue.due() {
-            UploadProgress::Until(due)
-        } else {
-            UploadProgress::Idle
+        Ok(match self.queue.due() {
+            _ if !out.has_room() => UploadProgress::Idle,
+            _ if waits => UploadProgress::More,
+            Some(due) => UploadProgress::Until(due),
+            None => UploadProgress::Idle,
         })
     }
 }

@@ -12,7 +12,7 @@ use hypercore_crypto::KeyPair;
 use hypercore_log::{Create, Log, OpenOptions};
 use hypercore_merkle::{BlockRequest, Data, Proof, Request, UpgradeRequest};
 use hypercore_replication::{
-    Cancel, CloseReason, Event, Message, PeerFault, PeerOptions, REQUESTS_PER_PEER_MAX,
+    Cancel, CloseReason, Event, Message, PeerFault, PeerOptions, Progress, REQUESTS_PER_PEER_MAX,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -333,6 +333,19 @@ fn invalid_requests_wait_and_then_end_the_channel() {
     assert_eq!(served.ask(invalid_request(64)), []);
     let fault = CloseReason::Fault(PeerFault::InvalidRequests);
     assert_eq!(served.closed, [(served.peer, fault)]);
+}
+
+/// A time that has passed is no time to wait for.
+#[test]
+fn a_refusal_without_room_does_not_keep_the_replicator_running() {
+    let mut served = Served::greeted(written(5));
+    served.ask(request(upgrade_request(1, 3, 9)));
+    served.replicator.set_room(served.peer, 0);
+    assert_eq!(served.wait(LONG), []);
+    let progress = served.replicator.run(&served.log, served.now);
+    assert!(!matches!(progress, Progress::Until(time) if time <= served.now), "{progress:?}");
+    served.replicator.set_room(served.peer, 1);
+    assert_eq!(served.run(), [invalid(1)]);
 }
 
 #[test]
