@@ -67,7 +67,7 @@
 //! Whatever arrives, there is no panic; the time it takes grows with its bytes, and nothing is
 //! reserved because a frame says how long it is. Before the handshake is done, a frame of more
 //! than [`HANDSHAKE_FRAME_LEN_MAX`] bytes is refused, and a stream needs less than 8 KiB; an open
-//! one needs about 1.5 KiB. Secrets are wiped when they are dropped, and never printed. Keys are
+//! one needs less than 2 KiB. Secrets are wiped when they are dropped, and never printed. Keys are
 //! refused by the rules of libsodium. Time does not depend on secrets.
 //!
 //! No I/O. No features. The byte layouts are in `docs/format/secret-stream.md`.
