@@ -53,7 +53,7 @@ enum Part {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            parts: vec![Part::Scripts, Part::Directories],
+            parts: vec![Part::Scripts, Part::Directories, Part::Network],
             scripts: 0..SCRIPTS,
             seed: SEED,
             dir: None,

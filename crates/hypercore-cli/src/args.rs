@@ -3,11 +3,16 @@
 //! Knows how numbers, sizes, ranges and keys are spelled; opens nothing.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use hypercore::CoreKey;
 
-use crate::parse::{BlockRange, Secret, SecretParser, Size, block_range, size};
+use crate::parse::{
+    Address, BlockRange, Secret, SecretParser, Size, address, block_range, core_key, milliseconds,
+    size,
+};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 other failure, 2 usage, 3 nothing stored there, 4 not writable, \
@@ -84,6 +89,10 @@ pub(crate) enum Command {
     Truncate(TruncateArgs),
     /// Drop the content of blocks and give the space back
     Clear(ClearArgs),
+    /// Share logs over TCP until interrupted
+    Serve(ServeArgs),
+    /// Fetch a log from peers, verify it, and keep it in a directory
+    Clone(CloneArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -91,6 +100,13 @@ pub(crate) enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+impl Command {
+    /// Whether it speaks with peers.
+    pub(crate) fn uses_network(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Clone(_))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -216,4 +232,55 @@ pub(crate) struct ClearArgs {
     /// Blocks from A up to, not including, B; either may be left out
     #[arg(value_name = "A..B", value_parser = block_range, action = ArgAction::Set)]
     pub(crate) blocks: BlockRange,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The logs are opened for reading: what they hold is shared, and nothing is written. Whoever knows a log's key may fetch it; \
+to others not even its presence is told. SIGINT and SIGTERM end it with exit code 0.
+
+With --json: first {\"event\":\"listening\",\"address\",\"addresses\":[..],\"cores\":[{\"key\",\"discovery_key\",\"length\"}]}, then \
+\"connected\" and \"disconnected\" for each peer, with the bytes that passed, and \"interrupted\" at the end.")]
+pub(crate) struct ServeArgs {
+    /// Directories of the logs
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) dirs: Vec<PathBuf>,
+    /// Address and port to listen on; port 0 takes a free one. May be given several times
+    #[arg(long, value_name = "ADDR", value_parser = address, default_value = "127.0.0.1:0", action = ArgAction::Append)]
+    pub(crate) listen: Vec<Address>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Blocks are stored once they are proven to be the writer's. What is here already is not fetched again: after an interruption, \
+the same command goes on. An encrypted log is copied as it is: no --encryption-key is needed.
+
+A peer that goes away is dialled again for about ten seconds. Exit code 7: no peer is left that could be reached and has the \
+log, or the peers broke the protocol; 8: the time was over. What came until then stays. Interrupted by SIGINT or SIGTERM, \
+it ends with 0 if everything was here, else with 1.
+
+With --json: \"connected\", \"disconnected\", \"upgraded\" and \"truncated\" as they happen, and \
+{\"event\":\"done\",\"length\",\"fork\",\"tree_hash\",\"downloaded\",\"bytes\",\"elapsed_ms\"}: with --live whenever everything is here, \
+else as the last one. After a signal the last one is \"interrupted\", with the same fields and \"missing\".")]
+pub(crate) struct CloneArgs {
+    /// Key of the log, in hex or as a z-base-32 id
+    #[arg(value_parser = core_key)]
+    pub(crate) key: CoreKey,
+    /// Directory to keep it in; made if it is missing or empty
+    pub(crate) dir: PathBuf,
+    /// Addresses of peers
+    #[arg(long, value_name = "ADDR,..", value_parser = address, value_delimiter = ',', required = true)]
+    pub(crate) connect: Vec<Address>,
+    /// Only blocks of these ranges; an end may be left open
+    #[arg(long, value_name = "A..B,..", value_parser = block_range, value_delimiter = ',', conflicts_with = "no_blocks")]
+    pub(crate) blocks: Vec<BlockRange>,
+    /// No blocks: only the length and the tree that prove them later
+    #[arg(long)]
+    pub(crate) no_blocks: bool,
+    /// Go on with what is appended later, until interrupted
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Give up when not everything is here after so many milliseconds
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    pub(crate) timeout: Option<Duration>,
 }

@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     NotWritable = 4,
     Corrupt = 5,
     Locked = 6,
+    Network = 7,
+    TimedOut = 8,
 }
 
 impl Exit {
@@ -30,6 +32,8 @@ impl Exit {
             Self::NotWritable => 4,
             Self::Corrupt => 5,
             Self::Locked => 6,
+            Self::Network => 7,
+            Self::TimedOut => 8,
         }
     }
 
@@ -41,6 +45,8 @@ impl Exit {
             Self::NotWritable => "not-writable",
             Self::Corrupt => "corrupt",
             Self::Locked => "locked",
+            Self::Network => "network",
+            Self::TimedOut => "timed-out",
         }
     }
 }
@@ -168,6 +174,8 @@ fn exit_of(error: &Error) -> Exit {
         Exit::NotWritable
     } else if error.kind() == ErrorKind::Corrupt {
         Exit::Corrupt
+    } else if error.kind() == ErrorKind::Peer {
+        Exit::Network
     } else {
         Exit::Failed
     }

@@ -13,10 +13,17 @@ mod progress;
 mod source;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
 use crate::failure::{Exit, Failure, Outcome};
+
+/// Threads that read and write logs for peers at the same time.
+const STORAGE_THREADS_MAX: usize = 8;
+
+/// How long the end may take once the command is done.
+const END_MAX: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {
@@ -37,16 +44,24 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &args::Cli, out: &mut output::Output) -> Outcome {
-    // One worker for the background flush: this thread may wait for stdin meanwhile.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        // Commands make one call after the other. A thread for each would keep the memory of the
-        // largest block it ever saw.
-        .max_blocking_threads(1)
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if cli.command.uses_network() {
+        // As many workers as processors: peers are served at the same time.
+        builder.max_blocking_threads(STORAGE_THREADS_MAX).enable_io();
+    } else {
+        // One worker for the background flush: this thread may wait for stdin meanwhile. Commands make
+        // one call after the other: a thread for each would keep the memory of the largest block it
+        // ever saw.
+        builder.worker_threads(1).max_blocking_threads(1);
+    }
+    let runtime = builder
         .enable_time()
         .build()
         .map_err(|error| Failure::new(Exit::Failed, format!("no runtime: {error}")))?;
-    runtime.block_on(commands::run(cli, out))
+    let outcome = runtime.block_on(commands::run(cli, out));
+    // A name that is still being looked up must not keep the process.
+    runtime.shutdown_timeout(END_MAX);
+    outcome
 }
 
 /// Help and version go to stdout; a mistake goes to stderr, as JSON if that was asked for.

@@ -1,12 +1,14 @@
-//! How byte strings, sizes and ranges are spelled on the command line.
+//! How byte strings, keys, sizes, ranges and addresses are spelled on the command line.
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
+use hypercore::CoreKey;
 
 /// 32 secret bytes that are never printed.
 #[derive(Clone)]
@@ -136,6 +138,43 @@ pub(crate) fn block_range(text: &str) -> Result<BlockRange, String> {
     Ok(BlockRange { start, end })
 }
 
+/// A host and a port, to be looked up when they are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address(pub(crate) String);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Parses `HOST:PORT`; an IPv6 address stands in brackets.
+pub(crate) fn address(text: &str) -> Result<Address, String> {
+    let (host, port) = text.rsplit_once(':').ok_or("it must have the form HOST:PORT")?;
+    if host.is_empty() {
+        return Err("the host is missing: it must have the form HOST:PORT".to_owned());
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return Err("an IPv6 address must stand in brackets, as [::1]:4000".to_owned());
+    }
+    port.parse::<u16>().map_err(|_| format!("{port:?} is not a port from 0 to 65535"))?;
+    Ok(Address(text.to_owned()))
+}
+
+/// Parses the key of a log: 64 hex digits, or 52 letters of z-base-32.
+pub(crate) fn core_key(text: &str) -> Result<CoreKey, String> {
+    text.parse().map_err(|error: hypercore::id::IdError| error.to_string())
+}
+
+/// Parses a time above 0.
+pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(0) => Err("it must be above 0".to_owned()),
+        Ok(ms) => Ok(Duration::from_millis(ms)),
+        Err(_) => Err("it must be a number of milliseconds".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +218,33 @@ mod tests {
         assert_eq!(BlockRange { start: 1, end: Some(6) }.within(5), Err(6));
         assert_eq!(BlockRange { start: 6, end: None }.within(5), Err(6));
         assert_eq!(BlockRange { start: 5, end: None }.within(5), Ok(5..5));
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, is_one) in [
+            ("127.0.0.1:0", true),
+            ("localhost:4000", true),
+            ("[::1]:4000", true),
+            ("::1:4000", false),
+            (":4000", false),
+            ("4000", false),
+            ("host:", false),
+            ("host:65536", false),
+            ("host:-1", false),
+            ("", false),
+        ] {
+            assert_eq!(address(text).is_ok(), is_one, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys() {
+        let key = core_key(&"0f".repeat(32)).unwrap();
+        assert_eq!(core_key(&key.to_id()), Ok(key));
+        for text in ["", "0f", &"0g".repeat(32), &"0f".repeat(33)] {
+            assert!(core_key(text).is_err(), "{text}");
+        }
     }
 
     #[test]

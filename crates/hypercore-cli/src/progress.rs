@@ -25,6 +25,7 @@ pub(crate) struct Progress {
     verb: &'static str,
     unit: Unit,
     total: Option<u64>,
+    note: String,
     started: Instant,
     last: Instant,
 }
@@ -51,7 +52,24 @@ impl Progress {
             Shown::Lines
         };
         let now = Instant::now();
-        Self { shown, verb, unit, total, started: now, last: now }
+        Self { shown, verb, unit, total, note: String::new(), started: now, last: now }
+    }
+
+    /// The work turned out to be so much.
+    pub(crate) fn set_total(&mut self, total: u64) {
+        self.total = Some(total);
+        if let Shown::Bar(bar, _) = &self.shown {
+            bar.set_length(total);
+            bar.set_style(style(self.unit, true));
+        }
+    }
+
+    /// What is told beside the numbers.
+    pub(crate) fn set_note(&mut self, note: String) {
+        if let Shown::Bar(bar, _) = &self.shown {
+            bar.set_prefix(note.clone());
+        }
+        self.note = note;
     }
 
     /// So much is done.
@@ -72,9 +90,16 @@ impl Progress {
                     self.last = now;
                     let mut stderr = std::io::stderr().lock();
                     let (verb, done) = (self.verb, self.count(done));
+                    let note = if self.note.is_empty() {
+                        String::new()
+                    } else {
+                        format!(", {}", self.note)
+                    };
                     drop(match self.total {
-                        Some(total) => writeln!(stderr, "{verb} {done} of {}", self.count(total)),
-                        None => writeln!(stderr, "{verb} {done}"),
+                        Some(total) => {
+                            writeln!(stderr, "{verb} {done} of {}{note}", self.count(total))
+                        }
+                        None => writeln!(stderr, "{verb} {done}{note}"),
                     });
                 }
             }
@@ -102,8 +127,10 @@ fn style(unit: Unit, has_end: bool) -> ProgressStyle {
             "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}"
         }
         (Unit::Bytes, false) => "{msg} {spinner} {binary_bytes} {binary_bytes_per_sec}",
-        (Unit::Blocks, true) => "{msg} {wide_bar} {human_pos}/{human_len} blocks {per_sec} {eta}",
-        (Unit::Blocks, false) => "{msg} {spinner} {human_pos} blocks {per_sec}",
+        (Unit::Blocks, true) => {
+            "{msg} {wide_bar} {human_pos}/{human_len} blocks {per_sec} {prefix} {eta}"
+        }
+        (Unit::Blocks, false) => "{msg} {spinner} {human_pos} blocks {per_sec} {prefix}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -194,7 +194,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "interop-driver",
         workspace: &["hypercore", "hypercore-crypto", "hypercore-log", "random-access-disk"],
-        outside: &[Runtime],
+        outside: &[Runtime, Crypto],
     },
     Row { name: "xtask", workspace: &[], outside: &[] },
     Row { name: "sim", workspace: &["*"], outside: &[Runtime, System, Entropy, Crypto] },

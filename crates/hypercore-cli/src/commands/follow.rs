@@ -30,7 +30,8 @@ pub(super) async fn tail(common: &Common, args: &TailArgs, out: &mut Output) -> 
         let log = open_to_read(common, &args.dir, out).await?;
         let length = log.length();
         for index in length.saturating_sub(args.count)..length {
-            let block = log.get_local(index).await.map_err(|error| Failure::log(&args.dir, &error))?;
+            let block =
+                log.get_local(index).await.map_err(|error| Failure::log(&args.dir, &error))?;
             print(index, block, out)?;
         }
         return Ok(());

@@ -2,11 +2,16 @@
 
 mod append;
 mod check;
+mod clone;
 mod describe;
+mod dial;
+mod fetch;
 mod follow;
 mod read;
+mod serve;
 mod shell;
 mod shrink;
+mod signals;
 
 use std::path::Path;
 
@@ -31,6 +36,8 @@ pub(crate) async fn run(cli: &Cli, out: &mut Output) -> Outcome {
         Command::Verify(args) => check::verify(common, args, out).await,
         Command::Truncate(args) => shrink::truncate(common, args, out).await,
         Command::Clear(args) => shrink::clear(common, args, out).await,
+        Command::Serve(args) => serve::serve(common, args, out).await,
+        Command::Clone(args) => clone::clone(common, args, out).await,
         Command::Completions { shell } => shell::completions(*shell, out),
         Command::Man => shell::man(out),
     }?;

@@ -13,10 +13,10 @@ pub(super) struct Case {
     pub(super) name: String,
     /// Left out of a run unless it is asked for, by `--deep` or by name.
     pub(super) is_deep: bool,
-    pub(super) course: Box<dyn Fn(&Rc<Stage>) -> Ended>,
+    pub(super) course: Box<dyn Fn(&Rc<Stage>) -> Ended + Send + Sync>,
 }
 
-/// Every scenario, the quick ones first.
+/// Every scenario.
 pub(super) fn all() -> Vec<Case> {
     let mut cases = Cases::default();
     for js in [Js10, Js11] {
@@ -40,7 +40,12 @@ pub(super) fn all() -> Vec<Case> {
 struct Cases(Vec<Case>);
 
 impl Cases {
-    fn add(&mut self, name: String, is_deep: bool, course: impl Fn(&Rc<Stage>) -> Ended + 'static) {
+    fn add(
+        &mut self,
+        name: String,
+        is_deep: bool,
+        course: impl Fn(&Rc<Stage>) -> Ended + Send + Sync + 'static,
+    ) {
         self.0.push(Case { name, is_deep, course: Box::new(course) });
     }
 

@@ -1,12 +1,14 @@
 //! What all actors of a scenario share: where they work, the programs they run, what was said.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::interop::driver::{Driver, Said};
 
 use super::actor::Kind;
+use super::courses::Ended;
 
 /// The place of a scenario.
 #[derive(Debug)]
@@ -29,6 +31,17 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    /// Runs a scenario in an empty folder, which is kept when it fails.
+    pub(super) fn run(self: &Rc<Self>, course: &dyn Fn(&Rc<Self>) -> Ended) -> Ended {
+        let text = |error: io::Error| format!("{}: {error}", self.work.display());
+        if self.work.exists() {
+            std::fs::remove_dir_all(&self.work).map_err(text)?;
+        }
+        std::fs::create_dir_all(&self.work).map_err(text)?;
+        course(self)?;
+        std::fs::remove_dir_all(&self.work).map_err(text)
+    }
+
     pub(super) fn stand_in(&self, kind: Kind) -> Kind {
         if kind.is_ours() { self.stand_in.unwrap_or(kind) } else { kind }
     }

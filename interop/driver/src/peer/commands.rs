@@ -1,0 +1,257 @@
+//! What each command does to the open logs and their connections.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use hypercore::{CoreKey, Create, Download, Hypercore};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::connections::Connections;
+use crate::content;
+
+/// Whatever went wrong; the runner only reads its text.
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+/// Time between two looks at what is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Everything that is open.
+#[derive(Default)]
+pub(crate) struct Peer {
+    cores: BTreeMap<String, Core>,
+    connections: Connections,
+}
+
+struct Core {
+    log: Hypercore,
+    downloads: Vec<Download>,
+    /// Those that never end.
+    following: Vec<Download>,
+}
+
+impl Peer {
+    /// Runs one command and gives its answer, without the `ok`.
+    pub(crate) async fn run(&mut self, command: &Value) -> Result<Value, Failure> {
+        match text(command, "op")? {
+            "open" => return self.open(command).await,
+            "listen" => {
+                let port = self.connections.listen(self.named(command)?).await?;
+                return Ok(json!({ "port": port }));
+            }
+            "connect" => {
+                let port = u16::try_from(number(command, "port")?)?;
+                self.connections.connect(port, &self.named(command)?).await?;
+                return Ok(json!({}));
+            }
+            "disconnect" => {
+                self.connections.end().await;
+                return Ok(json!({}));
+            }
+            "close" => {
+                let core = self.cores.remove(text(command, "core")?).ok_or("no such core")?;
+                drop((core.downloads, core.following));
+                core.log.close().await?;
+                return Ok(json!({}));
+            }
+            _ => {}
+        }
+        let core = self.cores.get_mut(text(command, "core")?).ok_or("no such core")?;
+        core.run(command).await
+    }
+
+    async fn open(&mut self, command: &Value) -> Result<Value, Failure> {
+        let mut builder = Hypercore::builder(text(command, "dir")?).create(Create::IfMissing);
+        if let Some(key) = command["key"].as_str() {
+            builder = builder.key(key.parse::<CoreKey>()?);
+        }
+        if let Some(seed) = command["seed"].as_str() {
+            let compat = match text(command, "manifest")? {
+                "compat" => true,
+                "v1" => false,
+                kind => return Err(format!("no such manifest: {kind}").into()),
+            };
+            builder = builder.seed(&bytes(seed)?).compat(compat);
+        }
+        if let Some(key) = command["encryptionKey"].as_str() {
+            builder = builder.encryption_key(bytes(key)?);
+        }
+        let log = builder.open().await?;
+        let answer = json!({
+            "key": log.key().to_string(),
+            "discoveryKey": log.discovery_key().to_string(),
+            "length": log.length(),
+            "fork": log.fork(),
+        });
+        let core = Core { log, downloads: Vec::new(), following: Vec::new() };
+        self.cores.insert(text(command, "core")?.to_owned(), core);
+        Ok(answer)
+    }
+
+    /// The logs of `"cores":[NAME,...]`.
+    fn named(&self, command: &Value) -> Result<Vec<Hypercore>, Failure> {
+        let names = command["cores"].as_array().ok_or("`cores` is not an array")?;
+        names
+            .iter()
+            .map(|name| {
+                let core = name.as_str().and_then(|name| self.cores.get(name));
+                core.map(|core| core.log.clone()).ok_or_else(|| "no such core".into())
+            })
+            .collect()
+    }
+}
+
+impl Core {
+    async fn run(&mut self, command: &Value) -> Result<Value, Failure> {
+        let log = &self.log;
+        match text(command, "op")? {
+            "append" => {
+                let blocks = blocks(command)?;
+                let hashes: Vec<String> = blocks.iter().map(|block| hash(block)).collect();
+                log.append_batch(blocks).await?;
+                Ok(json!({ "length": log.length(), "hashes": hashes }))
+            }
+            "truncate" => {
+                log.truncate(number(command, "length")?, None).await?;
+                Ok(json!({ "length": log.length(), "fork": log.fork() }))
+            }
+            "clear" => {
+                log.clear(number(command, "start")?..number(command, "end")?).await?;
+                Ok(json!({}))
+            }
+            "download" => {
+                let start = number(command, "start")?;
+                if command["end"].is_null() {
+                    self.following.push(log.download(start..)?);
+                } else {
+                    self.downloads.push(log.download(start..number(command, "end")?)?);
+                }
+                Ok(json!({}))
+            }
+            "done" => {
+                let downloads = &mut self.downloads;
+                let done = async {
+                    for download in downloads.iter_mut() {
+                        download.done().await?;
+                    }
+                    Ok::<_, Failure>(())
+                };
+                within(command, "the download", done).await?;
+                self.downloads.clear();
+                Ok(json!({}))
+            }
+            "wait" => {
+                self.wait(command).await?;
+                Ok(json!({ "length": self.log.length(), "fork": self.log.fork() }))
+            }
+            "seek" => {
+                let byte = number(command, "byte")?;
+                let (index, offset) = within(command, "the seek", log.seek(byte)).await?;
+                Ok(json!({ "index": index, "offset": offset }))
+            }
+            "get" => {
+                let index = number(command, "index")?;
+                let block = within(command, "the block", log.get(index)).await?;
+                Ok(json!({ "hash": hash(&block) }))
+            }
+            "state" => self.state(command["blocks"] == true).await,
+            op => Err(format!("no such command: {op}").into()),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's deadline")]
+    async fn wait(&self, command: &Value) -> Result<(), Failure> {
+        let wanted = |name| command[name].as_u64().unwrap_or_default();
+        let limit = Duration::from_millis(number(command, "ms")?);
+        let began = Instant::now();
+        loop {
+            let (length, fork) = (self.log.length(), self.log.fork());
+            let contiguous = self.log.contiguous_length();
+            let peers = self.log.peers().await?.len() as u64;
+            if length >= wanted("length")
+                && fork >= wanted("fork")
+                && contiguous >= wanted("contiguous")
+                && peers >= wanted("peers")
+            {
+                return Ok(());
+            }
+            if began.elapsed() > limit {
+                return Err(format!(
+                    "still at length {length}, fork {fork}, contiguous {contiguous}, {peers} peers \
+                     after {} ms",
+                    limit.as_millis()
+                )
+                .into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The head; with `all` the hash of each block that is here as well.
+    async fn state(&self, all: bool) -> Result<Value, Failure> {
+        let log = &self.log;
+        let info = log.info().await?;
+        let mut blocks = Vec::new();
+        for index in 0..if all { info.length } else { 0 } {
+            blocks.push(log.get_local(index).await?.map(|block| hash(&block)));
+        }
+        let peers: Vec<String> =
+            log.peers().await?.iter().map(|peer| format!("{:?}", peer.info())).collect();
+        Ok(json!({
+            "length": info.length,
+            "fork": info.fork,
+            "byteLength": info.byte_length,
+            "treeHash": info.tree_hash.to_string(),
+            "contiguousLength": info.contiguous_length,
+            "peers": peers.len(),
+            "peerInfos": peers,
+            "blocks": if all { Some(blocks) } else { None },
+        }))
+    }
+}
+
+/// Waits for `future` no longer than the command says.
+async fn within<T, E: Into<Failure>>(
+    command: &Value,
+    what: &str,
+    future: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    let ms = number(command, "ms")?;
+    match tokio::time::timeout(Duration::from_millis(ms), future).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(format!("{what} took longer than {ms} ms").into()),
+    }
+}
+
+/// The generated blocks of `"blocks":[[seed,len],...]`.
+fn blocks(command: &Value) -> Result<Vec<Vec<u8>>, Failure> {
+    let specs = command["blocks"].as_array().ok_or("`blocks` is not an array")?;
+    let block = |spec: &Value| {
+        let seed = spec.get(0).and_then(Value::as_u64).and_then(|seed| u32::try_from(seed).ok());
+        let len = spec.get(1).and_then(Value::as_u64).and_then(|len| usize::try_from(len).ok());
+        Some(content::block(seed?, len?))
+    };
+    specs
+        .iter()
+        .map(|spec| block(spec).ok_or_else(|| "a block is not [seed, len]".into()))
+        .collect()
+}
+
+fn hash(block: &[u8]) -> String {
+    Sha256::digest(block).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(hex: &str) -> Result<[u8; 32], Failure> {
+    let digits =
+        |pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(digits).collect();
+    bytes.ok_or("not hex")?.try_into().map_err(|_| "not 32 bytes".into())
+}
+
+fn text<'a>(command: &'a Value, name: &str) -> Result<&'a str, Failure> {
+    command[name].as_str().ok_or_else(|| format!("`{name}` is not a string").into())
+}
+
+fn number(command: &Value, name: &str) -> Result<u64, Failure> {
+    command[name].as_u64().ok_or_else(|| format!("`{name}` is not a number").into())
+}
