@@ -24,6 +24,9 @@ use crate::truth::Truth;
 /// Longer than anybody waits before it answers, or says that it wants nothing any more.
 const LONG: Duration = Duration::from_secs(60);
 
+/// Ids from here on were put into requests by hand, which no reader would send.
+const HAND_MADE: u64 = 101;
+
 /// Runs of one replicator after something happened, before it counts as spinning.
 const RUNS_MAX: usize = 1000;
 
@@ -48,11 +51,29 @@ pub(crate) struct Core {
     pub(crate) closed: Vec<CloseReason>,
     /// Everything that was sent, with its connection.
     pub(crate) sent: Vec<(usize, Message)>,
+    /// The last sync of the other side, by connection.
+    heard: BTreeMap<usize, Sync>,
     /// The wish for each block that was requested under an id.
     wishes: BTreeMap<(usize, u64), WishId>,
     wished: BTreeSet<u64>,
     /// What the others have, by party.
     others: BTreeMap<Party, (Truth, Log)>,
+}
+
+/// Whether a message says that a block is held, or not.
+fn told(message: &Message, index: u64) -> Option<bool> {
+    match message {
+        Message::Range(range) => {
+            let blocks = range.start..range.start + range.length;
+            blocks.contains(&index).then_some(!range.drop)
+        }
+        Message::Bitfield(bitfield) => {
+            let bit = index.checked_sub(bitfield.start())?;
+            let word = bitfield.words().nth(usize::try_from(bit / 32).ok()?)?;
+            Some(word >> (bit % 32) & 1 == 1)
+        }
+        _ => None,
+    }
 }
 
 /// One connection of the party.
@@ -81,6 +102,7 @@ impl<'a> Replay<'a> {
                 events: Vec::new(),
                 closed: Vec::new(),
                 sent: Vec::new(),
+                heard: BTreeMap::new(),
                 wishes: BTreeMap::new(),
                 wished: BTreeSet::new(),
             }
@@ -165,6 +187,7 @@ impl<'a> Replay<'a> {
         while let Some(frame) = far.next_frame() {
             self.receive(number, Bytes::from(frame));
         }
+        self.pump();
     }
 
     fn open(&mut self, number: usize, core: usize) {
@@ -260,14 +283,59 @@ impl<'a> Replay<'a> {
     fn hear(&mut self, frame: &Frame) {
         let speaker = self.transcript.party(frame.connection, frame.from);
         for said in &frame.said {
-            if let Said::Message(core, Message::Sync(sync)) = said
-                && self.transcript.is_source(speaker)
-            {
-                let (truth, log) = &self.cores[*core].others[&speaker];
-                truth.advance(log, sync.fork, sync.length);
+            match said {
+                Said::Message(core, Message::Sync(sync)) => {
+                    let core = &mut self.cores[*core];
+                    core.heard.insert(frame.connection, *sync);
+                    if self.transcript.is_source(speaker) {
+                        let (truth, log) = &core.others[&speaker];
+                        truth.advance(log, sync.fork, sync.length);
+                    }
+                }
+                Said::Message(core, Message::Request(request)) => {
+                    let is_forced = request.id == 0 || request.id >= HAND_MADE;
+                    let only = |name| self.transcript.name.starts_with(name);
+                    // A reader that takes pushes asks as it likes; a writer of which little is known has little.
+                    let is_special = only("push") || only("gossip") && self.party == 2;
+                    if !is_forced && !is_special {
+                        self.would_ask(*core, frame.connection, request);
+                    }
+                }
+                _ => {}
             }
         }
         self.receive(frame.connection, frame.bytes.clone());
+    }
+
+    /// A JavaScript reader, to which we have said what we said, would ask for this.
+    ///
+    /// # Source
+    /// wire.md sections 7.2, 7.4 and 8.4.
+    fn would_ask(&self, core: usize, number: usize, request: &Request) {
+        let at = format!("{}, {request:?}", self.transcript.name);
+        let core = &self.cores[core];
+        let said = core.sent.iter().filter(|(connection, _)| *connection == number);
+        let said: Vec<&Message> = said.map(|(_, message)| message).collect();
+        let sync = said.iter().rev().find_map(|message| match message {
+            Message::Sync(sync) => Some(*sync),
+            _ => None,
+        });
+        let sync = sync.expect("a side that says nothing is asked nothing");
+        assert!(sync.uploading, "{at}");
+        assert!(sync.has_manifest || !request.manifest, "{at}");
+        if let Some(upgrade) = request.upgrade {
+            let own = core.heard.get(&number).copied().unwrap_or_default();
+            assert_eq!(sync.fork, request.fork, "{at}");
+            assert!(sync.length >= upgrade.start + upgrade.length, "{at}");
+            if request.fork == own.fork {
+                assert!(sync.can_upgrade, "{at}: {sync:?}");
+                assert_eq!(sync.remote_length, upgrade.start, "{at}");
+            }
+        }
+        if let Some(block) = request.block {
+            let holds = said.iter().rev().find_map(|message| told(message, block.index));
+            assert_eq!(holds, Some(true), "{at}");
+        }
     }
 
     fn receive(&mut self, number: usize, frame: Bytes) {
