@@ -48,18 +48,18 @@ struct State {
 impl Cipher {
     /// Starts a direction with its key and the header that its sender drew.
     pub(crate) fn new(key: &[u8; 32], header: &[u8; HEADER_LEN]) -> Self {
-        let mut state = State {
+        let mut state = Box::new(State {
             key: [0; 32],
             counter: 1,
             inonce: [0; 8],
             stride: [0; STRIDE_LEN],
             processor: Processor::new(),
-        };
+        });
         if let Some((nonce, inonce)) = header.split_first_chunk() {
             state.key = *keystream::derive(state.processor, key, nonce);
             state.inonce.copy_from_slice(inonce);
         }
-        Self(Box::new(state))
+        Self(state)
     }
 
     /// Encrypts `data` in place; gives the encrypted tag and the authenticator.

@@ -154,7 +154,7 @@ pub enum Received {
 
 /// One side of an encrypted stream. See the crate's documentation for its use.
 ///
-/// Secrets are wiped when it is dropped; `Debug` shows the roles and the remote public key.
+/// Secrets are wiped when it is dropped; `Debug` shows the role and the remote public key.
 pub struct SecretStream {
     role: Role,
     limits: Limits,
