@@ -82,7 +82,7 @@ pub use replication::fetch::FindingPeers;
 pub use replication::options::{
     HANDSHAKE_MAX, KEEP_ALIVE_AFTER, Offer, PeerOptions, SILENCE_MAX, STALL_MAX, StreamOptions,
 };
-pub use replication::peers::{Peer, PeerInfo};
+pub use replication::peers::{Peer, PeerInfo, Traffic};
 pub use replication::pipe::MessagePipe;
 pub use replication::reason::EndReason;
 pub use replication::stream::{ProtocolStream, Replication};

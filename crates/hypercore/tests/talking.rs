@@ -29,6 +29,9 @@ async fn events_tell_what_happened() {
     assert_eq!((info.bytes_downloaded, info.remote_contiguous_length), (7, 3));
     drop(there);
     here.await;
+    let (got, gave) = (copy.traffic(), log.traffic());
+    assert_eq!((got.blocks_downloaded, got.bytes_downloaded, got.blocks_uploaded), (1, 7, 0));
+    assert_eq!((gave.blocks_uploaded, gave.bytes_uploaded, gave.blocks_downloaded), (1, 7, 0));
     loop {
         match served.next().await.unwrap() {
             Event::Uploaded { index, bytes, .. } => assert_eq!((index, bytes), (1, 7)),
@@ -45,7 +48,6 @@ async fn who_does_not_listen_is_told_what_was_missed() {
     let mut events = copy.events();
     let _both = connect(&copy, &log);
     copy.update().await.unwrap();
-    copy.download(..).unwrap();
     copy.download(..EVENTS_MAX as u64 * 2).unwrap().done().await.unwrap();
     let Some(Event::Lagged { missed }) = events.next().await else { panic!("nothing was missed") };
     assert!(missed >= EVENTS_MAX as u64 / 2, "{missed}");

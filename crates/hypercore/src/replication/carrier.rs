@@ -11,13 +11,23 @@ use super::pipe::MessagePipe;
 use super::reason::EndReason;
 
 pub(crate) trait Carrier: Send + Unpin + 'static {
+    /// Bytes that it wants free in front of a frame.
+    const HEAD_LEN: usize;
+
+    /// Bytes that it appends to a frame.
+    const TAIL_LEN: usize;
+
     /// The next frame; `None` once the other side has ended in good order. Gives up the memory it does
     /// not need while it is pending.
     fn poll_receive(&mut self, context: &mut Context<'_>)
     -> Poll<Result<Option<Bytes>, EndReason>>;
 
-    /// Takes a frame to send. May be called some times before [`poll_flush`](Self::poll_flush).
-    fn send(&mut self, frame: &[u8]) -> Result<(), EndReason>;
+    /// Takes a frame to send, with the room it wants around it. May be called some times before
+    /// [`poll_flush`](Self::poll_flush).
+    fn send(&mut self, frame: Vec<u8>) -> Result<(), EndReason>;
+
+    /// The memory of a frame that was sent, for the next one.
+    fn take_sent(&mut self) -> Option<Vec<u8>>;
 
     /// Ready once all that was taken is on its way.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), EndReason>>;
@@ -39,6 +49,9 @@ pub(crate) trait Carrier: Send + Unpin + 'static {
 pub(crate) struct Foreign<P>(pub(crate) P);
 
 impl<P: MessagePipe> Carrier for Foreign<P> {
+    const HEAD_LEN: usize = 0;
+    const TAIL_LEN: usize = 0;
+
     fn poll_receive(
         &mut self,
         context: &mut Context<'_>,
@@ -46,8 +59,12 @@ impl<P: MessagePipe> Carrier for Foreign<P> {
         self.0.poll_receive(context).map_err(EndReason::cut)
     }
 
-    fn send(&mut self, frame: &[u8]) -> Result<(), EndReason> {
-        self.0.send(Bytes::copy_from_slice(frame)).map_err(EndReason::cut)
+    fn send(&mut self, frame: Vec<u8>) -> Result<(), EndReason> {
+        self.0.send(frame.into()).map_err(EndReason::cut)
+    }
+
+    fn take_sent(&mut self) -> Option<Vec<u8>> {
+        None
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), EndReason>> {

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::events::{EVENTS_MAX, Event};
 use super::link::{Link, LinkKey};
 use super::mailbox::Mail;
-use super::peers::PeerInfo;
+use super::peers::{Counters, PeerInfo, Traffic};
 use super::state::{State, Worked};
 use super::wish::{Answer, Wish, WishKey};
 use crate::shared::Shared;
@@ -73,6 +73,7 @@ pub(crate) struct Exchange {
     /// Counts up whenever the log may have changed.
     changes: watch::Sender<u64>,
     finding: AtomicUsize,
+    counters: Counters,
 }
 
 impl Exchange {
@@ -99,6 +100,7 @@ impl Exchange {
             events: broadcast::Sender::new(EVENTS_MAX),
             changes: watch::Sender::new(0),
             finding: AtomicUsize::new(0),
+            counters: Counters::default(),
         }
     }
 
@@ -114,6 +116,10 @@ impl Exchange {
     /// Changes whenever the log may have.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.counters.sum()
     }
 
     pub(crate) fn finding(&self) -> &AtomicUsize {
@@ -278,7 +284,8 @@ impl Worker {
             exchange.end(&mut state);
             return Progress::Idle;
         };
-        let Worked { wrote, changed } = state.deliver(&exchange.events);
+        let Worked { wrote, changed, traffic } = state.deliver(&exchange.events);
+        exchange.counters.add(&traffic);
         let engaged = state.is_engaged();
         drop(state);
         exchange.lock().engaged = engaged;

@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 
 use super::download::{Download, DownloadRange};
 use super::events::Events;
-use super::exchange::{self, Command};
+use super::exchange::{self, Command, Exchange};
 use super::extension::Extension;
 use super::options::StreamOptions;
-use super::peers::Peer;
+use super::peers::{Peer, Traffic};
 use super::stream::{ProtocolStream, Replication};
 use super::survey::{self, Survey};
 use super::wish::{Pending, Wish};
@@ -193,6 +193,12 @@ impl Hypercore {
         exchange::push(self.shared(), Command::Peers(answer));
         let infos = infos.await.map_err(|_| Error::closed())?;
         Ok(infos.into_iter().map(|info| Peer::new(self.clone(), info)).collect())
+    }
+
+    /// What passed between this log and all its peers since it was opened.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.shared().exchange_if_any().map(Exchange::traffic).unwrap_or_default()
     }
 
     /// What happens from now on between this log and its peers. Nothing waits for the events to be

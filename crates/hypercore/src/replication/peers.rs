@@ -1,5 +1,6 @@
 //! The peers of a log: what they have, what passed between them and us, and what they may do.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hypercore_crypto::PublicKey;
@@ -47,6 +48,61 @@ pub struct PeerInfo {
     pub bytes_uploaded: u64,
     /// How long it takes to answer, smoothed; `None` before its first answer.
     pub response_time: Option<Duration>,
+}
+
+/// What passed between a log and all its peers since it was opened, those that are gone included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Blocks that were verified and stored.
+    pub blocks_downloaded: u64,
+    /// Their bytes as stored.
+    pub bytes_downloaded: u64,
+    /// Blocks that were sent.
+    pub blocks_uploaded: u64,
+    /// Their bytes as stored.
+    pub bytes_uploaded: u64,
+}
+
+/// Counts [`Traffic`] as it passes. The four numbers are counted apart: one may be a moment ahead.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    blocks_downloaded: AtomicU64,
+    bytes_downloaded: AtomicU64,
+    blocks_uploaded: AtomicU64,
+    bytes_uploaded: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn add(&self, traffic: &Traffic) {
+        self.blocks_downloaded.fetch_add(traffic.blocks_downloaded, Ordering::Relaxed);
+        self.bytes_downloaded.fetch_add(traffic.bytes_downloaded, Ordering::Relaxed);
+        self.blocks_uploaded.fetch_add(traffic.blocks_uploaded, Ordering::Relaxed);
+        self.bytes_uploaded.fetch_add(traffic.bytes_uploaded, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sum(&self) -> Traffic {
+        Traffic {
+            blocks_downloaded: self.blocks_downloaded.load(Ordering::Relaxed),
+            bytes_downloaded: self.bytes_downloaded.load(Ordering::Relaxed),
+            blocks_uploaded: self.blocks_uploaded.load(Ordering::Relaxed),
+            bytes_uploaded: self.bytes_uploaded.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Traffic {
+    /// Counts a block of so many bytes that was stored.
+    pub(crate) fn downloaded(&mut self, bytes: u64) {
+        self.blocks_downloaded = self.blocks_downloaded.saturating_add(1);
+        self.bytes_downloaded = self.bytes_downloaded.saturating_add(bytes);
+    }
+
+    /// Counts a block of so many bytes that was sent.
+    pub(crate) fn uploaded(&mut self, bytes: u64) {
+        self.blocks_uploaded = self.blocks_uploaded.saturating_add(1);
+        self.bytes_uploaded = self.bytes_uploaded.saturating_add(bytes);
+    }
 }
 
 /// A peer of a log; see [`Hypercore::peers`].

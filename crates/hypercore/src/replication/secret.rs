@@ -4,14 +4,15 @@
 //! reading, and none for writing either. All states are kept here and none in a future: whatever is
 //! dropped between two polls, nothing is lost. Knows nothing of what the messages mean.
 
-use std::io;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use secret_stream::{Received, SecretStream};
+use secret_stream::{HEAD_LEN, Received, SecretStream, TAIL_LEN};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -23,6 +24,9 @@ use crate::error::Error;
 /// Bytes that one call reads at most.
 const READ_LEN_MAX: usize = 64 * 1024;
 
+/// Frames that one call writes at most.
+const FRAMES_PER_WRITE: usize = 8;
+
 /// How long what is due and can not be done yet is left alone.
 const TICK_MIN: Duration = Duration::from_millis(100);
 
@@ -32,8 +36,14 @@ pub(crate) struct SecretPipe<S> {
     secret: SecretStream,
     /// Bytes that arrived and are not a whole frame yet.
     input: BytesMut,
-    /// Frames that are not on their way yet.
+    /// What the secret stream says for itself: its handshake, and that this side lives. Goes first.
     output: BytesMut,
+    /// Frames that are not on their way yet.
+    frames: VecDeque<Vec<u8>>,
+    /// Bytes of the first of them that are.
+    written: usize,
+    /// The memory of a frame that was sent.
+    sent: Option<Vec<u8>>,
     /// Whether the stream may hold back what was written.
     unflushed: bool,
     remote_ended: bool,
@@ -63,8 +73,19 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> SecretPipe<S> {
     ) -> Self {
         let opened = secret.is_open();
         let clock = Clock::new(keep_alive, silence);
-        let (input, unflushed, remote_ended) = (BytesMut::new(), false, false);
-        Self { stream, secret, input, output, unflushed, remote_ended, opened, clock }
+        Self {
+            stream,
+            secret,
+            input: BytesMut::new(),
+            output,
+            frames: VecDeque::new(),
+            written: 0,
+            sent: None,
+            unflushed: false,
+            remote_ended: false,
+            opened,
+            clock,
+        }
     }
 
     pub(crate) fn secret(&self) -> &SecretStream {
@@ -84,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> SecretPipe<S> {
                 Poll::Ready(Step::Ended) => return Poll::Ready(Err(EndReason::Ended)),
                 Poll::Ready(Step::Read | Step::Message(_)) => {}
                 // What was read before may have been answered.
-                Poll::Pending if flushed.is_ready() && !self.output.is_empty() => {}
+                Poll::Pending if flushed.is_ready() && self.has_output() => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -125,6 +146,50 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> SecretPipe<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> SecretPipe<S> {
+    fn has_output(&self) -> bool {
+        !self.output.is_empty() || !self.frames.is_empty()
+    }
+
+    /// Writes some of what is to be sent, in its order.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        let first = self.frames.front().and_then(|frame| frame.get(self.written..));
+        if !self.output.is_empty() {
+            return stream.poll_write(context, &self.output);
+        }
+        if self.frames.len() == 1 || !stream.is_write_vectored() {
+            return stream.poll_write(context, first.unwrap_or_default());
+        }
+        let rest = self.frames.iter().skip(1).map(|frame| &**frame);
+        let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE];
+        let pieces = slices.iter_mut().zip(first.into_iter().chain(rest));
+        let count = pieces.map(|(slice, piece)| *slice = IoSlice::new(piece)).count();
+        stream.poll_write_vectored(context, slices.get(..count).unwrap_or_default())
+    }
+
+    /// So many bytes are on their way.
+    fn wrote(&mut self, mut len: usize) {
+        if !self.output.is_empty() {
+            self.output.advance(len.min(self.output.len()));
+            if self.output.is_empty() {
+                self.output = BytesMut::new();
+            }
+            return;
+        }
+        while let Some(frame) = self.frames.front() {
+            let left = frame.len().saturating_sub(self.written);
+            if len < left {
+                self.written = self.written.saturating_add(len);
+                return;
+            }
+            len = len.saturating_sub(left);
+            self.written = 0;
+            self.sent = self.frames.pop_front();
+        }
+    }
+}
+
 impl<S> SecretPipe<S> {
     /// Sees to it that a message that is kept keeps no more memory than its own: a short one leaves the
     /// buffer it came in, and what came behind a long one does.
@@ -148,6 +213,9 @@ enum Step {
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Carrier for SecretPipe<S> {
+    const HEAD_LEN: usize = HEAD_LEN;
+    const TAIL_LEN: usize = TAIL_LEN;
+
     fn poll_receive(
         &mut self,
         context: &mut Context<'_>,
@@ -161,19 +229,25 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Carrier for SecretPipe<
         }
     }
 
-    fn send(&mut self, frame: &[u8]) -> Result<(), EndReason> {
-        let sent = self.secret.send(frame, &mut self.output);
-        sent.map_err(|error| EndReason::Failed(Error::peer(error)))
+    fn send(&mut self, mut frame: Vec<u8>) -> Result<(), EndReason> {
+        frame.resize(frame.len().saturating_add(TAIL_LEN), 0);
+        self.secret.seal(&mut frame).map_err(|error| EndReason::Failed(Error::peer(error)))?;
+        self.frames.push_back(frame);
+        Ok(())
+    }
+
+    fn take_sent(&mut self) -> Option<Vec<u8>> {
+        self.sent.take()
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), EndReason>> {
-        while !self.output.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(context, &self.output) {
+        while self.has_output() {
+            match self.poll_write(context) {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(EndReason::cut(io::ErrorKind::WriteZero.into())));
                 }
                 Poll::Ready(Ok(written)) => {
-                    self.output.advance(written);
+                    self.wrote(written);
                     self.unflushed = true;
                     self.clock.wrote();
                 }
@@ -184,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Carrier for SecretPipe<
                 }
             }
         }
-        self.output = BytesMut::new();
+        self.frames.shrink_to(0);
         if self.unflushed {
             let Poll::Ready(result) = Pin::new(&mut self.stream).poll_flush(context) else {
                 self.clock.stalled();
@@ -205,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Carrier for SecretPipe<
             self.clock.last_received = Instant::now();
         }
         while self.clock.timer.as_mut().poll(context).is_ready() {
-            let idle = self.output.is_empty() && !self.unflushed;
+            let idle = !self.has_output() && !self.unflushed;
             if self.clock.is_keep_alive_due(idle)? {
                 let sent = self.secret.send_keep_alive(&mut self.output);
                 self.clock.last_sent = Instant::now();

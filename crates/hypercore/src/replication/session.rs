@@ -38,7 +38,7 @@ const ROUNDS_PER_POLL: usize = 16;
 /// that does not read.
 ///
 /// [`MAIL_LEN_MAX`]: super::mailbox::MAIL_LEN_MAX
-const SEND_LEN: usize = 256 * 1024;
+const SEND_LEN: usize = 128 * 1024;
 
 /// Offers that the hook thinks about at a time. Others are refused meanwhile.
 const OFFERS_MAX: usize = 64;
@@ -380,9 +380,11 @@ impl<C: Carrier> Session<C> {
     }
 
     fn send_frames(&mut self) -> Result<(), EndReason> {
+        if let Some(sent) = self.carrier.take_sent() {
+            self.connection.recycle(sent);
+        }
         while let Some(frame) = self.connection.next_frame() {
-            self.carrier.send(&frame)?;
-            self.connection.recycle(frame);
+            self.carrier.send(frame)?;
         }
         Ok(())
     }

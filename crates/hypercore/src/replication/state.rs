@@ -19,7 +19,7 @@ use super::events::{Event, PeerId};
 use super::exchange::Command;
 use super::link::{Link, LinkKey, Outgoing, message_len};
 use super::mailbox::Mail;
-use super::peers::PeerInfo;
+use super::peers::{PeerInfo, Traffic};
 use super::wish::{Answer, Wish, WishKey};
 
 /// What a single block is asked for with.
@@ -53,12 +53,13 @@ struct Linked {
 }
 
 /// What came of a round.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Worked {
     /// Something was stored.
     pub(crate) wrote: bool,
     /// The log, or what peers have, is another.
     pub(crate) changed: bool,
+    pub(crate) traffic: Traffic,
 }
 
 impl State {
@@ -134,7 +135,7 @@ impl State {
     /// Whether something was stored.
     pub(crate) fn deliver(&mut self, events: &broadcast::Sender<Event>) -> Worked {
         self.post();
-        let mut worked = Worked { wrote: false, changed: false };
+        let mut worked = Worked::default();
         while let Some(told) = self.replicator.next_event() {
             match &told {
                 Told::WishDone { wish, outcome } => {
@@ -145,7 +146,11 @@ impl State {
                     }
                     continue;
                 }
-                Told::Downloaded { .. } => worked.wrote = true,
+                Told::Downloaded { bytes, .. } => {
+                    worked.wrote = true;
+                    worked.traffic.downloaded(*bytes);
+                }
+                Told::Uploaded { bytes, .. } => worked.traffic.uploaded(*bytes),
                 Told::Upgraded { .. } | Told::Truncated { .. } => {
                     (worked.wrote, worked.changed) = (true, true);
                 }

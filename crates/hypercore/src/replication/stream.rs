@@ -209,7 +209,8 @@ impl ProtocolStream {
                 handshake_hash: *hash,
                 remote_public_key: Some(PublicKey::from_bytes(*key.as_bytes())),
             };
-            carry(pipe, role, opened, control, options, single).await
+            // In a place of its own, so that a peer before its handshake does not cost what a peer does.
+            Box::pin(carry(pipe, role, opened, control, options, single)).await
         })
     }
 
@@ -306,7 +307,9 @@ async fn carry<C: Carrier>(
         Role::Initiator => Side::Initiator,
         Role::Responder => Side::Responder,
     };
-    let connection = Connection::new(side, &opened.handshake_hash, protomux::Options::default());
+    let mut room = protomux::Options::default();
+    (room.head_len, room.tail_len) = (C::HEAD_LEN, C::TAIL_LEN);
+    let connection = Connection::new(side, &opened.handshake_hash, room);
     let is_single = single.is_some();
     if let Some((log, finding)) = single {
         control.letters.order(Order::Add(log, options.peer, finding));
