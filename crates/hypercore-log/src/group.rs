@@ -101,6 +101,11 @@ impl Way {
         root
     }
 
+    /// The siblings on the way, from the leaf up.
+    pub(crate) fn siblings(&self) -> impl ExactSizeIterator<Item = Node> {
+        self.steps.iter().map(|(sibling, _)| *sibling)
+    }
+
     /// The number of the group.
     pub(crate) const fn number(&self) -> u64 {
         self.number

@@ -1,10 +1,55 @@
-//! Proofs out and in: what replication needs of a log.
+//! Proofs out: answers to requests, each proven here before it is given.
+//!
+//! A node that changed in the store would make a proof that accuses this side of lying, so every node of an answer is
+//! led up to one that is known to belong to the signed tree. Blocks are looked up first and read together, neighbours with
+//! one read, and hashed together.
 
-use hypercore_merkle::{Proof, ProveError, Request, TreeError, VerifyError};
+use std::ops::Range;
+use std::sync::RwLockReadGuard;
 
+use bytes::Bytes;
+use flat_tree::Index;
+use hypercore_crypto::leaf_hashes;
+use hypercore_merkle::{
+    BlockProof, HashProof, Node, NodeLookup as _, Proof, ProveError, Request, TreeError,
+    VerifyError,
+};
+
+use crate::blocks::read_block;
 use crate::error::{LogError, StorageError};
+use crate::group::Way;
 use crate::log::Log;
-use crate::state::tree_error;
+use crate::state::{State, tree_error};
+
+/// Bytes of neighbouring blocks that are read together, unless one block has more.
+///
+/// What is read together is kept together, as long as one of the blocks waits to be sent.
+const READ_LEN_MAX: u64 = 64 * 1024;
+
+/// A block of an answer, proven but for its own bytes.
+struct Found {
+    /// Which answer it belongs to.
+    answer: usize,
+    leaf: Node,
+    offset: u64,
+    /// To be remembered, once the block shows that the leaf is right.
+    way: Option<Way>,
+}
+
+/// Where the way to a block may come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// From nodes that were proven before.
+    Proven,
+    /// From the nodes that count now.
+    Nothing,
+}
+
+impl Found {
+    fn end(&self) -> u64 {
+        self.offset.saturating_add(self.leaf.size)
+    }
+}
 
 impl Log {
     /// Answers a request, or `None` when the block asked for is not stored here.
@@ -13,9 +58,47 @@ impl Log {
     /// not make it sign something else in its place.
     ///
     /// # Errors
-    /// [`LogError::Request`] when the request has no answer; [`LogError::CorruptBlock`], [`LogError::Corrupt`];
-    /// [`LogError::Storage`].
+    /// [`LogError::Request`] when the request has no answer; [`LogError::CorruptBlock`], [`LogError::Corrupt`] rather than
+    /// an answer that does not hold; [`LogError::Storage`].
     pub fn create_proof(&self, request: &Request) -> Result<Option<Proof>, LogError> {
+        let mut answers = self.create_proofs(std::slice::from_ref(request), usize::MAX);
+        answers.pop().unwrap_or(Ok(None))
+    }
+
+    /// Answers many requests as [`create_proof`](Self::create_proof) does, in order, each for itself.
+    ///
+    /// Stops when the blocks in the answers have `bytes_max` bytes or more together: what it gives is shorter than
+    /// `requests` then, and the rest is to be asked for again. At least one request is answered. Blocks of neighbours
+    /// share their memory.
+    #[must_use]
+    pub fn create_proofs(
+        &self,
+        requests: &[Request],
+        bytes_max: usize,
+    ) -> Vec<Result<Option<Proof>, LogError>> {
+        let state = match self.settled_state() {
+            Ok(state) => state,
+            Err(error) => return vec![Err(error)],
+        };
+        let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut found: Vec<Found> = Vec::with_capacity(requests.len());
+        let mut len = 0_u64;
+        for request in requests {
+            let before = found.len();
+            answers.push(self.prove(&state, request, answers.len(), Trust::Proven, &mut found));
+            let size = found.get(before).map_or(0, |block| block.leaf.size);
+            len = len.saturating_add(size);
+            if len >= bytes_max {
+                break;
+            }
+        }
+        self.fill_in(&state, requests, &mut answers, found);
+        answers
+    }
+
+    /// The state, when all of it is on stable storage or this log can not sign.
+    fn settled_state(&self) -> Result<RwLockReadGuard<'_, State>, LogError> {
         // Compared under the lock that is held to the end: an append may publish between a flush and the look.
         let mut state = self.read_state();
         while self.is_writable() && self.commit.durable() != state.announced() {
@@ -23,49 +106,217 @@ impl Log {
             self.flush()?;
             state = self.read_state();
         }
+        Ok(state)
+    }
+
+    /// An answer but for the bytes of its block, which is added to `found`.
+    fn prove(
+        &self,
+        state: &State,
+        request: &Request,
+        answer: usize,
+        trust: Trust,
+        found: &mut Vec<Found>,
+    ) -> Result<Option<Proof>, LogError> {
         if let Some(block) = &request.block
             && !(block.index < state.tree.length() && state.bitfield.get(block.index))
         {
             return Ok(None);
         }
-        let signature = state.signature.as_deref();
-        let mut proof = state
-            .tree
-            .prove(&state.nodes, request, signature, state.manifest.as_ref())
-            .map_err(|error| match error {
-                ProveError::Tree(error) if is_own_fault(&error) => tree_error(error),
-                error => LogError::Request(Box::new(error)),
-            })?;
-        if let Some(block) = &mut proof.block {
-            let value = self.read_verified(&state, block.index, u64::MAX)?;
-            block.value = value.unwrap_or_default().into();
+        let is_simple = request.seek.is_none()
+            && request.upgrade.is_none()
+            && !request.manifest
+            && request.fork == state.tree.fork();
+        let mut proof = Proof { fork: request.fork, ..Proof::default() };
+        match (&request.block, &request.hash) {
+            (Some(block), _) if is_simple => {
+                let levels = levels_of(state, Index::leaf(block.index), block.nodes)?;
+                let (block_found, nodes) = self.find(state, block.index, levels, answer, trust)?;
+                found.push(block_found);
+                proof.block = Some(BlockProof { index: block.index, value: Bytes::new(), nodes });
+            }
+            (None, Some(hash)) if is_simple => {
+                let levels = levels_of(state, Some(hash.index), hash.nodes)?;
+                let node = state.nodes.node(hash.index)?;
+                let missing = || ProveError::Tree(TreeError::MissingNode(hash.index));
+                let node = node.ok_or_else(missing).map_err(request_error)?;
+                let mut nodes = vec![node];
+                nodes.extend(self.siblings(state, node, levels)?);
+                proof.hash = Some(HashProof { index: hash.index, nodes });
+            }
+            _ => {
+                proof = self.prove_any(state, request)?;
+                if let Some(block) = &request.block
+                    && proof.block.is_some()
+                {
+                    found.push(self.find(state, block.index, 0, answer, trust)?.0);
+                }
+            }
         }
         Ok(Some(proof))
     }
 
-    /// Answers many requests as [`create_proof`](Self::create_proof) does, in order, each for itself.
-    ///
-    /// Stops when the blocks in the answers have `bytes_max` bytes or more together: what it gives is shorter than
-    /// `requests` then, and the rest is to be asked for again. At least one request is answered.
-    #[must_use]
-    pub fn create_proofs(
+    /// Where a block stands, and the siblings on the first levels of its way up.
+    fn find(
         &self,
-        requests: &[Request],
-        bytes_max: usize,
-    ) -> Vec<Result<Option<Proof>, LogError>> {
-        let mut answers = Vec::with_capacity(requests.len());
-        let mut len = 0_usize;
-        for request in requests {
-            let answer = self.create_proof(request);
-            if let Ok(Some(Proof { block: Some(block), .. })) = &answer {
-                len = len.saturating_add(block.value.len());
+        state: &State,
+        index: u64,
+        levels: usize,
+        answer: usize,
+        trust: Trust,
+    ) -> Result<(Found, Vec<Node>), LogError> {
+        // Where something does not fit, the slow way finds out what.
+        if trust == Trust::Proven
+            && let Some(way) = state.nodes.way(index)?
+            && let Some(start) = self.proven.offset(state.tree.fork(), way.root())
+            && let Some(offset) = way.offset(start)
+        {
+            let mut nodes: Vec<Node> = way.siblings().take(levels).collect();
+            if levels > nodes.len() {
+                let above = levels.saturating_sub(nodes.len());
+                nodes.extend(self.siblings(state, *way.root(), above)?);
             }
-            answers.push(answer);
-            if len >= bytes_max {
-                break;
+            let leaf = way.leaf;
+            let way = way.is_new().then_some(way);
+            return Ok((Found { answer, leaf, offset, way }, nodes));
+        }
+        let leaf = state.leaf(index)?;
+        let fork = state.tree.fork();
+        let is_proven = |node: &Node| self.proven.offset(fork, node);
+        let path = state.tree.prove_path(&state.nodes, leaf, levels, is_proven);
+        let path = path.map_err(tree_error)?;
+        self.proven.keep(fork, &path.way);
+        let offset = path.way.first().map_or(0, |placed| placed.offset);
+        Ok((Found { answer, leaf, offset, way: None }, path.siblings))
+    }
+
+    /// The siblings on the first levels of the way up from a node, which is proven with them.
+    fn siblings(&self, state: &State, node: Node, levels: usize) -> Result<Vec<Node>, LogError> {
+        let fork = state.tree.fork();
+        let is_proven = |node: &Node| self.proven.offset(fork, node);
+        let path = state.tree.prove_path(&state.nodes, node, levels, is_proven);
+        let path = path.map_err(own_error)?;
+        self.proven.keep(fork, &path.way);
+        Ok(path.siblings)
+    }
+
+    /// Any kind of answer: made first, and then each of its nodes proven.
+    fn prove_any(&self, state: &State, request: &Request) -> Result<Proof, LogError> {
+        let signature = state.signature.as_deref();
+        let manifest = state.manifest.as_ref();
+        let proof = state.tree.prove(&state.nodes, request, signature, manifest);
+        let proof = proof.map_err(|error| match error {
+            ProveError::Tree(error) => own_error(error),
+            error => request_error(error),
+        })?;
+        let block = proof.block.iter().flat_map(|part| &part.nodes);
+        let hash = proof.hash.iter().flat_map(|part| &part.nodes);
+        let seek = proof.seek.iter().flat_map(|part| &part.nodes);
+        let upgrade = proof.upgrade.iter();
+        let upgrade = upgrade.flat_map(|part| part.nodes.iter().chain(&part.additional_nodes));
+        for node in block.chain(hash).chain(seek).chain(upgrade) {
+            self.siblings(state, *node, 0)?;
+        }
+        Ok(proof)
+    }
+
+    /// Reads the blocks that were found, neighbours together, and puts them into their answers.
+    fn fill_in(
+        &self,
+        state: &State,
+        requests: &[Request],
+        answers: &mut [Result<Option<Proof>, LogError>],
+        mut found: Vec<Found>,
+    ) {
+        found.sort_unstable_by_key(|block| block.offset);
+        let mut rest = found.as_slice();
+        while let Some(first) = rest.first() {
+            let mut end = first.end();
+            let more = rest.iter().skip(1).take_while(|block| {
+                let fits = block.end().saturating_sub(first.offset) <= READ_LEN_MAX;
+                let is_next = block.offset == end && fits;
+                end = if is_next { block.end() } else { end };
+                is_next
+            });
+            let count = more.count().saturating_add(1);
+            let (run, others) = rest.split_at(count.min(rest.len()));
+            rest = others;
+            let values = self.read_run(state, run, first.offset..end);
+            for (block, value) in run.iter().zip(values) {
+                let (Some(answer), Some(request)) =
+                    (answers.get_mut(block.answer), requests.get(block.answer))
+                else {
+                    continue;
+                };
+                match (value, &mut *answer) {
+                    (Some(value), Ok(Some(Proof { block: Some(block), .. }))) => {
+                        block.value = value
+                    }
+                    _ => *answer = self.prove_again(state, request),
+                }
             }
         }
-        answers
+    }
+
+    /// Reads neighbouring blocks; `None` stands for one that does not hold.
+    fn read_run(&self, state: &State, run: &[Found], range: Range<u64>) -> Vec<Option<Bytes>> {
+        let start = range.start;
+        let read = read_block(&*self.stores.data, range).ok().flatten().unwrap_or_default();
+        let read = Bytes::from(read);
+        let values = run.iter().map(|block| {
+            let from = usize::try_from(block.offset.saturating_sub(start)).ok()?;
+            let end = from.checked_add(usize::try_from(block.leaf.size).ok()?)?;
+            (end <= read.len()).then(|| read.slice(from..end))
+        });
+        let mut values: Vec<Option<Bytes>> = values.collect();
+        let there: Vec<&[u8]> = values.iter().flatten().map(|value| &value[..]).collect();
+        let mut hashes = leaf_hashes(&there).into_iter();
+        for (block, value) in run.iter().zip(&mut values) {
+            let hash = value.as_ref().and_then(|_| hashes.next());
+            if hash != Some(block.leaf.hash) {
+                *value = None;
+            } else if let Some(way) = &block.way {
+                state.nodes.keep_proven(way);
+            }
+        }
+        values
+    }
+
+    /// Answers a request whose block did not hold: with nothing taken for granted. Either it holds then, or this tells what is
+    /// damaged.
+    fn prove_again(&self, state: &State, request: &Request) -> Result<Option<Proof>, LogError> {
+        let mut proof = self.prove(state, request, 0, Trust::Nothing, &mut Vec::new())?;
+        if let Some(Proof { block: Some(block), .. }) = &mut proof {
+            let value = self.read_verified(state, block.index, u64::MAX)?;
+            block.value = value.unwrap_or_default().into();
+        }
+        Ok(proof)
+    }
+}
+
+/// How many levels a request may climb from a node.
+fn levels_of(state: &State, index: Option<Index>, levels: u64) -> Result<usize, LogError> {
+    let out_of_bounds = || request_error(ProveError::OutOfBounds(index.unwrap_or(Index::MAX)));
+    let index = index.ok_or_else(out_of_bounds)?;
+    let top = hypercore_merkle::Tree::missing_nodes_max(index, state.tree.length());
+    if !state.tree.contains(index) || levels > top {
+        return Err(out_of_bounds());
+    }
+    usize::try_from(levels).map_err(|_| out_of_bounds())
+}
+
+fn request_error(error: ProveError<StorageError>) -> LogError {
+    LogError::Request(Box::new(error))
+}
+
+/// An own node that is damaged or can not be read is the own fault, one that is not stored makes a request without an
+/// answer.
+fn own_error(error: TreeError<StorageError>) -> LogError {
+    match error {
+        TreeError::Lookup { .. } | TreeError::DamagedNode(_) | TreeError::SizeOverflow(_) => {
+            tree_error(error)
+        }
+        error => request_error(ProveError::Tree(error)),
     }
 }
 
@@ -75,11 +326,4 @@ pub(crate) fn verify_error(error: VerifyError<StorageError>) -> LogError {
         VerifyError::Tree(error) => tree_error(error),
         error => LogError::Proof(Box::new(error)),
     }
-}
-
-const fn is_own_fault(error: &TreeError<StorageError>) -> bool {
-    matches!(
-        error,
-        TreeError::Lookup { .. } | TreeError::DamagedNode(_) | TreeError::SizeOverflow(_)
-    )
 }

@@ -8,14 +8,17 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::ops::Range;
 
+use flat_tree::{Index, full_roots};
 use hypercore_log::{
     Access, AuditReport, FileName, Head, Log, LogError, OpenError, OpenOptions, RecoveryReport,
 };
-use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
+use hypercore_merkle::{
+    Authority, BlockRequest, HashRequest, Node, Request, SeekRequest, Tree, UpgradeRequest,
+};
 use random_access_storage::RandomAccess as _;
 use support::fixture::Fixture;
 use support::{Disk, FILES, block, create, reopen};
@@ -90,14 +93,33 @@ impl Shown {
         let (length, byte_length, fork) = (log.length(), log.byte_length(), log.fork());
         let prove =
             |request: &Request| typed(log.create_proof(request)).map(|proof| format!("{proof:?}"));
-        let mut proofs: Vec<_> = (0..length)
-            .map(|index| {
-                let block = Some(BlockRequest { index, nodes: 0 });
-                prove(&Request { fork, block, ..Request::default() })
-            })
-            .collect();
-        let upgrade = Some(UpgradeRequest { start: 0, length });
-        proofs.push(prove(&Request { fork, upgrade, ..Request::default() }));
+        let request = Request { fork, ..Request::default() };
+        let roots = full_roots(length).filter_map(|index| log.node(index).ok()?);
+        let roots: HashMap<Index, Node> = roots.map(|root| (root.index, root)).collect();
+        let tree = Tree::load(&roots, fork, length).unwrap_or(Tree::empty(fork));
+        let mut proofs = Vec::new();
+        for index in 0..length {
+            let at = Index::leaf(index).unwrap();
+            let most = Tree::missing_nodes_max(at, length);
+            let block = |nodes| Request { block: Some(BlockRequest { index, nodes }), ..request };
+            proofs.push(prove(&block(most)));
+            let hash = Some(HashRequest { index: at, nodes: most });
+            let seek = Some(SeekRequest { bytes: index * 3, padding: 0 });
+            let upgrade = |start, end| Some(UpgradeRequest { start, length: end - start });
+            proofs.push(match index % 5 {
+                0 => prove(&block(index / 5 % 7)),
+                1 => prove(&Request { hash, ..request }),
+                // With fewer nodes it finds less; what it says is true all the same.
+                2 => typed(log.create_proof(&Request { hash, seek, ..request })).map(|proof| {
+                    let (key, proof) = (log.key(), proof.expect("no block is asked for"));
+                    let authority = Authority { key: &key, manifest: None };
+                    let verdict = tree.verify(&roots, &proof, &authority).map(|_| ());
+                    format!("{verdict:?}")
+                }),
+                3 => prove(&Request { upgrade: upgrade(index, length), ..request }),
+                _ => prove(&Request { upgrade: upgrade(0, index + 1), ..request }),
+            });
+        }
         Self {
             state: Opened::of(log),
             blocks: (0..length).map(|index| typed(log.get(index))).collect(),
@@ -211,6 +233,10 @@ impl Sound {
         if !step_back {
             let (seeks, wanted) = (&shown.padded_seeks, &whole.padded_seeks);
             agree(case, "padded seek", seeks, wanted, |_, found, wanted| found == wanted);
+            // Where a block is no longer listed there is no answer.
+            agree(case, "proof", &shown.proofs, &whole.proofs, |_, found, wanted| {
+                found == wanted || found == "None"
+            });
         }
         if shown.state.user_data != whole.state.user_data {
             assert!(reported, "{case}: other user data");

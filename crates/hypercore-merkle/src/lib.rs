@@ -75,7 +75,7 @@ pub use error::{AppendError, ProveError, RootsError, TreeError, VerifyError};
 pub use limits::{LENGTH_MAX, SIZE_MAX};
 pub use lookup::{NodeLookup, Overlay};
 pub use node::Node;
-pub use path::Placed;
+pub use path::{Placed, ProvenPath};
 pub use proof::{BlockProof, Data, HashProof, Proof, SeekProof, UpgradeProof};
 pub use reorg::{Reorg, Want};
 pub use request::{BlockRequest, HashRequest, Request, SeekRequest, UpgradeRequest};

@@ -38,15 +38,33 @@ impl Tree {
         node: Node,
         is_proven: impl Fn(&Node) -> Option<u64>,
     ) -> Result<Vec<Placed>, TreeError<L::Error>> {
+        self.prove_path(lookup, node, 0, is_proven).map(|path| path.way)
+    }
+
+    /// The same, with the siblings beside the first `levels` of the way: what a proof of `node` consists of that climbs
+    /// so far. The way goes on above them until it meets what `is_proven`, so that they are as sure as `node`.
+    ///
+    /// # Errors
+    /// As [`prove_node`](Self::prove_node).
+    pub fn prove_path<L: NodeLookup>(
+        &self,
+        lookup: &L,
+        node: Node,
+        levels: usize,
+        is_proven: impl Fn(&Node) -> Option<u64>,
+    ) -> Result<ProvenPath, TreeError<L::Error>> {
         if node.size > SIZE_MAX {
             return Err(TreeError::DamagedNode(node.index));
         }
         let mut path = Path::new();
+        let mut siblings = Vec::with_capacity(levels.min(LEVELS));
         // With how many bytes of its parent's before it.
-        let mut way: Vec<(Node, u64)> = Vec::with_capacity(LEVELS);
+        let mut below: Vec<(Node, u64)> = Vec::with_capacity(LEVELS);
         let mut at = node;
         let mut offset = loop {
-            if let Some(offset) = is_proven(&at) {
+            if siblings.len() == levels
+                && let Some(offset) = is_proven(&at)
+            {
                 break offset;
             }
             if at.index.is_root_of(self.length) {
@@ -59,24 +77,37 @@ impl Tree {
                 return Err(TreeError::DamagedNode(at.index));
             };
             let (sibling, parent) = (stored(lookup, sibling)?, stored(lookup, parent)?);
+            if siblings.len() < levels {
+                siblings.push(sibling);
+            }
             if at.index < sibling.index {
                 path.step(&parent, &at, &sibling)?;
-                way.push((at, 0));
+                below.push((at, 0));
             } else {
                 path.step(&parent, &sibling, &at)?;
-                way.push((at, sibling.size));
+                below.push((at, sibling.size));
             }
             at = parent;
         };
         path.check()?;
-        let mut placed = vec![Placed { node: at, offset }];
-        for (node, before) in way.into_iter().rev() {
+        let mut way = vec![Placed { node: at, offset }];
+        for (node, before) in below.into_iter().rev() {
             offset = add_sizes(offset, before).ok_or(TreeError::SizeOverflow(node.index))?;
-            placed.push(Placed { node, offset });
+            way.push(Placed { node, offset });
         }
-        placed.reverse();
-        Ok(placed)
+        way.reverse();
+        Ok(ProvenPath { way, siblings })
     }
+}
+
+/// What [`Tree::prove_path`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProvenPath {
+    /// The node and those above it, up to one that was proven before.
+    pub way: Vec<Placed>,
+    /// The siblings beside the first of them, as many as were asked for, or as there are up to the root.
+    pub siblings: Vec<Node>,
 }
 
 /// Levels that a way has room for at once: those of 2^20 blocks and more.
