@@ -94,6 +94,14 @@ impl Model {
                 assert_eq!(self.blocks[at], sources[*source].blocks[at], "the same block");
                 self.here[at] = true;
             }
+            Step::Download { source, blocks } => {
+                if sources[*source].length() > self.length() {
+                    self.apply(&Step::Upgrade { source: *source }, sources);
+                }
+                for block in blocks {
+                    self.apply(&Step::Fetch { source: *source, block: *block }, sources);
+                }
+            }
             Step::Reorganise { source } => {
                 let source = &sources[*source];
                 let both = self.blocks.iter().zip(&source.blocks);

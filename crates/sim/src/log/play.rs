@@ -1,7 +1,9 @@
 //! Doing a script's steps on a real log, and comparing it with the model after each.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use flat_tree::{Index, full_roots};
 use hypercore_log::{Create, Durability, Log, LogError, OpenError, OpenOptions, Stores};
 use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
 
@@ -211,6 +213,12 @@ impl<'a> Player<'a> {
                     request.block = Some(BlockRequest { index: *block, nodes });
                 }))?;
             }
+            Step::Download { source, blocks } => {
+                let proofs = self.proofs(*source, log, blocks)?;
+                for verdict in log.apply_proofs(&proofs) {
+                    verdict?;
+                }
+            }
             Step::Reorganise { source } => self.reorganise(*source, log)?,
             Step::Reopen | Step::Close | Step::Overwrite => {}
         }
@@ -228,6 +236,38 @@ impl<'a> Player<'a> {
         ask(&mut request);
         let proof = self.cast.logs[source].create_proof(&request);
         proof.expect("a request that has an answer").expect("a source has its blocks")
+    }
+
+    /// The answers of a source to a reader that asks for all at once, each time for what the answers before do not bring.
+    fn proofs(
+        &self,
+        source: usize,
+        log: &Log,
+        blocks: &[u64],
+    ) -> Result<Vec<hypercore_merkle::Proof>, Failure> {
+        let (start, length) = (log.length(), self.cast.logs[source].length());
+        let mut proofs = Vec::new();
+        let mut coming = BTreeSet::new();
+        if length > start {
+            proofs.push(self.proof(source, log, |request| {
+                request.upgrade = Some(UpgradeRequest { start, length: length - start });
+                request.manifest = log.manifest().is_none();
+            }));
+            coming.extend(full_roots(length));
+        }
+        for block in blocks {
+            let mut nodes = 0;
+            let mut at = Index::leaf(*block).expect("few blocks");
+            while !coming.contains(&at) && log.node(at)?.is_none() {
+                let (sibling, parent) = (at.sibling(), at.parent());
+                coming.extend([Some(at), sibling].into_iter().flatten());
+                at = parent.expect("below a root");
+                nodes += 1;
+            }
+            let block = Some(BlockRequest { index: *block, nodes });
+            proofs.push(self.proof(source, log, |request| request.block = block));
+        }
+        Ok(proofs)
     }
 
     fn reorganise(&self, source: usize, log: &Log) -> Result<(), Failure> {

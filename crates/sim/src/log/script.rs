@@ -64,6 +64,14 @@ pub enum Step {
         /// The block.
         block: u64,
     },
+    /// Fetches the head of a source, if it is a longer one, and blocks, all in one batch of proofs that lean on each
+    /// other.
+    Download {
+        /// Which of the script's sources.
+        source: usize,
+        /// The blocks, in the order they arrive.
+        blocks: Vec<u64>,
+    },
     /// Takes over the fork of a source.
     Reorganise {
         /// Which of the script's sources.
@@ -87,6 +95,7 @@ impl Step {
             Self::Overwrite => "overwrite",
             Self::Upgrade { .. } => "upgrade",
             Self::Fetch { .. } => "fetch",
+            Self::Download { .. } => "download",
             Self::Reorganise { .. } => "reorganise",
         }
     }
@@ -98,7 +107,8 @@ impl Step {
             Self::Append(_)
             | Self::SetUserData { .. }
             | Self::Upgrade { .. }
-            | Self::Fetch { .. } => durability == Durability::Immediate,
+            | Self::Fetch { .. }
+            | Self::Download { .. } => durability == Durability::Immediate,
             _ => true,
         }
     }

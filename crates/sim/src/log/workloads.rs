@@ -28,6 +28,7 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "clear", script: clear, modes: BOTH },
     Workload { name: "clear-refetch", script: clear_refetch, modes: BOTH },
     Workload { name: "downloads", script: downloads, modes: BOTH },
+    Workload { name: "batched-downloads", script: batched_downloads, modes: BOTH },
     Workload { name: "gaps", script: gaps, modes: BOTH },
     Workload { name: "upgrades", script: upgrades, modes: BOTH },
     Workload { name: "reorganisation", script: reorganisation, modes: BOTH },
@@ -170,6 +171,25 @@ fn downloads(random: &mut Random) -> Script {
             fetch(9),
         ],
     )
+}
+
+/// Proofs in batches: runs, gaps and blocks out of order, an upgrade with blocks behind it.
+fn batched_downloads(random: &mut Random) -> Script {
+    let (first, second) = (append(random, 13, 120), append(random, 8, 150));
+    let download = |source, blocks: &[u64]| Step::Download { source, blocks: blocks.to_vec() };
+    Script {
+        role: Role::Reader,
+        sources: vec![vec![first.clone()], vec![first, second]],
+        steps: vec![
+            download(0, &[0, 1, 2, 3]),
+            download(0, &[9, 5, 8, 12]),
+            Step::Reopen,
+            Step::Clear(2..4),
+            download(1, &[2, 4, 20, 19, 3, 14]),
+            Step::Checkpoint,
+            download(1, &[16, 17, 6]),
+        ],
+    }
 }
 
 /// Headers that know of blocks whose bits no page of the bitfield has yet.
