@@ -9,7 +9,7 @@ use flat_tree::Index;
 use hypercore_log::{Log, LogError};
 use hypercore_merkle::Data;
 
-use crate::download::{Changes, Download, Peers, Run, value_len};
+use crate::download::{Changes, Download, Peers, Run, proof_len};
 use crate::event::{Event, Evidence, LogChange, Output, Progress};
 use crate::fault::{CloseReason, PeerFault};
 use crate::limits::{EVENTS_MAX, LINGER};
@@ -128,7 +128,7 @@ impl Replicator {
             Message::Request(request) => peer.upload.request(request)?,
             Message::Cancel(cancel) => peer.upload.cancel(cancel.request_id),
             Message::Data(data) => {
-                peer.input_added(value_len(&data.proof))?;
+                peer.input_added(proof_len(&data.proof))?;
                 self.download.receive(id, *data);
             }
             Message::NoData(no_data) => {
@@ -319,6 +319,9 @@ impl Replicator {
             if let Some(at) = changes.cut {
                 notes.push(Change::Dropped(at..old.length.max(at)));
                 self.download.log_was_cut(&mut self.peers, at);
+            }
+            if !changes.stored.is_empty() {
+                self.peers.values_mut().for_each(|peer| peer.own.nodes_stored());
             }
             notes.extend(changes.stored.into_iter().map(Change::Held));
         }

@@ -62,6 +62,8 @@ pub(crate) struct OwnSync {
     last: Option<Sync>,
     /// Whether we can prove our tree to the peer, and of which forks and lengths that was found.
     can_upgrade: Option<(Question, bool)>,
+    /// Whether nodes came in since that was found that can change a no.
+    has_new_nodes: bool,
 }
 
 /// What the answer to "can we prove our tree to it" depends on.
@@ -85,6 +87,11 @@ impl OwnSync {
     /// What the peer was told last.
     pub(crate) const fn last(&self) -> Option<Sync> {
         self.last
+    }
+
+    /// Nodes were stored.
+    pub(crate) const fn nodes_stored(&mut self) {
+        self.has_new_nodes = true;
     }
 
     /// The sync that is due, if any.
@@ -127,8 +134,10 @@ impl OwnSync {
             remote_length: remote.length(),
             is_longer: view.length > remote.length(),
         };
+        let has_new_nodes = std::mem::take(&mut self.has_new_nodes);
         if let Some((asked, answer)) = self.can_upgrade
             && asked == question
+            && (answer || !has_new_nodes)
         {
             return Ok(answer);
         }

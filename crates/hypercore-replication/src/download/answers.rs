@@ -3,8 +3,9 @@
 //! All answers that wait are verified and stored in one batch, in an order in which each finds what it leans on. What
 //! does not hold is never stored, and costs its sender; what nobody asked for is ignored.
 
+use compact_encoding::Encode;
 use hypercore_log::{Applied, LogError};
-use hypercore_merkle::{Data, Proof, Request};
+use hypercore_merkle::{Data, Node, Proof, Request};
 
 use super::requests::{Flight, Name, Purpose};
 use super::{Changes, Download, Peers, Run};
@@ -23,13 +24,31 @@ pub(crate) struct Answer {
 
 impl Answer {
     fn len(&self) -> usize {
-        value_len(&self.proof)
+        proof_len(&self.proof)
     }
 }
 
 /// Bytes of the block in a proof.
-pub(crate) fn value_len(proof: &Proof) -> usize {
+fn value_len(proof: &Proof) -> usize {
     proof.block.as_ref().map_or(0, |block| block.value.len())
+}
+
+/// Bytes that a proof takes up beside its fixed part: the block, the nodes, the signature.
+pub(crate) fn proof_len(proof: &Proof) -> usize {
+    let block = proof.block.as_ref().map_or(0, |part| part.nodes.len());
+    let hash = proof.hash.as_ref().map_or(0, |part| part.nodes.len());
+    let seek = proof.seek.as_ref().map_or(0, |part| part.nodes.len());
+    let upgrade = proof
+        .upgrade
+        .as_ref()
+        .map_or(0, |part| part.nodes.len().saturating_add(part.additional_nodes.len()));
+    let nodes = block.saturating_add(hash).saturating_add(seek).saturating_add(upgrade);
+    let signature = proof.upgrade.as_ref().and_then(|part| part.signature.as_ref());
+    let manifest = proof.manifest.as_ref().map_or(0, Encode::encoded_len);
+    value_len(proof)
+        .saturating_add(nodes.saturating_mul(size_of::<Node>()))
+        .saturating_add(signature.map_or(0, Vec::len))
+        .saturating_add(manifest)
 }
 
 /// How an answer fits the request.
@@ -72,7 +91,7 @@ impl Download {
         let mut batch = Vec::new();
         while let Some((id, data)) = self.inbox.pop_front() {
             if let Some(peer) = peers.get_mut(&id) {
-                peer.input_removed(value_len(&data.proof));
+                peer.input_removed(proof_len(&data.proof));
             }
             self.sort(id, data, peers, run, changes, &mut batch);
         }
@@ -312,7 +331,11 @@ impl Download {
             self.fail(error, run);
             return;
         }
-        self.invalid(id, proof.to_string(), peers, run);
+        // What is pushed is made for the tree that the sender takes ours for.
+        match flight {
+            Some(_) => self.invalid(id, proof.to_string(), peers, run),
+            None => unsolicited(id, peers, run),
+        }
         if super::conflict::is_suspicious(proof) {
             self.probe(id, peers, run);
         }

@@ -34,7 +34,7 @@ use reorganise::Reorganising;
 use requests::{Flight, Name, Requests, Serial};
 use wishes::Wishes;
 
-pub(crate) use answers::value_len;
+pub(crate) use answers::proof_len;
 pub(crate) use peer::PeerDownload;
 
 /// All peers of a log.
