@@ -128,6 +128,37 @@ fn protomux_scripts() -> Result<Vec<Vec<u8>>> {
     Ok(seeds)
 }
 
+/// Peers that follow the protocol, to a reader and to a writer; then noise.
+fn replication_scripts() -> Vec<Vec<u8>> {
+    let run = [0, 4];
+    // What a peer says: sync with all flags of an uploader and of this fork, range from 0, want, request, data.
+    let sync = |peer, fork: u8, length| [peer, 7, 0, length, fork << 6 | 1, 1];
+    let range = |peer, length| [peer, 7, 0, length, 0, 11];
+    let answer = |peer, source| [peer, 7, 0, 0, 0, 13, source, 1, 0];
+    let answers = |count: usize, source| [&answer(0, source)[..], &run].concat().repeat(count);
+    let wish = [0, 3, 13, 1];
+
+    let download = [&[1, 0, 0], &sync(0, 0, 13)[..], &range(0, 13), &wish, &run].concat();
+    let download = [download, answers(16, 0)].concat();
+    let fork = [&sync(0, 1, 13)[..], &run].concat();
+    let fork = [&download[..], &fork, &answers(6, 2), &range(0, 13), &wish, &run].concat();
+    let fork = [fork, answers(12, 2)].concat();
+    let acknowledged = [1, 7, 13, 18, 1 << 6 | 1, 1];
+    let conflict = [&acknowledged[..], &run, &answer(1, 3), &run, &answer(1, 3), &run].concat();
+    let conflict = [&fork[..], &conflict].concat();
+    let spoiled = [&[2, 0, 1], &sync(0, 0, 13)[..], &range(0, 13), &wish, &run].concat();
+    let spoiled = [&spoiled[..], &[0, 7, 0, 0, 0, 13, 0, 1, 2, 9, 9, 9, 9, 9, 9], &run].concat();
+
+    let ask = |id, priority| [0, 7, id, 0, priority, 3, 1, id, 0, 0];
+    let upgrade = [0, 7, 9, 0, 0, 3, 24, 0, 0, 13];
+    let serve = [&[0, 0, 0], &sync(0, 0, 0)[..], &run, &upgrade, &ask(1, 0), &ask(2, 1)].concat();
+    let want = [0, 7, 0, 32, 0, 8];
+    let change =
+        [&[0, 2, 0, 1, 2, 3], &run[..], &[0, 2, 2, 5], &run, &[0, 2, 3, 1, 2], &run].concat();
+    let serve = [&serve[..], &want, &run, &change, &want, &run].concat();
+    scripts(&[&download, &fork, &conflict, &spoiled, &serve], 12, 400)
+}
+
 fn main() -> Result<()> {
     let codecs = fixture("compact-encoding/tests/fixtures/compact_encoding.json")?;
     let values = codecs["values"].as_array().into_iter().flatten().step_by(9);
@@ -211,6 +242,7 @@ fn main() -> Result<()> {
     write("oplog_open", [raw, framed(own)].into_iter().chain(recorded))?;
 
     write("protomux_frames", protomux_scripts()?)?;
+    write("replication_messages", replication_scripts())?;
 
     let answers = requests().into_iter().map(|request| {
         let core = core();

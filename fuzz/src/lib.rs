@@ -3,6 +3,7 @@
 //! Everything follows from constants, so that a crashing input crashes everywhere.
 
 mod allocation;
+mod conversation;
 mod directory;
 mod model;
 mod script;
@@ -11,6 +12,7 @@ mod stream;
 mod truth;
 
 pub use allocation::{DECODE_CONSTANT, FACTOR, OPEN_CONSTANT, bounded, peak_of};
+pub use conversation::Conversation;
 pub use directory::{
     Disk, Files, contents, edited, framed, oplog_file, recorded, recorded_oplog, with_oplog,
 };

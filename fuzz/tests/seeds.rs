@@ -4,8 +4,8 @@ use std::path::Path;
 
 use compact_encoding::Decode;
 use hypercore_fuzz::{
-    Disk, Model, Script, check, core, edited, framed, manifests, oplog_file, reader, recorded,
-    recorded_oplog, request, signatures, sources,
+    Conversation, Disk, Model, Script, check, core, edited, framed, manifests, oplog_file, reader,
+    readers, recorded, recorded_oplog, request, signatures, sources,
 };
 use hypercore_log::Access;
 use hypercore_merkle::{Authority, Data, Tree};
@@ -90,6 +90,26 @@ fn scripts_of_the_model_do_something() {
         model.end();
         assert!(model.operations() > 3);
     }
+}
+
+/// Who follows the protocol gets the whole log across, then another fork of it; and one who shows a third is found out.
+#[test]
+fn peers_that_follow_the_protocol_get_somewhere() {
+    let seeds = seeds("replication_messages");
+    let talk = |seed: usize| {
+        let mut script = Script::new(&seeds[seed]);
+        let disk = Disk::with(&readers()[script.below(4) - 1]);
+        let log = disk.open(Access::ReadWrite).unwrap();
+        let mut conversation = Conversation::new(&log, &mut script);
+        conversation.go_on(&mut script);
+        let conflict = conversation.is_conflict();
+        check(&log);
+        (log.fork(), log.contiguous_length(), conflict)
+    };
+    assert_eq!(talk(0), (0, 13, false));
+    assert_eq!(talk(1), (1, 13, false));
+    assert_eq!(talk(2), (1, 13, true));
+    assert_eq!(talk(3).2, false);
 }
 
 #[test]
