@@ -240,11 +240,6 @@ impl Connection {
         self.mux.next_frame()
     }
 
-    /// Gives the memory of a frame that was sent back, for the next one.
-    pub fn recycle(&mut self, frame: Vec<u8>) {
-        self.mux.recycle(frame);
-    }
-
     /// Bytes that wait to be taken with [`next_frame`](Self::next_frame).
     #[must_use]
     pub fn queued_len(&self) -> usize {

@@ -463,7 +463,6 @@ fn what_is_sent_together_travels_in_one_frame() {
     let first = left.next_frame().unwrap();
     let second = left.next_frame().unwrap();
     assert!(left.next_frame().is_none());
-    left.recycle(second.clone());
     right.receive(Bytes::from(first));
     let mut ids = 0;
     // It can be stopped in the middle.

@@ -263,16 +263,6 @@ impl Mux {
         self.outgoing.queued_len()
     }
 
-    /// Gives the memory of a frame back, for a later one.
-    pub fn recycle(&mut self, frame: Vec<u8>) {
-        self.outgoing.recycle(frame);
-    }
-
-    /// Frees the memory that was given back; for a stream that goes quiet.
-    pub fn release_spares(&mut self) {
-        self.outgoing.release_spares();
-    }
-
     /// What is counted for messages that are held for offers.
     #[must_use]
     pub const fn held_len(&self) -> usize {

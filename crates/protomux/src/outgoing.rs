@@ -9,9 +9,6 @@ use compact_encoding::{Encode, Encoder, buffer_len, uint_len};
 
 use crate::options::{FRAME_LEN_MAX, Options};
 
-/// Sent frames that are kept for their memory.
-const SPARES_MAX: usize = 4;
-
 /// Bytes that are a payload as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Raw<T>(pub T);
@@ -46,7 +43,8 @@ pub(crate) struct Outgoing {
     frames: VecDeque<Vec<u8>>,
     /// Bytes of `frames`.
     frames_len: usize,
-    spares: Vec<Vec<u8>>,
+    /// How long the last batch became: the next one probably does too.
+    last_batch_len: usize,
 }
 
 impl Outgoing {
@@ -61,7 +59,7 @@ impl Outgoing {
             batch_channel: 0,
             frames: VecDeque::new(),
             frames_len: 0,
-            spares: Vec::new(),
+            last_batch_len: 0,
         }
     }
 
@@ -94,6 +92,7 @@ impl Outgoing {
     pub(crate) fn flush(&mut self) {
         if !self.batch.is_empty() {
             let batch = std::mem::take(&mut self.batch);
+            self.last_batch_len = batch.len();
             self.finish(batch);
         }
     }
@@ -127,7 +126,8 @@ impl Outgoing {
             self.flush();
         }
         if self.batch.is_empty() {
-            self.batch = self.start(alone_len);
+            let expected_len = self.last_batch_len.min(self.batch_len_max);
+            self.batch = self.start(alone_len.max(expected_len));
             self.batch.fixed(&[0, 0]);
             self.batch.uint(channel);
         } else if channel != self.batch_channel {
@@ -141,9 +141,9 @@ impl Outgoing {
     }
 
     /// A frame with its head free and room for `len` bytes.
-    fn start(&mut self, len: usize) -> Encoder {
-        let mut bytes = self.spares.pop().unwrap_or_default();
-        bytes.reserve(self.head_len.saturating_add(len).saturating_add(self.tail_len));
+    fn start(&self, len: usize) -> Encoder {
+        let room = self.head_len.saturating_add(len).saturating_add(self.tail_len);
+        let mut bytes = Vec::with_capacity(room);
         bytes.resize(self.head_len, 0);
         Encoder::from_vec(bytes)
     }
@@ -164,19 +164,6 @@ impl Outgoing {
     /// Bytes of the frames and of the batch.
     pub(crate) const fn queued_len(&self) -> usize {
         self.frames_len.saturating_add(self.batch.len())
-    }
-
-    pub(crate) fn recycle(&mut self, mut frame: Vec<u8>) {
-        // A buffer that one large message made is not what the next batch needs.
-        let is_ordinary = frame.capacity() <= self.batch_len_max.saturating_mul(2);
-        if is_ordinary && self.spares.len() < SPARES_MAX {
-            frame.clear();
-            self.spares.push(frame);
-        }
-    }
-
-    pub(crate) fn release_spares(&mut self) {
-        self.spares = Vec::new();
     }
 }
 

@@ -26,9 +26,6 @@ pub(crate) trait Carrier: Send + Unpin + 'static {
     /// [`poll_flush`](Self::poll_flush).
     fn send(&mut self, frame: Vec<u8>) -> Result<(), EndReason>;
 
-    /// The memory of a frame that was sent, for the next one.
-    fn take_sent(&mut self) -> Option<Vec<u8>>;
-
     /// Ready once all that was taken is on its way.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), EndReason>>;
 
@@ -61,10 +58,6 @@ impl<P: MessagePipe> Carrier for Foreign<P> {
 
     fn send(&mut self, frame: Vec<u8>) -> Result<(), EndReason> {
         self.0.send(frame.into()).map_err(EndReason::cut)
-    }
-
-    fn take_sent(&mut self) -> Option<Vec<u8>> {
-        None
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), EndReason>> {

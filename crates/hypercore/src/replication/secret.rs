@@ -42,8 +42,6 @@ pub(crate) struct SecretPipe<S> {
     frames: VecDeque<Vec<u8>>,
     /// Bytes of the first of them that are.
     written: usize,
-    /// The memory of a frame that was sent.
-    sent: Option<Vec<u8>>,
     /// Whether the stream may hold back what was written.
     unflushed: bool,
     remote_ended: bool,
@@ -80,7 +78,6 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> SecretPipe<S> {
             output,
             frames: VecDeque::new(),
             written: 0,
-            sent: None,
             unflushed: false,
             remote_ended: false,
             opened,
@@ -185,7 +182,7 @@ impl<S: AsyncWrite + Unpin> SecretPipe<S> {
             }
             len = len.saturating_sub(left);
             self.written = 0;
-            self.sent = self.frames.pop_front();
+            self.frames.pop_front();
         }
     }
 }
@@ -234,10 +231,6 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Carrier for SecretPipe<
         self.secret.seal(&mut frame).map_err(|error| EndReason::Failed(Error::peer(error)))?;
         self.frames.push_back(frame);
         Ok(())
-    }
-
-    fn take_sent(&mut self) -> Option<Vec<u8>> {
-        self.sent.take()
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), EndReason>> {

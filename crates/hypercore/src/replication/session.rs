@@ -380,9 +380,6 @@ impl<C: Carrier> Session<C> {
     }
 
     fn send_frames(&mut self) -> Result<(), EndReason> {
-        if let Some(sent) = self.carrier.take_sent() {
-            self.connection.recycle(sent);
-        }
         while let Some(frame) = self.connection.next_frame() {
             self.carrier.send(frame)?;
         }
