@@ -77,11 +77,6 @@ impl Holdings {
         self.raise_contiguous();
     }
 
-    /// The peer has a shorter log now.
-    pub(crate) fn truncate(&mut self, length: u64) {
-        self.drop_range(length..LENGTH_MAX);
-    }
-
     /// Whether it is known to hold a block.
     pub(crate) fn has(&self, index: u64) -> bool {
         if index < self.contiguous {

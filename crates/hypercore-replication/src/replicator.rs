@@ -116,9 +116,6 @@ impl Replicator {
         match message {
             Message::Sync(sync) => {
                 let before = peer.remote.last.replace(sync);
-                if before.is_some_and(|last| last.fork != sync.fork) {
-                    peer.holdings.truncate(sync.length);
-                }
                 if before.is_none_or(|last| (last.fork, last.length) != (sync.fork, sync.length)) {
                     let (fork, length) = (sync.fork, sync.length);
                     peer.download.looked = None;

@@ -227,6 +227,48 @@ fn drop_and_sync_of_a_truncation_come_in_either_order() {
     }
 }
 
+/// Blocks that differ from those of [`fill`].
+fn fill_anew(log: &Log, count: u64) {
+    let blocks: Vec<Vec<u8>> = (0..count).map(|index| vec![index as u8; 3]).collect();
+    log.append(&blocks).unwrap();
+}
+
+#[test]
+fn what_version_10_says_of_a_truncation_and_an_append_at_once_comes_in_any_order() {
+    // The drop and the range keep their order; the syncs come somewhere between, or one for both.
+    let orders: [&[usize]; 7] = [
+        &[0, 1, 2, 3],
+        &[2, 0, 1, 3],
+        &[0, 2, 1, 3],
+        &[0, 1, 3],
+        &[3, 0, 1],
+        &[0, 3, 1],
+        &[2, 3, 0, 1],
+    ];
+    for (old, cut) in [(20, 5), (33, 1), (60, 59)] {
+        for order in orders {
+            let (writer, mut solo) = two(old);
+            solo.node.replicator.want_range(RangeWish::new(..));
+            let said = solo.say([Message::Sync(sync(&writer, 0)), held(0, old)]);
+            serve(&mut solo, &writer, said);
+            assert!(solo.node.log.has_range(0..old));
+            writer.truncate(cut, None).unwrap();
+            let short = Sync { can_upgrade: false, remote_length: 0, ..sync(&writer, 0) };
+            fill_anew(&writer, 10);
+            let long = Sync { can_upgrade: false, remote_length: 0, ..sync(&writer, 0) };
+            let messages =
+                [dropped(cut, old - cut), held(cut, 10), Message::Sync(short), Message::Sync(long)];
+            let mut said = Vec::new();
+            for place in order {
+                said.extend(solo.say([messages[*place].clone()]));
+            }
+            serve(&mut solo, &writer, said);
+            assert_eq!(solo.node.log.head(), writer.head());
+            assert!(solo.node.log.has_range(0..cut + 10), "{old} cut to {cut}: {order:?}");
+        }
+    }
+}
+
 #[test]
 fn no_data_may_come_with_or_without_a_reason() {
     for reason in [None, Some(NoDataReason::NotAvailable), Some(NoDataReason::Invalid)] {

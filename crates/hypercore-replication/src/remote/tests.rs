@@ -14,7 +14,6 @@ const UINT_MAX: u64 = (1 << 53) - 1;
 enum Step {
     Range(RangeMessage),
     Bitfield(u64, Vec<u32>),
-    Truncate(u64),
 }
 
 /// Often at the border of a page or of a word.
@@ -39,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
         let fits = usize::try_from(BLOCKS / 32 - word).unwrap();
         Step::Bitfield(word * 32, words.take(fits).collect())
     });
-    prop_oneof![4 => range, 4 => bitfield, 1 => place().prop_map(Step::Truncate)]
+    prop_oneof![range, bitfield]
 }
 
 /// The dullest possible record.
@@ -65,7 +64,6 @@ impl Model {
                     }
                 }
             }
-            Step::Truncate(length) => self.fill(*length, BLOCKS, false),
         }
     }
 }
@@ -74,7 +72,6 @@ fn apply(holdings: &mut Holdings, step: &Step) {
     match step {
         Step::Range(range) => holdings.range(range),
         Step::Bitfield(start, words) => holdings.bitfield(&Bitfield::new(*start, words)),
-        Step::Truncate(length) => holdings.truncate(*length),
     }
 }
 
@@ -197,7 +194,6 @@ fn ranges_at_the_end_of_all_numbers_are_harmless() {
             let _ = holdings.next_held(start..u64::MAX);
         }
         holdings.bitfield(&Bitfield::new(start, &[u32::MAX; 3]));
-        holdings.truncate(start);
         // Inverted.
         #[expect(clippy::reversed_empty_ranges, reason = "what a peer can bring about")]
         let inverted = 9..3;
