@@ -4,11 +4,17 @@
 //! [`Tree::verify`](crate::Tree::verify) says so. Decoding allocates no more than the message holds.
 
 use bytes::Bytes;
-use compact_encoding::{Decode, DecodeError, Decoder, Encode, Encoder, buffer_len, uint_len};
+use compact_encoding::{
+    Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Encoder, buffer_len, uint_len,
+};
 use flat_tree::Index;
 use hypercore_crypto::Manifest;
 
 use crate::node::{NODE_LEN_MIN, Node};
+
+/// Nodes that one list of a proof may have; a longer one is refused when it is decoded. A way to a root has at most 52
+/// siblings and a tree at most 53 roots, so no honest list has as many.
+const NODES_MAX: usize = 256;
 
 const BLOCK: u64 = 1;
 const HASH: u64 = 2;
@@ -230,7 +236,11 @@ fn encode_nodes(nodes: &[Node], out: &mut Encoder) {
 }
 
 fn decode_nodes(input: &mut Decoder<'_>) -> Result<Vec<Node>, DecodeError> {
+    let start = input.position();
     let count = input.array_len(NODE_LEN_MIN)?;
+    if count > NODES_MAX {
+        return Err(DecodeError::new(start, DecodeErrorKind::TooManyElements));
+    }
     let mut nodes = Vec::with_capacity(count);
     for _ in 0..count {
         nodes.push(Node::decode(input)?);
