@@ -293,13 +293,12 @@ mod tests {
 
     /// From byte 64 and 128 on, as handshakes and messages do.
     fn check(key: &[u8; 32], nonce: &[u8; 12], data: &[u8]) {
-        for processor in processors() {
-            for offset in [64, 128] {
-                let mut expected = data.to_vec();
-                published(key, nonce, offset, &mut expected);
-                let mut first = [0; STRIDE_LEN];
-                published(key, nonce, 0, &mut first);
-
+        let mut first = [0; STRIDE_LEN];
+        published(key, nonce, 0, &mut first);
+        for offset in [64, 128] {
+            let mut expected = data.to_vec();
+            published(key, nonce, offset, &mut expected);
+            for processor in processors() {
                 let (mut stride, mut data) = ([0xaa; STRIDE_LEN], data.to_vec());
                 let keystream = Keystream::start(processor, key, nonce, &mut stride);
                 assert_eq!(keystream.authenticator_key()[..], first[..32]);
@@ -313,7 +312,7 @@ mod tests {
     #[test]
     fn every_length_up_to_several_vectors() {
         let data: Vec<u8> = (0..5000).map(|at: u32| (at * 7 + at / 256) as u8).collect();
-        for len in (0..2500).chain([4095, 4096, 4097, 5000]) {
+        for len in (0..1400).chain([4095, 4096, 4097, 5000]) {
             check(&[0x5a; 32], &[0xc3; 12], &data[..len]);
         }
     }

@@ -147,6 +147,15 @@ fn a_handshake_goes_in_turn() {
     assert_eq!(responder.read_message(&[0; 96]), Err(NoiseError::BadPoint));
     assert_eq!(responder.read_message(&message).map(drop), out_of_turn);
     assert!(!responder.is_finished() && responder.handshake().is_none());
+
+    // Nor does one that failed at its last message leave anything behind.
+    let mut responder = Noise::ik_responder(&server, &[12; 32], b"");
+    responder.read_message(&message.split()).unwrap();
+    responder.write_message(b"", &mut message).unwrap();
+    *message.last_mut().unwrap() ^= 1;
+    assert_eq!(initiator.read_message(&message), Err(NoiseError::Forged));
+    assert!(!initiator.is_finished() && initiator.handshake().is_none());
+    assert!(!initiator.is_writer());
 }
 
 /// The result that HyperDHT hands over, from its parts.
