@@ -259,6 +259,13 @@ impl Replicator {
         self.download.cancel(&mut self.peers, wish);
     }
 
+    /// Whether the own stores failed, so that nothing is fetched any more; an
+    /// [event](Event::StorageFailed) has told of it.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        self.download.has_failed
+    }
+
     /// Two histories of the log, if they were found.
     #[must_use]
     pub const fn conflict(&self) -> Option<&Evidence> {

@@ -68,6 +68,10 @@ enum Repr {
     StreamEnded,
     #[error("it is not stored here, and this handle does not store what it gets from peers")]
     NotStored,
+    #[error("what peers sent could not be stored: {error}")]
+    StoresFailed { error: Box<str> },
+    #[error("two histories of the log were signed: it is frozen")]
+    Conflict,
     #[error(transparent)]
     Peer(Box<dyn std::error::Error + Send + Sync>),
     #[error("block {index} could not be decrypted: the log is not encrypted in this way")]
@@ -126,6 +130,14 @@ impl Error {
         Self::new(Repr::NotStored)
     }
 
+    pub(crate) fn stores_failed(error: &str) -> Self {
+        Self::new(Repr::StoresFailed { error: error.into() })
+    }
+
+    pub(crate) fn conflict() -> Self {
+        Self::new(Repr::Conflict)
+    }
+
     /// A peer broke the rules.
     pub(crate) fn peer(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::new(Repr::Peer(Box::new(source)))
@@ -155,6 +167,7 @@ impl Error {
             Repr::File { .. }
             | Repr::Directory { .. }
             | Repr::NotADirectory { .. }
+            | Repr::StoresFailed { .. }
             | Repr::Entropy(_) => ErrorKind::Io,
             Repr::Locked
             | Repr::NotFound
@@ -162,7 +175,7 @@ impl Error {
             | Repr::NoRuntime
             | Repr::NotStored
             | Repr::Decrypt { .. } => ErrorKind::Caller,
-            Repr::Peer(_) => ErrorKind::Peer,
+            Repr::Peer(_) | Repr::Conflict => ErrorKind::Peer,
             Repr::Closed | Repr::StreamEnded | Repr::RuntimeGone => ErrorKind::Closed,
         }
     }
@@ -229,6 +242,13 @@ impl Error {
     #[must_use]
     pub fn is_not_stored(&self) -> bool {
         matches!(*self.0, Repr::NotStored)
+    }
+
+    /// Whether two histories of the log were signed, so that nothing more is taken from peers. See
+    /// [`Hypercore::conflict`](crate::Hypercore::conflict).
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(*self.0, Repr::Conflict)
     }
 
     /// The tree node that would have to be stored here.

@@ -123,6 +123,11 @@ async fn two_histories_freeze_the_log_and_prove_it() {
     }
     assert!(copy.conflict().await.unwrap().is_none());
     let mut events = copy.events();
+    let waiting = tokio::spawn({
+        let copy = copy.clone();
+        async move { copy.get(9).await }
+    });
+    tokio::task::yield_now().await;
     twin.append("four").await.unwrap();
     let (there, here) = connect(&copy, &twin);
     loop {
@@ -135,6 +140,9 @@ async fn two_histories_freeze_the_log_and_prove_it() {
     let end = there.await;
     assert!(matches!(end, EndReason::Conflict), "{end:?}");
     here.await;
+    // Nobody waits in vain.
+    assert!(waiting.await.unwrap().unwrap_err().is_conflict());
+    assert!(copy.get(8).await.unwrap_err().is_conflict());
     assert_eq!(copy.get(1).await.unwrap(), "two");
     assert_eq!(copy.length(), 3);
     assert_ne!(copy.get(2).await.unwrap(), block(2));

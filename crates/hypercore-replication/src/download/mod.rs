@@ -81,7 +81,7 @@ pub(crate) struct Download {
     asks_log_alone: bool,
     reorganising: Option<Reorganising>,
     /// Whether the own stores failed. Nothing is fetched any more.
-    has_failed: bool,
+    pub(crate) has_failed: bool,
     pub(crate) conflict: Option<Evidence>,
 }
 

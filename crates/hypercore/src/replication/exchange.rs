@@ -271,7 +271,9 @@ impl Worker {
         let progress = self.shared.with_log(|log| {
             let appended = appended.then_some(Command::Log(LogChange::Appended));
             for command in commands.into_iter().chain(appended) {
-                if matches!(command, Command::RemovePeer(_)) {
+                if let Command::RemovePeer(key) = &command
+                    && state.has_heard(*key)
+                {
                     // What it sent before it went counts.
                     let _ = state.work(log, exchange.began.elapsed());
                 }

@@ -21,6 +21,7 @@ use super::link::{Link, LinkKey, Outgoing, message_len};
 use super::mailbox::Mail;
 use super::peers::{PeerInfo, Traffic};
 use super::wish::{Answer, Wish, WishKey};
+use crate::error::Error;
 
 /// What a single block is asked for with.
 ///
@@ -36,6 +37,8 @@ pub(crate) struct State {
     names: HashMap<Id, PeerId>,
     wishes: HashMap<WishKey, WishId>,
     answers: HashMap<WishId, (WishKey, Answer)>,
+    /// Why nothing will come from peers any more.
+    given_up: Option<Error>,
     /// Peers with messages that the replicator has not taken.
     behind: Vec<Id>,
     /// Peers with something to post.
@@ -71,6 +74,7 @@ impl State {
             names: HashMap::new(),
             wishes: HashMap::new(),
             answers: HashMap::new(),
+            given_up: None,
             behind: Vec::new(),
             posting: Vec::new(),
         }
@@ -83,6 +87,12 @@ impl State {
 
     pub(crate) fn conflict(&self) -> Option<&Evidence> {
         self.replicator.conflict()
+    }
+
+    /// Whether messages of a peer wait to be worked on.
+    pub(crate) fn has_heard(&self, key: LinkKey) -> bool {
+        let peer = self.ids.get(&key).and_then(|id| self.peers.get(id));
+        peer.is_some_and(|peer| !peer.waiting.is_empty())
     }
 
     /// Does what a command says.
@@ -138,11 +148,15 @@ impl State {
         let mut worked = Worked::default();
         while let Some(told) = self.replicator.next_event() {
             match &told {
+                Told::StorageFailed { error } if self.replicator.has_failed() => {
+                    self.give_up(&Error::stores_failed(error));
+                }
+                Told::Conflict { .. } => self.give_up(&Error::conflict()),
                 Told::WishDone { wish, outcome } => {
                     if let Some((key, answer)) = self.answers.remove(wish) {
                         self.wishes.remove(&key);
                         // Whoever asked may not be there any more.
-                        let _ = answer.send(*outcome);
+                        let _ = answer.send(Ok(*outcome));
                     }
                     continue;
                 }
@@ -259,7 +273,22 @@ impl State {
         }
     }
 
+    /// Nothing will come from peers any more: those who wait hear why.
+    fn give_up(&mut self, error: &Error) {
+        for (wish, (_, answer)) in self.answers.drain() {
+            self.replicator.cancel(wish);
+            // Whoever asked may not be there any more.
+            let _ = answer.send(Err(error.clone()));
+        }
+        self.wishes.clear();
+        self.given_up = Some(error.clone());
+    }
+
     fn wish(&mut self, key: WishKey, wish: &Wish, answer: Answer) {
+        if let Some(error) = &self.given_up {
+            let _ = answer.send(Err(error.clone()));
+            return;
+        }
         let id = match wish {
             Wish::Block(index) => self.replicator.want_block(*index, BLOCK_PRIORITY),
             Wish::Range(range) => self.replicator.want_range(range.clone()),

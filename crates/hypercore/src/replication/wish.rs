@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::handle::Hypercore;
 
 /// Where the outcome of a wish goes. Dropped without one, the log was closed.
-pub(crate) type Answer = oneshot::Sender<Outcome>;
+pub(crate) type Answer = oneshot::Sender<Result<Outcome>>;
 
 /// Names a wish among those of one log; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ pub(crate) enum Wish {
 pub(crate) struct Pending {
     log: Hypercore,
     key: WishKey,
-    answer: oneshot::Receiver<Outcome>,
+    answer: oneshot::Receiver<Result<Outcome>>,
     done: bool,
 }
 
@@ -49,7 +49,7 @@ impl Pending {
     pub(crate) async fn outcome(&mut self) -> Result<Outcome> {
         let outcome = (&mut self.answer).await;
         self.done = true;
-        outcome.map_err(|_| Error::closed())
+        outcome.unwrap_or_else(|_| Err(Error::closed()))
     }
 }
 
