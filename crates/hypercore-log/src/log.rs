@@ -252,7 +252,7 @@ impl Log {
             return self.read_range(index, range, len_max);
         }
         // Where something does not fit, the slow way finds out what.
-        if let Some(way) = state.nodes.way(index)?
+        if let Some(way) = state.nodes.way(index, false)?
             && let Some(start) = self.proven.offset(state.tree.fork(), way.root())
             && let Some(offset) = way.offset(start)
             && let Some(end) = offset.checked_add(way.leaf.size)

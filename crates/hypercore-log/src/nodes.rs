@@ -208,15 +208,21 @@ impl Nodes {
     }
 
     /// The way from the leaf of a block to the top of its group, as the file has it: where newer nodes are pending it
-    /// leads to none that was proven. `None` when not all of the group is in the file, or not all of the way.
-    pub(crate) fn way(&self, block: u64) -> Result<Option<Way>, StorageError> {
+    /// leads to none that was proven. `None` when not all of the group is in the file, or not all of the way. With
+    /// `and_others` the ways to the other blocks of the group are to be asked for, too.
+    pub(crate) fn way(&self, block: u64, and_others: bool) -> Result<Option<Way>, StorageError> {
         let Some(leaf) = Index::leaf(block) else { return Ok(None) };
         let number = Group::number_of(leaf);
         let end_block = number.saturating_add(1).saturating_mul(GROUP_NODES / 2);
         if end_block > self.visible_length.min(self.file_length) {
             return Ok(None);
         }
-        self.with_group(number, |group| group.way(leaf))
+        self.with_group(number, |group| {
+            if and_others {
+                group.prove_whole();
+            }
+            group.way(leaf)
+        })
     }
 
     /// Remembers that a way was proven.
@@ -231,7 +237,7 @@ impl Nodes {
     fn with_group<T>(
         &self,
         number: u64,
-        look: impl FnOnce(&Group) -> T,
+        look: impl FnOnce(&mut Group) -> T,
     ) -> Result<T, StorageError> {
         let mut cache = self.lock_cache();
         if let Some(group) = cache.group_mut(number) {
@@ -241,8 +247,8 @@ impl Nodes {
         cache.readings = cache.readings.wrapping_add(1);
         let reading = cache.readings;
         drop(cache);
-        let group = Group::new(number, reading, self.read_group(number, buffer)?);
-        let seen = look(&group);
+        let mut group = Group::new(number, reading, self.read_group(number, buffer)?);
+        let seen = look(&mut group);
         self.lock_cache().keep_group(group);
         Ok(seen)
     }

@@ -41,6 +41,8 @@ struct Found {
 enum Trust {
     /// From nodes that were proven before.
     Proven,
+    /// The same; those of its neighbours are about to be asked for.
+    ProvenTogether,
     /// From the nodes that count now.
     Nothing,
 }
@@ -84,9 +86,16 @@ impl Log {
         let mut answers = Vec::with_capacity(requests.len());
         let mut found: Vec<Found> = Vec::with_capacity(requests.len());
         let mut len = 0_u64;
-        for request in requests {
+        for (at, request) in requests.iter().enumerate() {
+            let next = requests.get(at.saturating_add(1)).and_then(|next| next.block);
+            let trust = match (request.block, next) {
+                (Some(block), Some(next)) if next.index == block.index.saturating_add(1) => {
+                    Trust::ProvenTogether
+                }
+                _ => Trust::Proven,
+            };
             let before = found.len();
-            answers.push(self.prove(&state, request, answers.len(), Trust::Proven, &mut found));
+            answers.push(self.prove(&state, request, at, trust, &mut found));
             let size = found.get(before).map_or(0, |block| block.leaf.size);
             len = len.saturating_add(size);
             if len >= bytes_max {
@@ -166,8 +175,8 @@ impl Log {
         trust: Trust,
     ) -> Result<(Found, Vec<Node>), LogError> {
         // Where something does not fit, the slow way finds out what.
-        if trust == Trust::Proven
-            && let Some(way) = state.nodes.way(index)?
+        if trust != Trust::Nothing
+            && let Some(way) = state.nodes.way(index, trust == Trust::ProvenTogether)?
             && let Some(start) = self.proven.offset(state.tree.fork(), way.root())
             && let Some(offset) = way.offset(start)
         {
@@ -298,11 +307,14 @@ impl Log {
 fn levels_of(state: &State, index: Option<Index>, levels: u64) -> Result<usize, LogError> {
     let out_of_bounds = || request_error(ProveError::OutOfBounds(index.unwrap_or(Index::MAX)));
     let index = index.ok_or_else(out_of_bounds)?;
-    let top = hypercore_merkle::Tree::missing_nodes_max(index, state.tree.length());
-    if !state.tree.contains(index) || levels > top {
-        return Err(out_of_bounds());
+    let mut top = Some(index).filter(|index| state.tree.contains(*index));
+    let mut climbed = 0_usize;
+    while climbed as u64 != levels {
+        let parent = top.and_then(Index::parent).ok_or_else(out_of_bounds)?;
+        top = Some(parent).filter(|parent| state.tree.contains(*parent));
+        climbed = climbed.saturating_add(1);
     }
-    usize::try_from(levels).map_err(|_| out_of_bounds())
+    top.map(|_| climbed).ok_or_else(out_of_bounds)
 }
 
 fn request_error(error: ProveError<StorageError>) -> LogError {
