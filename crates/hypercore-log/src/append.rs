@@ -50,8 +50,8 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::NotWritable`], [`LogError::ReadOnly`], [`LogError::BlockTooLarge`], [`LogError::TooLong`],
-    /// [`LogError::BelowPrologue`], [`LogError::HeaderLost`], [`LogError::Poisoned`]: nothing was changed.
-    /// [`LogError::Storage`]: the disk failed, and the log is poisoned.
+    /// [`LogError::BelowPrologue`], [`LogError::HeaderLost`], [`LogError::Frozen`], [`LogError::Poisoned`]: nothing was
+    /// changed. [`LogError::Storage`]: the disk failed, and the log is poisoned.
     pub fn append<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended, LogError> {
         let blocks: Vec<&[u8]> = blocks.iter().map(AsRef::as_ref).collect();
         check_lens(&blocks, BLOCK_LEN_MAX)?;
@@ -96,6 +96,9 @@ impl Log {
     ) -> Result<Appended, LogError> {
         let (mut tree, old, prologue) = {
             let state = self.read_state();
+            if state.is_frozen() {
+                return Err(LogError::Frozen);
+            }
             (state.tree.clone(), state.announced(), state.prologue_length())
         };
         if leaves.is_empty() {

@@ -107,8 +107,8 @@ impl Log {
     /// [`is_other_fork`](hypercore_merkle::VerifyError::is_other_fork) tells a proof of another fork, which
     /// accuses nobody. [`LogError::BlockTooLarge`]; [`LogError::NodeMissing`] when the place of the block is not
     /// known; [`LogError::Corrupt`] when the own tree is damaged; [`LogError::UserDataTooLarge`] when the manifest
-    /// leaves no room for the header; [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]:
-    /// nothing was changed either. [`LogError::Storage`]: the log is poisoned, unless a read failed before
+    /// leaves no room for the header; [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Frozen`],
+    /// [`LogError::Poisoned`]: nothing was changed either. [`LogError::Storage`]: the log is poisoned, unless a read failed before
     /// anything was written.
     pub fn apply_proof(&self, proof: &Proof) -> Result<Applied, LogError> {
         let mut verdicts = self.apply_batch(std::slice::from_ref(proof));
@@ -133,10 +133,10 @@ impl Log {
         let mut leaves = Leaf::hash_all(&values).into_iter();
         let mut incoming = Incoming::default();
         let mut verdicts = Vec::with_capacity(proofs.len());
-        let mut writer = match self.lock_writer() {
+        let mut writer = match self.lock_to_apply() {
             Ok(writer) => writer,
             Err(error) => {
-                let again = || self.lock_writer().err().unwrap_or(LogError::Poisoned);
+                let again = || self.lock_to_apply().err().unwrap_or(LogError::Poisoned);
                 verdicts.push(Err(error));
                 verdicts.resize_with(proofs.len(), || Err(again()));
                 return verdicts;
@@ -156,6 +156,11 @@ impl Log {
             }
         }
         verdicts
+    }
+
+    fn lock_to_apply(&self) -> Result<MutexGuard<'_, Writer>, LogError> {
+        let writer = self.lock_writer()?;
+        if self.is_frozen() { Err(LogError::Frozen) } else { Ok(writer) }
     }
 
     /// Verifies one proof and adds what it brings to `incoming`. Of all that, only a manifest is stored at once.

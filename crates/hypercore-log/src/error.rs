@@ -148,6 +148,10 @@ pub enum LogError {
     /// under a fork number that was never used, makes the log writable again.
     #[error("what was signed last is lost: truncate the log under a new fork before writing to it")]
     HeaderLost,
+    /// Another history was signed for this fork ([`Log::freeze`](crate::Log::freeze)), so nothing more is added to either.
+    /// [`truncate`](crate::Log::truncate) under a new fork, or taking over one, goes on.
+    #[error("two histories were signed for this fork: the log is frozen")]
+    Frozen,
     /// What is stored for a block is not what was signed.
     #[error("block {index} of core {key} is damaged: {corruption}")]
     CorruptBlock {

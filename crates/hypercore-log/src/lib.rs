@@ -93,6 +93,7 @@ pub use append::{Appended, BLOCK_LEN_MAX};
 pub use apply::Applied;
 pub use audit::{AuditProgress, AuditReport, Audited, FINDINGS_MAX, Finding};
 pub use change::{Cleared, USER_DATA_LEN_MAX};
+pub use conflict::Conflict;
 pub use error::{Corruption, LogError, OpenError, StorageError};
 pub use known::Extent;
 pub use log::{Get, Log, StorageInfo};

@@ -135,6 +135,7 @@ impl Log {
         let is_simple = request.seek.is_none()
             && request.upgrade.is_none()
             && !request.manifest
+            && state.tree.length() > 0
             && request.fork == state.tree.fork();
         let mut proof = Proof { fork: request.fork, ..Proof::default() };
         match (&request.block, &request.hash) {

@@ -169,6 +169,56 @@ fn two_histories_of_one_fork_prove_each_other_false() {
 }
 
 #[test]
+fn a_log_with_two_histories_is_frozen_until_its_next_fork() {
+    let (here, there) = (Disk::new(), Disk::new());
+    let one = create(&here);
+    one.append(&[b"a", b"b", b"c"]).unwrap();
+    let other = create(&there);
+    other.append(&[b"a", b"b", b"x"]).unwrap();
+    let request = Request { upgrade: upgrade(0, 3), ..Request::default() };
+    let proof = other.create_proof(&request).unwrap().unwrap();
+    assert_eq!(one.freeze(&one.create_proof(&request).unwrap().unwrap()).unwrap(), None);
+    assert!(!one.is_frozen());
+    let conflict = one.freeze(&proof).unwrap().unwrap();
+    assert_eq!(conflict.other, proof);
+    drop(one);
+    let one = reopen(&here);
+    assert!(one.is_frozen() && one.conflict() == Some(conflict.clone()));
+    assert!(matches!(one.append(&[b"d"]), Err(LogError::Frozen)));
+    let block = Some(BlockRequest { index: 0, nodes: 1 });
+    let own = one.create_proof(&Request { block, ..Request::default() });
+    assert!(matches!(one.apply_proof(&own.unwrap().unwrap()), Err(LogError::Frozen)));
+    assert_eq!(one.get(2).unwrap().as_deref(), Some(&b"c"[..]));
+    // What convinces this side convinces the other one too, and who takes over a new fork goes on.
+    assert!(other.freeze(&conflict.own).unwrap().is_some());
+    one.truncate(2, None).unwrap();
+    assert!(!one.is_frozen() && one.conflict() == Some(conflict));
+    one.append(&[b"e"]).unwrap();
+    let all = Request { fork: 1, upgrade: upgrade(0, 3), ..Request::default() };
+    let mut reorg = other.start_reorganisation(&one.create_proof(&all).unwrap().unwrap()).unwrap();
+    while let Some(want) = reorg.want() {
+        let answer = one.create_proof(&want.request(want.blocks.start)).unwrap().unwrap();
+        other.feed_reorganisation(&mut reorg, &answer).unwrap();
+    }
+    other.apply_reorganisation(reorg).unwrap();
+    assert!(!other.is_frozen());
+    assert_eq!(other.head(), one.head());
+}
+
+#[test]
+fn an_empty_log_answers_with_nothing() {
+    let empty = create(&Disk::new());
+    let upgrade = upgrade(0, 3);
+    let hash = Some(HashRequest { index: Index::new(0), nodes: 0 });
+    let whole = Request { upgrade, hash, manifest: true, ..Request::default() };
+    for request in [Request { hash, ..Request::default() }, whole] {
+        assert_eq!(empty.create_proof(&request).unwrap(), Some(Proof::default()));
+    }
+    let block = Some(BlockRequest { index: 0, nodes: 0 });
+    assert_eq!(empty.create_proof(&Request { block, ..Request::default() }).unwrap(), None);
+}
+
+#[test]
 fn what_is_known_is_told_without_asking_anybody() {
     let (there, here) = (Disk::new(), Disk::new());
     let writer = create(&there);
