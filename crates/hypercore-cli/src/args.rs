@@ -9,9 +9,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hypercore::CoreKey;
 
+use crate::key::core_key;
 use crate::parse::{
-    Address, BlockRange, Secret, SecretParser, Size, address, block_range, core_key, milliseconds,
-    size,
+    Address, BlockRange, Secret, SecretParser, Size, address, block_range, milliseconds, size,
 };
 
 const AFTER_HELP: &str = "\

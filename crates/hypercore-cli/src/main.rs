@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod failure;
+mod key;
 mod output;
 mod parse;
 mod progress;

@@ -1,4 +1,6 @@
-//! How byte strings, keys, sizes, ranges and addresses are spelled on the command line.
+//! How byte strings, sizes, ranges and addresses are spelled on the command line.
+//!
+//! Knows no other crate of the project: a fuzz target includes this file as it is.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -8,7 +10,6 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
-use hypercore::CoreKey;
 
 /// 32 secret bytes that are never printed.
 #[derive(Clone)]
@@ -161,11 +162,6 @@ pub(crate) fn address(text: &str) -> Result<Address, String> {
     Ok(Address(text.to_owned()))
 }
 
-/// Parses the key of a log: 64 hex digits, or 52 letters of z-base-32.
-pub(crate) fn core_key(text: &str) -> Result<CoreKey, String> {
-    text.parse().map_err(|error: hypercore::id::IdError| error.to_string())
-}
-
 /// Parses a time above 0.
 pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
@@ -235,15 +231,6 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(address(text).is_ok(), is_one, "{text}");
-        }
-    }
-
-    #[test]
-    fn keys() {
-        let key = core_key(&"0f".repeat(32)).unwrap();
-        assert_eq!(core_key(&key.to_id()), Ok(key));
-        for text in ["", "0f", &"0g".repeat(32), &"0f".repeat(33)] {
-            assert!(core_key(text).is_err(), "{text}");
         }
     }
 
