@@ -56,6 +56,12 @@ pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (result, PEAK.load(Relaxed).saturating_sub(before))
 }
 
+/// Bytes that are allocated now.
+#[must_use]
+pub fn live() -> usize {
+    LIVE.load(Relaxed)
+}
+
 /// Bytes that a decoder may allocate whatever it is given.
 pub const DECODE_CONSTANT: usize = 16 * 1024;
 

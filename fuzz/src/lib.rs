@@ -11,7 +11,7 @@ mod source;
 mod stream;
 mod truth;
 
-pub use allocation::{DECODE_CONSTANT, FACTOR, OPEN_CONSTANT, bounded, peak_of};
+pub use allocation::{DECODE_CONSTANT, FACTOR, OPEN_CONSTANT, bounded, live, peak_of};
 pub use conversation::Conversation;
 pub use directory::{
     Disk, Files, contents, edited, framed, oplog_file, recorded, recorded_oplog, with_oplog,

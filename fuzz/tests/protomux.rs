@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 use compact_encoding::Encoder;
-use hypercore_fuzz::peak_of;
-use protomux::{ANSWERS_WAITING_MAX, Event, HELD_LEN_MAX, Mux, OFFER_LEN_MAX, OFFERS_MAX, Options};
+use hypercore_fuzz::{live, peak_of};
+use protomux::{
+    ANSWERS_WAITING_MAX, ChannelId, Event, HELD_LEN_MAX, Mux, OFFER_LEN_MAX, OFFERS_MAX, Options,
+    Raw,
+};
 
 /// What a mux may keep besides the frame that is being read and one held message.
 const KEPT_MAX: usize = 512 * 1024;
@@ -15,6 +18,17 @@ fn mux() -> Mux {
     let mut mux = Mux::new(Options::default());
     mux.add_protocol("x", &[]);
     mux
+}
+
+/// A mux with one channel that both sides have opened.
+fn opened() -> (Mux, ChannelId) {
+    let mut mux = Mux::new(Options::default());
+    let protocol = mux.add_protocol("x", &[]);
+    let channel = mux.open(protocol, b"", b"").unwrap();
+    assert!(mux.next_frame().is_some());
+    mux.receive(Bytes::from_static(&[0, 1, 1, 1, b'x', 0]));
+    assert!(matches!(mux.next_event(), Ok(Some(Event::Opened { .. }))));
+    (mux, channel)
 }
 
 /// A batch of control messages and, behind them, of messages.
@@ -99,11 +113,7 @@ fn everything_at_its_limit() {
 #[test]
 fn a_million_messages_in_a_frame_cost_nothing_but_the_frame() {
     let _alone = ALONE.lock();
-    let mut mux = Mux::new(Options::default());
-    let protocol = mux.add_protocol("x", &[]);
-    mux.open(protocol, b"", b"").unwrap();
-    mux.receive(Bytes::from_static(&[0, 1, 1, 1, b'x', 0]));
-    assert!(matches!(mux.next_event(), Ok(Some(Event::Opened { .. }))));
+    let (mut mux, _) = opened();
     let mut batch = Batch::new();
     batch.switch(1);
     for _ in 0..1_000_000 {
@@ -112,6 +122,29 @@ fn a_million_messages_in_a_frame_cost_nothing_but_the_frame() {
     let (peak, events) = cost(&mut mux, &batch.frame());
     assert_eq!(events, 1_000_000);
     assert!(peak < 1024, "{peak} bytes");
+}
+
+#[test]
+fn what_was_busy_keeps_nothing_of_it() {
+    let _alone = ALONE.lock();
+    let before = live();
+    let (mut mux, channel) = opened();
+    let ((), peak) = peak_of(|| {
+        for _ in 0..100 {
+            mux.cork();
+            (0..100).for_each(|_| mux.send(channel, 0, &Raw([1; 10_000])).unwrap());
+            mux.uncork();
+            while mux.next_frame().is_some() {}
+            let mut batch = Batch::new();
+            batch.switch(1);
+            (0..1000).for_each(|_| batch.message(&[2; 100]));
+            mux.receive(batch.frame());
+            while mux.next_event().expect("nothing is wrong with it").is_some() {}
+        }
+    });
+    let kept = live() - before;
+    println!("{peak} bytes while busy, {kept} afterwards");
+    assert!(peak > 1_000_000 && kept < 4096);
 }
 
 #[test]
