@@ -152,6 +152,8 @@ impl News {
             return end;
         }
         for run in runs {
+            // What it has of another fork are other blocks.
+            let spare = spare && context.remote.fork() == context.view.fork;
             if spare && context.holdings.has_range(run.clone()) {
                 continue;
             }
