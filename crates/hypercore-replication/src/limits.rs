@@ -60,7 +60,7 @@ pub(crate) const SWAP_AFTER: Duration = Duration::from_millis(500);
 pub(crate) const UPGRADE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Blocks that were asked for in vain and wait for another peer. Beyond that ranges are gone through again.
-pub(crate) const RETRY_MAX: usize = 4096;
+pub(crate) const RETRY_MAX: usize = 512;
 
 /// Steps over blocks that one peer can not be asked for, in one run.
 pub(crate) const PLAN_STEPS_MAX: u32 = 4096;

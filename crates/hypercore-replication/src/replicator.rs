@@ -179,9 +179,13 @@ impl Replicator {
         }
     }
 
-    /// Sends something to the same extension at the peer. False when the peer is not there.
+    /// Sends something to the same extension at the peer. False when the peer is not there, or has no
+    /// [room](Self::set_room).
     pub fn send_extension(&mut self, peer: PeerId, name: Arc<str>, payload: Bytes) -> bool {
-        let Some(peer) = self.peers.get_mut(&peer) else { return false };
+        let Some(peer) = self.peers.get_mut(&peer).filter(|peer| peer.room > 0) else {
+            return false;
+        };
+        peer.room = peer.room.saturating_sub(payload.len());
         peer.output.push_back(Message::Extension(Extension { name, payload }));
         true
     }
@@ -288,10 +292,7 @@ impl Replicator {
         let mut events = std::mem::take(&mut self.events);
         let mut run =
             Run { log, view: View::of(log, before), now, events: &mut events, faults: Vec::new() };
-        let progress = self.work(before, &mut run).unwrap_or_else(|error| {
-            self.download.fail(&error, &mut run);
-            Progress::Idle
-        });
+        let progress = self.work(before, &mut run);
         self.view = Some(run.view);
         let faults = std::mem::take(&mut run.faults);
         self.events = events;
@@ -304,7 +305,7 @@ impl Replicator {
         progress
     }
 
-    fn work(&mut self, before: Option<View>, run: &mut Run<'_>) -> Result<Progress, LogError> {
+    fn work(&mut self, before: Option<View>, run: &mut Run<'_>) -> Progress {
         let (cut, mut notes) = self.own_changes(before, run);
         if let Some(cut) = cut {
             self.download.log_was_cut(&mut self.peers, cut);
@@ -332,18 +333,27 @@ impl Replicator {
         for peer in self.peers.values_mut() {
             notes.iter().for_each(|change| peer.upload.note(change));
         }
-        self.look_at_wishes(run)?;
-        let progress = self.serve(run)?;
-        self.download.plan(&mut self.peers, run)?;
+        // Whatever is wrong with the own log, others are served as well as can be.
+        if let Err(error) = self.look_at_wishes(run) {
+            self.download.fail(&error, run);
+        }
+        let progress = self.serve(run);
+        let is_cut_short = self.download.plan(&mut self.peers, run).unwrap_or_else(|error| {
+            self.download.fail(&error, run);
+            false
+        });
+        if is_cut_short {
+            return Progress::More;
+        }
         let deadline = self.deadline(run);
-        Ok(match (progress, deadline) {
+        match (progress, deadline) {
             (UploadProgress::More, _) => Progress::More,
             (UploadProgress::Until(one), Some(other)) => Progress::Until(one.min(other)),
             (UploadProgress::Until(time), None) | (UploadProgress::Idle, Some(time)) => {
                 Progress::Until(time)
             }
             (UploadProgress::Idle, None) => Progress::Idle,
-        })
+        }
     }
 
     /// What the owner did to the log since the last run: where it was cut, and what to tell of it.
@@ -393,7 +403,7 @@ impl Replicator {
     }
 
     /// Tells each peer what is new and answers it.
-    fn serve(&mut self, run: &mut Run<'_>) -> Result<UploadProgress, LogError> {
+    fn serve(&mut self, run: &mut Run<'_>) -> UploadProgress {
         let wants_data = self.is_active
             || !self.download.wishes.is_empty()
             || self.download.requests.count() > 0;
@@ -419,15 +429,16 @@ impl Replicator {
             }
             let interest = Interest {
                 uploading: peer.options.upload,
-                downloading: downloading && peer.options.download,
+                downloading,
                 // A log that has blocks must have seen an upgrade first: JavaScript sends what was pushed before from 0.
                 allow_push: self.allow_push
                     && downloading
+                    && peer.options.download
                     && (run.view.length == 0 || peer.download.has_upgraded),
             };
             // Who does not read gets one when it does, and not all that were due in between.
             if peer.room > 0
-                && let Some(sync) = peer.own.due(run.log, &run.view, &peer.remote, interest)?
+                && let Some(sync) = peer.own.due(run.log, &run.view, &peer.remote, interest)
             {
                 peer.output.push_back(Message::Sync(sync));
             }
@@ -452,7 +463,7 @@ impl Replicator {
         for id in idle {
             self.close(id, CloseReason::Idle);
         }
-        Ok(progress)
+        progress
     }
 
     fn deadline(&self, run: &Run<'_>) -> Option<Duration> {

@@ -25,6 +25,8 @@ pub(crate) struct Cursor {
     run: Range<u64>,
     /// Whether these are places in a list, and not blocks.
     is_list: bool,
+    /// Blocks of the log when a list was begun: those past it were passed over.
+    log_length: u64,
 }
 
 impl Cursor {
@@ -42,8 +44,12 @@ impl Cursor {
         Self { is_list: true, ..Self::new(0..len, 0) }
     }
 
-    /// The range now ends at `end`.
-    pub(crate) fn grow(&mut self, end: u64) {
+    /// The range now ends at `end`, in a log of `log_length` blocks.
+    pub(crate) fn grow(&mut self, end: u64, log_length: u64) {
+        if self.is_list && log_length > self.log_length {
+            self.log_length = log_length;
+            self.push(self.start..self.end);
+        }
         if end > self.end {
             self.push(self.end..end);
             self.end = end;

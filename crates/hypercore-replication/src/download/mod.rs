@@ -4,10 +4,12 @@
 //! peers are or how messages travel; it is told the time.
 
 mod answers;
+mod ask;
 mod conflict;
 mod cursor;
 mod nodes;
 mod peer;
+mod pick;
 mod plan;
 mod random;
 mod reorganise;
@@ -119,7 +121,7 @@ impl Download {
         peer.download.wants.answered(blocks.clone(), region);
         peer.download.gained(blocks);
         if let Some(forgotten) = peer.holdings.take_forgotten() {
-            peer.download.wants.forget(&forgotten, region, &mut peer.output);
+            peer.download.wants.forget(&forgotten, region);
         }
     }
 

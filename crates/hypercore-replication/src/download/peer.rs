@@ -27,7 +27,7 @@ pub(crate) struct PeerDownload {
     /// How far the queue of single blocks was looked through, when so many had ever been queued.
     pub(crate) looked: Option<(u64, Turn)>,
     /// Blocks that it does not have, and when it may be asked for them again.
-    refusals: BTreeMap<u64, Duration>,
+    pub(super) refusals: Refusals,
     /// Refusals since it last delivered.
     refused_in_a_row: u32,
     refused: u64,
@@ -42,6 +42,41 @@ pub(crate) struct PeerDownload {
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
     pub(crate) response_time: Option<Duration>,
+}
+
+/// Blocks, and until when a peer is not asked for them.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(BTreeMap<u64, Duration>);
+
+impl Refusals {
+    /// Whether the peer is not to be asked for the block now.
+    pub(super) fn cover(&self, block: u64, now: Duration) -> bool {
+        self.0.get(&block).is_some_and(|until| *until > now)
+    }
+
+    /// Keeps one, if there are not too many.
+    fn add(&mut self, block: u64, until: Duration) -> bool {
+        let has_room = self.0.len() < REFUSALS_MAX;
+        if has_room {
+            self.0.insert(block, until);
+        }
+        has_room
+    }
+
+    /// Forgets those that are over, and whether there were any.
+    fn expire(&mut self, now: Duration) -> bool {
+        let before = self.0.len();
+        self.0.retain(|_, until| *until > now);
+        self.0.len() < before
+    }
+
+    fn forget(&mut self, blocks: &Range<u64>) {
+        self.0.extract_if(blocks.start..blocks.end.max(blocks.start), |_, _| true).for_each(drop);
+    }
+
+    fn first_end(&self) -> Option<Duration> {
+        self.0.values().copied().min()
+    }
 }
 
 impl PeerDownload {
@@ -95,44 +130,34 @@ impl PeerDownload {
         self.refused_in_a_row = self.refused_in_a_row.saturating_add(1);
         let factor = 1 << self.refused_in_a_row.min(6);
         let until = now.saturating_add(REFUSAL_DELAY.saturating_mul(factor));
-        match block {
-            Some(block) if self.refusals.len() < REFUSALS_MAX => {
-                self.refusals.insert(block, until);
-            }
-            _ => self.rests_until = Some(until),
-        }
-        if self.refused_in_a_row.is_multiple_of(REFUSED_REST) {
+        let is_kept = block.is_some_and(|block| self.refusals.add(block, until));
+        if !is_kept || self.refused_in_a_row.is_multiple_of(REFUSED_REST) {
             self.rests_until = Some(until);
         }
     }
 
     /// Its tree is too short to prove the block, although it holds it.
     pub(crate) fn cannot_prove(&mut self, block: u64, now: Duration) {
-        if self.refusals.len() < REFUSALS_MAX {
-            self.refusals.insert(block, now.saturating_add(REFUSAL_DELAY));
-        } else {
-            self.rests_until = Some(now.saturating_add(REFUSAL_DELAY));
+        let until = now.saturating_add(REFUSAL_DELAY);
+        if !self.refusals.add(block, until) {
+            self.rests_until = Some(until);
         }
     }
 
     /// Whether it said lately that it does not have the block.
     pub(crate) fn has_refused(&self, block: u64, now: Duration) -> bool {
-        self.refusals.get(&block).is_some_and(|until| *until > now)
+        self.refusals.cover(block, now)
     }
 
     /// When the first refusal is over.
     pub(crate) fn next_refusal_end(&self) -> Option<Duration> {
-        self.refusals.values().copied().chain(self.rests_until).min()
+        self.refusals.first_end().into_iter().chain(self.rests_until).min()
     }
 
     /// It has more blocks than was known.
     pub(crate) fn gained(&mut self, blocks: Range<u64>) {
         // What it says now counts more than what it refused.
-        let again: Vec<u64> =
-            self.refusals.range(blocks.clone()).map(|(block, _)| *block).collect();
-        for block in again {
-            self.refusals.remove(&block);
-        }
+        self.refusals.forget(&blocks);
         self.looked = None;
         self.gained = Some(match self.gained.take() {
             Some(before) => before.start.min(blocks.start)..before.end.max(blocks.end),
@@ -142,9 +167,7 @@ impl PeerDownload {
 
     /// Has the cursors look through what the peer gained, and forgets what it refused long ago.
     pub(crate) fn look_again(&mut self, now: Duration) {
-        let before = self.refusals.len();
-        self.refusals.retain(|_, until| *until > now);
-        if self.refusals.len() < before {
+        if self.refusals.expire(now) {
             self.looked = None;
         }
         self.forget_runs();

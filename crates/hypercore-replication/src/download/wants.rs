@@ -64,12 +64,7 @@ impl Wants {
     }
 
     /// What the peer said of these blocks was too much to keep: it may be asked again.
-    pub(crate) fn forget(
-        &mut self,
-        blocks: &Range<u64>,
-        length: u64,
-        output: &mut VecDeque<Message>,
-    ) {
+    pub(crate) fn forget(&mut self, blocks: &Range<u64>, length: u64) {
         let first = blocks.start.saturating_sub(length.saturating_sub(1));
         let forgotten: Vec<u64> =
             self.regions.range(first..blocks.end.max(first)).map(|(start, _)| *start).collect();
@@ -78,7 +73,6 @@ impl Wants {
                 self.unanswered = self.unanswered.saturating_sub(1);
             }
             self.order.retain(|other| *other != start);
-            output.push_back(Message::Unwant(Want { start, length, any: false }));
             for looked in self.looked.values_mut() {
                 *looked = (*looked).min(start);
             }
