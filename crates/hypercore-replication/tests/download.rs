@@ -120,6 +120,50 @@ fn a_list_is_fetched_in_its_order() {
 }
 
 #[test]
+fn a_list_that_reaches_past_the_end_is_done_when_the_log_is_long_enough() {
+    let mut net = Net::pair(10);
+    net.settle();
+    let wish = net.nodes[1].replicator.want_range(RangeWish::list([3, 14, 12, 30]));
+    net.settle();
+    assert_eq!(net.nodes[1].log.stored_count(0..10), 1);
+    net.nodes[0].append(20);
+    net.settle();
+    assert_eq!(net.nodes[1].outcome(wish), None);
+    net.nodes[0].append(31);
+    net.settle();
+    assert_eq!(net.nodes[1].outcome(wish), Some(Outcome::Stored));
+    assert_eq!(net.nodes[1].log.stored_count(0..31), 4);
+}
+
+#[test]
+fn a_log_in_ten_thousand_pieces_is_filled_up() {
+    const LENGTH: u64 = 20_001;
+    let writer = writer(1);
+    writer.append(&vec![b"x"; LENGTH as usize]).unwrap();
+    let mut net = Net::default();
+    let copy = reader(writer.key());
+    net.add(Node::new(writer));
+    net.add(Node::new(copy));
+    net.connect(0, 1);
+    net.nodes[1].replicator.want_range(RangeWish::new(..LENGTH));
+    net.settle();
+    let node = &mut net.nodes[1];
+    for index in (0..LENGTH - 1).step_by(2) {
+        node.log.clear(index..index + 1).unwrap();
+        node.replicator.log_changed(LogChange::Cleared(index..index + 1));
+    }
+    net.settle();
+    // The writer has only the last of them left: what it lacks is looked through in more than one run.
+    net.nodes[0].log.clear(0..LENGTH - 3).unwrap();
+    net.nodes[0].replicator.log_changed(LogChange::Cleared(0..LENGTH - 3));
+    net.settle();
+    net.nodes[1].replicator.want_range(RangeWish::new(..LENGTH).linear());
+    net.settle();
+    assert!(net.nodes[1].log.has(LENGTH - 3));
+    assert_eq!(net.nodes[1].log.stored_count(0..LENGTH), LENGTH / 2 + 2);
+}
+
+#[test]
 fn a_reader_with_blocks_comes_back_for_the_rest() {
     let mut net = Net::pair(20);
     net.nodes[1].replicator.want_range(RangeWish::new(..));
