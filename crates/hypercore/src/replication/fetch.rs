@@ -169,7 +169,6 @@ impl Hypercore {
 
     /// Says that peers are being looked for: until the guard is dropped, [`update`](Self::update) waits
     /// for them.
-    #[must_use]
     pub fn finding_peers(&self) -> FindingPeers {
         self.shared().exchange().finding().fetch_add(1, Ordering::AcqRel);
         FindingPeers(self.clone())

@@ -372,7 +372,7 @@ impl State {
             Told::StorageFailed { error } => Event::StorageFailed { error: error.into() },
             Told::Conflict { peer } => Event::Conflict { peer: name(peer)? },
             Told::Extension { peer, name: extension, payload } => {
-                Event::Extension { peer: name(peer)?, name: extension.into(), payload }
+                Event::Extension { peer: name(peer)?, name: extension, payload }
             }
             _ => return None,
         })

@@ -386,7 +386,6 @@ pub struct Replication(pub(crate) ProtocolStream);
 
 impl Replication {
     /// The stream, which can carry more logs. It still ends with the log it was made for.
-    #[must_use]
     pub fn stream(&self) -> &ProtocolStream {
         &self.0
     }
