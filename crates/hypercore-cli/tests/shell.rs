@@ -4,7 +4,7 @@ mod common;
 
 use common::Shell;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "new",
     "append",
     "get",
@@ -16,6 +16,8 @@ const COMMANDS: [&str; 13] = [
     "verify",
     "truncate",
     "clear",
+    "serve",
+    "clone",
     "completions",
     "man",
 ];

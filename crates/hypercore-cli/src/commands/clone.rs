@@ -72,6 +72,12 @@ enum Woken {
     Late,
 }
 
+/// Why the work is over.
+enum End {
+    Done,
+    Signal,
+}
+
 struct Work<'a> {
     args: &'a CloneArgs,
     log: &'a Hypercore,
@@ -88,13 +94,16 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn run(&mut self, mut dialler: Dialler) -> Outcome {
-        let result = self.fetch(&mut dialler).await;
+        let ended = self.fetch(&mut dialler).await;
         self.progress = None;
         dialler.end().await;
-        result
+        match ended? {
+            End::Done => Ok(()),
+            End::Signal => self.interrupted().await,
+        }
     }
 
-    async fn fetch(&mut self, dialler: &mut Dialler) -> Outcome {
+    async fn fetch(&mut self, dialler: &mut Dialler) -> Outcome<End> {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let late = deadline(self.args.timeout);
@@ -108,7 +117,7 @@ impl Work<'_> {
                 _ = looks.tick() => Woken::Look,
             };
             match woken {
-                Woken::Signal => return self.interrupted().await,
+                Woken::Signal => return Ok(End::Signal),
                 Woken::Late => return Err(self.late()),
                 Woken::Turn(at, turn) => self.take(at, turn)?,
                 Woken::Look => {}
@@ -117,7 +126,7 @@ impl Work<'_> {
             if standing.is_complete && self.told != Some(standing) {
                 self.done(standing).await?;
                 if !self.args.live {
-                    return Ok(());
+                    return Ok(End::Done);
                 }
             }
             if self.out.nobody_reads() {
@@ -153,7 +162,7 @@ impl Work<'_> {
                 Ok(())
             }
             Turn::Failed(EndReason::Failed(error)) => Err(Failure::log(&self.args.dir, &error)),
-            Turn::Failed(EndReason::Conflict) => Err(self.conflict(&address)),
+            Turn::Failed(EndReason::Conflict) => Err(self.conflict()),
             Turn::Failed(why) => {
                 Err(Failure::new(Exit::Failed, format!("{}: {why}", self.args.dir.display())))
             }
@@ -218,7 +227,7 @@ impl Work<'_> {
         self.print("done", standing).await
     }
 
-    /// A signal came: what is here stays.
+    /// A signal came, and nothing comes any more: what is here stays.
     async fn interrupted(&mut self) -> Outcome {
         let standing = self.look().await?;
         self.log.flush().await.map_err(|error| Failure::log(&self.args.dir, &error))?;
@@ -288,12 +297,12 @@ impl Work<'_> {
         text
     }
 
-    fn conflict(&self, address: &str) -> Failure {
+    fn conflict(&self) -> Failure {
         Failure::new(
             Exit::Corrupt,
             format!(
-                "{}: {address} has another history of this log, signed with the same key: the log can \
-                 not be trusted any more",
+                "{}: a peer has another history of this log, signed with the same key: the log can not \
+                 be trusted any more",
                 self.args.dir.display()
             ),
         )

@@ -1,9 +1,8 @@
 //! What of a log is wanted from peers, what of it is here, and what came.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hypercore::{Download, Hypercore, PeerId, PeerInfo, Result};
+use hypercore::{Download, Hypercore, PeerInfo, Result};
 
 use crate::parse::BlockRange;
 
@@ -20,13 +19,6 @@ pub(super) struct Fetch {
     first_told: Option<Instant>,
     /// What is on its way, and the fork that it was asked for in.
     aim: Option<(u64, Vec<Download>)>,
-    received: Received,
-}
-
-/// What came from peers, those that have gone included.
-#[derive(Debug, Default)]
-struct Received {
-    by_peer: BTreeMap<PeerId, (u64, u64)>,
 }
 
 /// How it stands.
@@ -52,8 +44,7 @@ pub(super) struct PastTheEnd(pub(super) u64);
 impl Fetch {
     /// `blocks` may be empty: then only the head is wanted.
     pub(super) fn new(log: &Hypercore, blocks: Vec<BlockRange>, is_live: bool) -> Self {
-        let received = Received::default();
-        Self { log: log.clone(), blocks, is_live, first_told: None, aim: None, received }
+        Self { log: log.clone(), blocks, is_live, first_told: None, aim: None }
     }
 
     /// Looks at the peers and at the log, and asks for what has become known to be wanted. `lines` are
@@ -65,9 +56,6 @@ impl Fetch {
         let peers = self.log.peers().await?;
         let told: Vec<&PeerInfo> =
             peers.iter().map(|peer| peer.info()).filter(|info| info.synced).collect();
-        for peer in &peers {
-            self.received.note(peer.info());
-        }
         let (length, fork) = (self.log.length(), self.log.fork());
         let is_behind = told.iter().any(|info| {
             info.remote_fork > fork || (info.remote_fork == fork && info.remote_length > length)
@@ -77,15 +65,16 @@ impl Fetch {
             return Ok(Err(past));
         }
 
+        self.fail_if_failed().await?;
         let (wanted, stored) = self.progress()?;
-        let (downloaded, bytes) = self.received.total();
+        let traffic = self.log.traffic();
         Ok(Ok(Standing {
             length,
             fork,
             wanted,
             stored,
-            downloaded,
-            bytes,
+            downloaded: traffic.blocks_downloaded,
+            bytes: traffic.bytes_downloaded,
             peers: told.len() as u64,
             is_complete: knows_all && self.aim.is_some() && stored >= wanted,
         }))
@@ -135,6 +124,16 @@ impl Fetch {
         Ok(Ok(()))
     }
 
+    /// A download that can not go on says so to who waits for its end.
+    async fn fail_if_failed(&mut self) -> Result<()> {
+        for download in self.aim.iter_mut().flat_map(|(_, downloads)| downloads) {
+            if let Ok(ended) = tokio::time::timeout(Duration::ZERO, download.done()).await {
+                ended?;
+            }
+        }
+        Ok(())
+    }
+
     /// Blocks that are wanted, and those of them that are here.
     fn progress(&self) -> Result<(u64, u64)> {
         let (mut wanted, mut stored) = (0_u64, 0_u64);
@@ -144,17 +143,5 @@ impl Fetch {
             stored = stored.saturating_add(progress.stored);
         }
         Ok((wanted, stored))
-    }
-}
-
-impl Received {
-    fn note(&mut self, info: &PeerInfo) {
-        self.by_peer.insert(info.id, (info.blocks_downloaded, info.bytes_downloaded));
-    }
-
-    fn total(&self) -> (u64, u64) {
-        self.by_peer.values().fold((0, 0), |(blocks, bytes), (more, more_bytes)| {
-            (blocks.saturating_add(*more), bytes.saturating_add(*more_bytes))
-        })
     }
 }

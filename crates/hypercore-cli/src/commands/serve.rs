@@ -1,6 +1,7 @@
 //! `serve`: shares logs with whoever connects and knows their keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hypercore::{EndReason, Hypercore, PeerOptions, ProtocolStream, Role, StreamOptions, id};
+use hypercore::{
+    DiscoveryKey, EndReason, Hypercore, PeerOptions, ProtocolStream, Role, StreamOptions, id,
+};
 use indicatif::BinaryBytes;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -57,8 +60,9 @@ pub(super) async fn serve(common: &Common, args: &ServeArgs, out: &mut Output) -
     }
     print_listening(&addresses, &logs, args, out)?;
 
+    let logs = logs.into_iter().map(|log| (log.discovery_key(), log)).collect();
     let mut server = Server {
-        logs,
+        logs: Arc::new(logs),
         streams: JoinSet::new(),
         closing: watch::Sender::new(false),
         accepted: 0,
@@ -105,8 +109,11 @@ async fn accept(listener: TcpListener, sender: mpsc::Sender<(TcpStream, SocketAd
     }
 }
 
+/// Logs by what they are asked for with.
+type Logs = BTreeMap<DiscoveryKey, Hypercore>;
+
 struct Server {
-    logs: Vec<Hypercore>,
+    logs: Arc<Logs>,
     streams: JoinSet<Ended>,
     /// Tells all connections to end.
     closing: watch::Sender<bool>,
@@ -126,7 +133,7 @@ struct Ended {
 }
 
 impl Server {
-    /// Offers all logs to a new peer.
+    /// Lets a new peer have the logs that it names.
     fn meet(&mut self, socket: TcpStream, address: SocketAddr, out: &mut Output) -> Outcome {
         if self.streams.len() >= PEERS_MAX {
             out.status(format_args!("{address}: turned away, {PEERS_MAX} peers are connected"));
@@ -138,12 +145,12 @@ impl Server {
         drop(socket.set_nodelay(true));
         let passed = Arc::new(Passed::default());
         let counted = Counted { socket, passed: Arc::clone(&passed) };
-        let options = StreamOptions::new().peers(PeerOptions::new().download(false));
+        let logs = Arc::clone(&self.logs);
+        // Logs are named by the peer, never by us.
+        let options = StreamOptions::new()
+            .peers(PeerOptions::new().download(false))
+            .on_offer(move |offer| ready(logs.get(&offer.discovery_key).cloned()));
         let stream = ProtocolStream::new(counted, Role::Responder, options);
-        for log in &self.logs {
-            // Where it has ended already, its end tells why.
-            drop(stream.add(log));
-        }
         let mut closing = self.closing.subscribe();
         self.streams.spawn(async move {
             let asked = tokio::select! {
@@ -193,7 +200,7 @@ impl Server {
         for stream in &ended {
             self.left(stream, out)?;
         }
-        for log in &self.logs {
+        for log in self.logs.values() {
             // Nothing was written, so nothing can be lost.
             drop(log.close().await);
         }

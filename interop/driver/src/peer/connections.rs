@@ -1,5 +1,6 @@
 //! The TCP connections of a peer, and the listeners that make more.
 
+use std::future::ready;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,7 +62,12 @@ fn attach(
 ) {
     // Slower without it, not wrong.
     drop(socket.set_nodelay(true));
-    let stream = Arc::new(ProtocolStream::new(socket, role, StreamOptions::new()));
+    // The other side may name a log before it is added.
+    let known = logs.to_vec();
+    let options = StreamOptions::new().on_offer(move |offer| {
+        ready(known.iter().find(|log| log.discovery_key() == offer.discovery_key).cloned())
+    });
+    let stream = Arc::new(ProtocolStream::new(socket, role, options));
     for log in logs {
         // A stream that has ended already is found by those who wait for peers.
         drop(stream.add(log));
