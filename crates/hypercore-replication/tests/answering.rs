@@ -267,7 +267,7 @@ fn an_answer_has_the_block_and_the_upgrade() {
 #[test]
 fn no_data_with_reason_not_available() {
     let full = written(10);
-    let mut served = Served::greeted(sparse(&full, &[2..3]));
+    let mut served = Served::greeted(sparse(&full, &[2..3, 5..6]));
     assert_eq!(one(served.ask(request(block_request(1, 3)))), unavailable(1));
     assert_eq!(one(served.ask(request(block_request(2, 10)))), unavailable(2));
     assert_eq!(one(served.ask(request(block_request(3, u64::MAX >> 11)))), unavailable(3));
@@ -286,7 +286,7 @@ fn no_data_with_reason_not_available() {
 #[test]
 fn the_manifest_alone_when_there_is_nothing_else() {
     let full = written(10);
-    let mut served = Served::greeted(sparse(&full, &[2..3]));
+    let mut served = Served::greeted(sparse(&full, &[2..3, 5..6]));
     let alone = |id| Data {
         request_id: id,
         proof: Proof { manifest: Some(manifest()), ..Proof::default() },
@@ -433,7 +433,7 @@ fn an_answer_shows_only_what_is_durable() {
 #[test]
 fn a_reader_serves_what_it_holds() {
     let full = written(10);
-    let middle = sparse(&full, &[4..8]);
+    let middle = sparse(&full, &[4..6, 6..8]);
     let mut served = Served::greeted(middle);
     let last = reader(full.key());
     let upgrade = Request { manifest: true, ..upgrade_request(1, 0, 10) };
