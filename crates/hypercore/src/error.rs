@@ -70,8 +70,6 @@ enum Repr {
     NotStored,
     #[error("what peers sent could not be stored: {error}")]
     StoresFailed { error: Box<str> },
-    #[error("two histories of the log were signed: it is frozen")]
-    Conflict,
     #[error(transparent)]
     Peer(Box<dyn std::error::Error + Send + Sync>),
     #[error("block {index} could not be decrypted: the log is not encrypted in this way")]
@@ -135,7 +133,7 @@ impl Error {
     }
 
     pub(crate) fn conflict() -> Self {
-        Self::new(Repr::Conflict)
+        LogError::Frozen.into()
     }
 
     /// A peer broke the rules.
@@ -175,7 +173,7 @@ impl Error {
             | Repr::NoRuntime
             | Repr::NotStored
             | Repr::Decrypt { .. } => ErrorKind::Caller,
-            Repr::Peer(_) | Repr::Conflict => ErrorKind::Peer,
+            Repr::Peer(_) => ErrorKind::Peer,
             Repr::Closed | Repr::StreamEnded | Repr::RuntimeGone => ErrorKind::Closed,
         }
     }
@@ -244,11 +242,11 @@ impl Error {
         matches!(*self.0, Repr::NotStored)
     }
 
-    /// Whether two histories of the log were signed, so that nothing more is taken from peers. See
-    /// [`Hypercore::conflict`](crate::Hypercore::conflict).
+    /// Whether two histories of the log were signed, so that nothing more is added to it before it has
+    /// another fork. See [`Hypercore::conflict`](crate::Hypercore::conflict).
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        matches!(*self.0, Repr::Conflict)
+        matches!(*self.0, Repr::Log(LogError::Frozen))
     }
 
     /// The tree node that would have to be stored here.

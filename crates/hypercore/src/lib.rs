@@ -95,9 +95,9 @@ pub use hypercore_crypto::{
     CoreKey, DiscoveryKey, Hash, KeyPair, Manifest, ManifestBuilder, PublicKey, id,
 };
 pub use hypercore_log::{
-    AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Corruption, Create, Durability,
-    FileName, Finding, RecoveryReport, RepairProgress, RepairReport, StorageInfo, Stores,
+    AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Conflict, Corruption, Create,
+    Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport, StorageInfo,
+    Stores,
 };
-pub use hypercore_replication::Evidence;
 pub use random_access_storage::{Error as StoreError, RandomAccess};
 pub use secret_stream::{Handshake, PublicKey as StreamPublicKey, Role};

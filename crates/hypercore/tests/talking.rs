@@ -4,8 +4,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{block, connect, reader, writer};
-use hypercore::{EVENTS_MAX, EndReason, Event, Hypercore, KeyPair, Storage};
+use common::{connect, reader, writer};
+use hypercore::{EVENTS_MAX, EndReason, Event, Hypercore, KeyPair, MemoryStorage, Storage};
 
 #[tokio::test]
 async fn events_tell_what_happened() {
@@ -116,12 +116,13 @@ async fn two_histories_freeze_the_log_and_prove_it() {
     let (log, twin) = (open().await, open().await);
     log.append_batch(["one", "two", "three"]).await.unwrap();
     twin.append_batch(["one", "another", "three"]).await.unwrap();
-    let copy = reader(&log).await;
+    let memory = MemoryStorage::new();
+    let copy = Hypercore::builder(memory.clone()).key(log.key()).open().await.unwrap();
     {
         let _both = connect(&copy, &log);
         copy.download(..3).unwrap().done().await.unwrap();
     }
-    assert!(copy.conflict().await.unwrap().is_none());
+    assert!(copy.conflict().unwrap().is_none());
     let mut events = copy.events();
     let waiting = tokio::spawn({
         let copy = copy.clone();
@@ -135,8 +136,9 @@ async fn two_histories_freeze_the_log_and_prove_it() {
             break;
         }
     }
-    let evidence = copy.conflict().await.unwrap().unwrap();
-    assert_eq!(evidence.fork, 0);
+    let evidence = copy.conflict().unwrap().unwrap();
+    assert_eq!((evidence.own.fork, evidence.other.fork), (0, 0));
+    assert_ne!(evidence.own, evidence.other);
     let end = there.await;
     assert!(matches!(end, EndReason::Conflict), "{end:?}");
     here.await;
@@ -145,5 +147,40 @@ async fn two_histories_freeze_the_log_and_prove_it() {
     assert!(copy.get(8).await.unwrap_err().is_conflict());
     assert_eq!(copy.get(1).await.unwrap(), "two");
     assert_eq!(copy.length(), 3);
-    assert_ne!(copy.get(2).await.unwrap(), block(2));
+    copy.close().await.unwrap();
+
+    // It is still so when the log is opened again.
+    let copy = Hypercore::open(memory).await.unwrap();
+    assert_eq!(copy.conflict().unwrap().unwrap(), evidence);
+    let (there, _here) = connect(&copy, &log);
+    let end = there.await;
+    assert!(matches!(end, EndReason::Conflict), "{end:?}");
+    assert_eq!(copy.length(), 3);
+}
+
+/// The writer can leave a history behind by a new fork.
+#[tokio::test]
+async fn a_new_fork_thaws_the_log() {
+    let open = async || {
+        let builder = Hypercore::builder(Storage::memory()).key_pair(KeyPair::from_seed(&[4; 32]));
+        builder.open().await.unwrap()
+    };
+    let (log, twin) = (open().await, open().await);
+    log.append_batch(["one", "two"]).await.unwrap();
+    twin.append_batch(["one", "another", "three"]).await.unwrap();
+    let mut events = log.events();
+    let (there, _here) = connect(&log, &twin);
+    loop {
+        if let Event::Conflict { .. } = events.next().await.unwrap() {
+            break;
+        }
+    }
+    there.await;
+    assert!(log.append("three").await.unwrap_err().is_conflict());
+    log.truncate(1, None).await.unwrap();
+    log.append("again").await.unwrap();
+    let copy = reader(&log).await;
+    let _both = connect(&copy, &log);
+    assert_eq!(copy.get(1).await.unwrap(), "again");
+    assert_eq!(copy.fork(), 1);
 }

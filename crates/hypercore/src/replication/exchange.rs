@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hypercore_replication::{Evidence, LogChange, Message, PeerOptions, Progress};
+use hypercore_replication::{LogChange, Message, PeerOptions, Progress};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::Instant;
 
@@ -39,7 +39,6 @@ pub(crate) enum Command {
     Wish(WishKey, Wish, Answer),
     Cancel(WishKey),
     Peers(oneshot::Sender<Vec<PeerInfo>>),
-    Conflict(oneshot::Sender<Option<Evidence>>),
     /// Something for an extension of one peer.
     Extension(LinkKey, Arc<str>, Bytes),
     SetUpload(LinkKey, bool),
@@ -279,7 +278,9 @@ impl Worker {
                 }
                 state.obey(command);
             }
-            state.work(log, exchange.began.elapsed())
+            let progress = state.work(log, exchange.began.elapsed());
+            state.keep_evidence(log);
+            progress
         });
         drop(turn);
         let Some(progress) = progress else {

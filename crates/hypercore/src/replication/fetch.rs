@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use flat_tree::Index;
 use hypercore_crypto::Hash;
-use hypercore_replication::{Evidence, Outcome, UpgradeWish};
+use hypercore_log::Conflict;
+use hypercore_replication::{Outcome, UpgradeWish};
 use secret_stream::Role;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -207,21 +208,23 @@ impl Hypercore {
         Events::new(self.shared().exchange().events())
     }
 
-    /// The proof that two histories of this log were signed, once a peer has shown one. The log is not
-    /// replicated any more then.
+    /// The proof that two histories of this log were signed, once a peer has shown one. It is kept with
+    /// the log, which takes nothing more and is not replicated until it has another fork.
     ///
     /// # Errors
     /// `Closed`.
-    pub async fn conflict(&self) -> Result<Option<Evidence>> {
-        let (answer, evidence) = oneshot::channel();
-        exchange::push(self.shared(), Command::Conflict(answer));
-        evidence.await.map_err(|_| Error::closed())
+    pub fn conflict(&self) -> Result<Option<Conflict>> {
+        self.shared().inline(|log, _| Ok(log.conflict()))
     }
 
     /// Messages of one's own beside the log, to peers that know the same name.
     #[must_use]
     pub fn extension(&self, name: &str) -> Extension {
         Extension::new(self.clone(), name)
+    }
+
+    pub(crate) fn is_frozen(&self) -> Result<bool> {
+        self.shared().inline(|log, _| Ok(log.is_frozen()))
     }
 
     fn check_stores(&self) -> Result<()> {
@@ -233,6 +236,9 @@ impl Hypercore {
 
     pub(crate) fn wish(&self, wish: Wish) -> Result<Pending> {
         self.check_stores()?;
+        if self.is_frozen()? {
+            return Err(Error::conflict());
+        }
         Ok(Pending::new(self, wish))
     }
 }

@@ -298,6 +298,11 @@ impl<C: Carrier> Session<C> {
             self.connection.close(channel);
             return;
         };
+        if log.is_frozen().unwrap_or_default() {
+            self.connection.close(channel);
+            self.end_single(EndReason::Conflict);
+            return;
+        }
         let shared = log.shared();
         let key = LinkKey(shared.exchange().next_key());
         let letters = Arc::clone(&self.control.letters);

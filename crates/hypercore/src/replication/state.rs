@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hypercore_log::Log;
 use hypercore_replication::{
-    CloseReason, Event as Told, Evidence, Message, Options, Output, PeerId as Id, PeerOptions,
+    CloseReason, Event as Told, LogChange, Message, Options, Output, PeerId as Id, PeerOptions,
     PeerStatistics, Progress, Replicator, WishId,
 };
 use tokio::sync::broadcast;
@@ -30,6 +30,7 @@ use crate::error::Error;
 const BLOCK_PRIORITY: u64 = 1;
 
 pub(crate) struct State {
+    seed: u64,
     replicator: Replicator,
     ids: HashMap<LinkKey, Id>,
     peers: HashMap<Id, Linked>,
@@ -68,6 +69,7 @@ pub(crate) struct Worked {
 impl State {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
+            seed,
             replicator: Replicator::new(Options::new().seed(seed)),
             ids: HashMap::new(),
             peers: HashMap::new(),
@@ -85,10 +87,6 @@ impl State {
         !self.peers.is_empty() || !self.answers.is_empty()
     }
 
-    pub(crate) fn conflict(&self) -> Option<&Evidence> {
-        self.replicator.conflict()
-    }
-
     /// Whether messages of a peer wait to be worked on.
     pub(crate) fn has_heard(&self, key: LinkKey) -> bool {
         let peer = self.ids.get(&key).and_then(|id| self.peers.get(id));
@@ -102,15 +100,17 @@ impl State {
             Command::RemovePeer(key) => self.remove_peer(key),
             Command::Messages(key, messages) => self.hear(key, messages),
             Command::Room(key) => self.make_room(key),
-            Command::Log(change) => self.replicator.log_changed(change),
+            Command::Log(change) => {
+                if matches!(change, LogChange::Truncated { .. }) {
+                    self.thaw();
+                }
+                self.replicator.log_changed(change);
+            }
             Command::Wish(key, wish, answer) => self.wish(key, &wish, answer),
             Command::Cancel(key) => self.cancel(key),
             Command::Peers(answer) => {
                 // Whoever asked may not be there any more.
                 let _ = answer.send(self.infos());
-            }
-            Command::Conflict(answer) => {
-                let _ = answer.send(self.conflict().cloned());
             }
             Command::SetUpload(key, upload) => {
                 self.set_options(key, |options| options.upload(upload));
@@ -138,6 +138,25 @@ impl State {
             Progress::More
         } else {
             progress
+        }
+    }
+
+    /// Freezes the log once two histories of it are known, for as long as it has this fork.
+    pub(crate) fn keep_evidence(&self, log: &Log) {
+        if let Some(evidence) = self.replicator.conflict()
+            && !log.is_frozen()
+            && log.fork() == evidence.fork
+            && let Err(error) = log.freeze(&evidence.other)
+        {
+            tracing::warn!(%error, "the proof of two histories could not be kept");
+        }
+    }
+
+    /// A new fork leaves the conflict of an old one behind. Nobody is connected to a frozen log.
+    fn thaw(&mut self) {
+        if self.replicator.conflict().is_some() {
+            self.replicator = Replicator::new(Options::new().seed(self.seed));
+            self.given_up = None;
         }
     }
 
