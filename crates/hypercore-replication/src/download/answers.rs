@@ -257,8 +257,8 @@ impl Download {
         changes: &mut Changes,
     ) {
         if let Some(peer) = peers.get_mut(&id) {
-            peer.download.delivered();
             if applied.block.is_some() {
+                peer.download.delivered();
                 peer.download.blocks = peer.download.blocks.saturating_add(1);
                 peer.download.bytes = peer.download.bytes.saturating_add(len);
             }

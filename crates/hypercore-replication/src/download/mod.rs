@@ -120,8 +120,18 @@ impl Download {
         let region = self.options.want_region.blocks();
         peer.download.wants.answered(blocks.clone(), region);
         peer.download.gained(blocks);
+        self.ask_again_for_forgotten(peer);
+    }
+
+    /// Nothing is wished for: what a peer holds is kept only as far as that takes little room.
+    pub(crate) fn rest(&self, peer: &mut Peer) {
+        peer.holdings.rest();
+        self.ask_again_for_forgotten(peer);
+    }
+
+    fn ask_again_for_forgotten(&self, peer: &mut Peer) {
         if let Some(forgotten) = peer.holdings.take_forgotten() {
-            peer.download.wants.forget(&forgotten, region);
+            peer.download.wants.forget(&forgotten, self.options.want_region.blocks());
         }
     }
 

@@ -118,7 +118,7 @@ impl PeerDownload {
         self.response_time = Some(smoothed.checked_div(8).unwrap_or_default());
     }
 
-    /// It delivered something that holds.
+    /// It delivered a block, or a fork: who only grows may have nothing to show for it.
     pub(crate) fn delivered(&mut self) {
         self.refused_in_a_row = 0;
         self.rests_until = None;
