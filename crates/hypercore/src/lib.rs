@@ -1,9 +1,9 @@
 //! A signed, append-only log that anyone can share and verify block by block.
 //!
-//! This crate is the front door: it opens a log in a directory or in memory, and gives a handle
-//! that any number of tasks use at once. What it composes (the engine, the tree, the keys, the
-//! storage) are crates of their own. It does not merge writers, does not order several logs, and
-//! does not find peers.
+//! This crate is the front door: it opens a log in a directory or in memory, gives a handle that any
+//! number of tasks use at once, and replicates the log over any stream. What it composes (the engine,
+//! the tree, the keys, the storage, the protocol) are crates of their own. It does not merge writers,
+//! does not order several logs, and does not find peers.
 //!
 //! ```
 //! use hypercore::Hypercore;
@@ -43,12 +43,54 @@
 //!   the first append that waits for one, on [`flush`](Hypercore::flush), and on
 //!   [`close`](Hypercore::close).
 //!
+//! # Replication
+//!
+//! A log is replicated over any stream of bytes, with this implementation or with JavaScript Hypercore
+//! 10 and 11:
+//!
+//! ```
+//! use hypercore::{Hypercore, Role, Storage};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let log = Hypercore::open(Storage::memory()).await?;
+//! log.append_batch(["a", "b", "c"]).await?;
+//! let copy = Hypercore::builder(Storage::memory()).key(log.key()).open().await?;
+//!
+//! let (here, there) = tokio::io::duplex(4096); // a TCP socket, most of the time
+//! let serving = log.replicate(here, Role::Responder);
+//! let reading = copy.replicate(there, Role::Initiator);
+//!
+//! assert_eq!(copy.get(1).await?, "b"); // one block, proven, and no other
+//! copy.download(0..3)?.done().await?; // all that were there
+//! log.append("d").await?;
+//! assert_eq!(copy.get(3).await?, "d"); // what comes later comes as well
+//!
+//! reading.close(); // or drop it
+//! println!("{}", serving.await);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - Who knows the [key](Hypercore::key) can read; nobody can read without it, and the key is not told.
+//!   Who knows only the encrypted half ([`Builder::encryption_key`] missing) can mirror the log.
+//! - What arrives is verified before it is stored; what is stored here is served to others, whoever
+//!   brought it. What was appended is announced once it is durable.
+//! - [`get`](Hypercore::get), [`seek`](Hypercore::seek) and [`tree_hash`](Hypercore::tree_hash) wait
+//!   for peers; [`get_local`](Hypercore::get_local), [`seek_local`](Hypercore::seek_local) and
+//!   [`tree_hash_local`](Hypercore::tree_hash_local) never do. Dropping a future takes the wish back.
+//! - A [`ProtocolStream`] carries many logs, and says which others the other side offers.
+//! - A peer costs some 16 KiB while nothing happens, 1 MiB and a frame while it is busy. One that does
+//!   not read, says nothing or breaks the rules is let go with an [`EndReason`]; the others do not
+//!   notice.
+//! - Two histories that were signed for one fork [freeze](Hypercore::conflict) the log.
+//!
 //! # Runtime
 //!
-//! Opening needs a tokio runtime; its timer and I/O driver are not used. Long calls (large reads and
-//! appends, all that syncs, audits) run on its blocking threads; short ones run inline. After
-//! opening, any executor may await the calls. What [`Durability::Eventual`] still owes when the
-//! runtime goes away is synced then.
+//! Opening needs a tokio runtime; its timer and I/O driver are not used, but for replication, which
+//! needs the timer. Long calls (large reads and appends, all that syncs, audits) run on its blocking
+//! threads; short ones run inline. After opening, any executor may await the calls. What
+//! [`Durability::Eventual`] still owes when the runtime goes away is synced then.
 //!
 //! # Features
 //!
