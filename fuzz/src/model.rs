@@ -230,6 +230,37 @@ impl Model {
             self.followed.stored.resize(self.expected.blocks.len(), false);
         }
         self.followed.stored[index] = true;
+        if index % 3 == 0 {
+            self.follow_together(index + 1);
+        }
+    }
+
+    /// The reader asks for some blocks at once.
+    fn follow_together(&mut self, first: usize) {
+        let blocks = first..self.followed.blocks.len().min(first + 5);
+        let requests: Vec<Request> = blocks
+            .clone()
+            .map(|index| {
+                let index = index as u64;
+                let nodes = self.reader.missing_nodes(index).expect("memory reads");
+                let block = Some(BlockRequest { index, nodes });
+                Request { block, fork: self.expected.fork, ..Request::default() }
+            })
+            .collect();
+        let answers = self.log.create_proofs(&requests, usize::MAX);
+        let answers = answers.into_iter().map(|answer| answer.expect("the log has all nodes"));
+        let (mut arriving, mut proofs) = (Vec::new(), Vec::new());
+        for (index, answer) in blocks.zip(answers) {
+            assert_eq!(answer.is_some(), self.expected.stored[index]);
+            if let Some(proof) = answer {
+                arriving.push(index);
+                proofs.push(proof);
+            }
+        }
+        for (index, applied) in arriving.into_iter().zip(self.reader.apply_proofs(&proofs)) {
+            assert_eq!(applied.expect("the proof is honest").block, Some(index as u64));
+            self.followed.stored[index] = true;
+        }
     }
 
     fn reorganise(&mut self, script: &mut Script<'_>) {
