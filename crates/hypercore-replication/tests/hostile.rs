@@ -179,30 +179,21 @@ fn a_liar_is_put_out_for_it() {
     assert_eq!(net.nodes[1].log.length(), 0);
 }
 
+fn assert_nobody_accused(net: &Net) {
+    let failed = |event: &Event| matches!(event, Event::VerificationFailed { .. });
+    assert!(!net.nodes[1].events.iter().any(failed));
+}
+
 #[test]
 fn answers_in_any_order_are_taken() {
     let mut net = Net::pair(2000);
-    // Twelve at a time, the last first.
-    let mut kept = Vec::new();
-    let mut count = 0;
-    let tamper = move |message| match message {
-        Message::Data(data) => {
-            count += 1;
-            kept.push(Message::Data(data));
-            if kept.len() == 12 || count == 1 || count > 1990 {
-                kept.drain(..).rev().collect()
-            } else {
-                Vec::new()
-            }
-        }
-        other => vec![other],
-    };
-    net.tamper(0, 0, Box::new(tamper));
+    net.reverse(0);
     net.nodes[1].replicator.want_range(RangeWish::new(..2000));
     net.settle();
     net.assert_same(0, 1);
-    let failed = |event: &Event| matches!(event, Event::VerificationFailed { .. });
-    assert!(!net.nodes[1].events.iter().any(failed));
+    assert_nobody_accused(&net);
+    // None was thrown away to be asked for again.
+    assert_eq!(net.nodes[1].requests().len(), 2000);
 }
 
 #[test]
@@ -224,8 +215,48 @@ fn one_refusal_among_requests_that_lean_on_each_other() {
     net.nodes[1].replicator.want_range(RangeWish::new(..2000));
     net.run_for(Duration::from_secs(600));
     net.assert_same(0, 1);
-    let failed = |event: &Event| matches!(event, Event::VerificationFailed { .. });
-    assert!(!net.nodes[1].events.iter().any(failed));
+    assert_nobody_accused(&net);
+}
+
+#[test]
+fn refusals_among_answers_in_any_order() {
+    let mut net = Net::pair(3000);
+    let mut count = 0;
+    let tamper = move |message| match message {
+        Message::Data(data) if data.proof.block.is_some() => {
+            count += 1;
+            if count % 17 == 3 {
+                vec![Message::NoData(NoData { request_id: data.request_id, reason: None })]
+            } else {
+                vec![Message::Data(data)]
+            }
+        }
+        other => vec![other],
+    };
+    net.tamper(0, 0, Box::new(tamper));
+    net.reverse(0);
+    net.nodes[1].replicator.want_range(RangeWish::new(..3000).linear());
+    net.run_for(Duration::from_secs(6000));
+    net.assert_same(0, 1);
+    assert_nobody_accused(&net);
+}
+
+#[test]
+fn more_answers_out_of_order_than_are_held_back() {
+    let writer = writer(1);
+    let blocks: Vec<Vec<u8>> = (0..300_u32).map(|index| vec![index as u8; 30_000]).collect();
+    writer.append(&blocks).unwrap();
+    let mut net = Net::default();
+    let copy = reader(writer.key());
+    net.add(Node::new(writer));
+    net.add(Node::new(copy));
+    let link = net.connect(0, 1);
+    net.reverse(link);
+    net.nodes[1].replicator.want_range(RangeWish::new(..300).linear());
+    net.run_for(Duration::from_secs(60));
+    net.assert_same(0, 1);
+    assert_nobody_accused(&net);
+    assert!(net.nodes[1].requests().len() > 300, "some were asked for again");
 }
 
 #[test]

@@ -130,10 +130,7 @@ impl Download {
         match fit {
             Fit::Empty => return self.refused(id, request_id, peers, run),
             Fit::Foreign => {
-                if let Some(flight) = self.finish(name, peers) {
-                    self.release(name, peers);
-                    self.ask_again(&flight);
-                }
+                self.come_to_nothing(name, peers);
                 let error = "it is not about what was asked for".to_owned();
                 self.invalid(id, error, peers, run);
                 return;
@@ -157,10 +154,7 @@ impl Download {
         let Some(peer) = peers.get_mut(&answer.peer) else { return };
         let held_len = peer.download.held_len.saturating_add(answer.len());
         if held_len > HELD_LEN_MAX {
-            let name = answer.name;
-            if let Some(flight) = self.finish(name, peers) {
-                self.ask_again(&flight);
-            }
+            self.come_to_nothing(answer.name, peers);
             return;
         }
         peer.download.held_len = held_len;
@@ -184,15 +178,29 @@ impl Download {
         }
     }
 
-    /// The request that these lean on came to nothing: they may hold nevertheless.
+    /// The request was answered to no use.
+    fn come_to_nothing(&mut self, name: Name, peers: &mut Peers) {
+        let flight = self.finish(name, peers);
+        self.release(name, peers);
+        if let Some(flight) = flight {
+            self.ask_again(&flight);
+        }
+    }
+
+    /// The request came to nothing. What was held for it is asked for again, and what is still to come for it may fail
+    /// without anybody's fault.
     pub(super) fn release(&mut self, below: Name, peers: &mut Peers) {
-        self.requests.orphan(below.serial);
-        for held in self.held.remove(&below.serial).unwrap_or_default() {
-            if let Some(peer) = peers.get_mut(&held.peer) {
-                peer.download.held_len = peer.download.held_len.saturating_sub(held.len());
-            }
-            if let Some(flight) = self.finish(held.name, peers) {
-                self.ask_again(&flight);
+        let mut fallen = vec![below];
+        while let Some(below) = fallen.pop() {
+            self.requests.orphan(below.serial);
+            for held in self.held.remove(&below.serial).unwrap_or_default() {
+                if let Some(peer) = peers.get_mut(&held.peer) {
+                    peer.download.held_len = peer.download.held_len.saturating_sub(held.len());
+                }
+                if let Some(flight) = self.finish(held.name, peers) {
+                    self.ask_again(&flight);
+                }
+                fallen.push(held.name);
             }
         }
     }
@@ -274,6 +282,7 @@ impl Download {
         let Some(index) = applied.block else {
             // The answer may have brought only a part of what was asked for.
             if let Some(flight) = flight.filter(|flight| flight.request.block.is_some()) {
+                self.release(flight.name(), peers);
                 self.ask_again(&flight);
             }
             return;

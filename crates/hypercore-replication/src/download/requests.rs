@@ -62,6 +62,10 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
+    pub(crate) const fn name(&self) -> Name {
+        Name { id: self.request.id, serial: self.serial }
+    }
+
     /// Whether it asks for the log from nothing and for a block at once.
     pub(crate) fn is_first_with_block(&self) -> bool {
         let upgrade = self.request.upgrade;

@@ -132,6 +132,8 @@ pub type Tamper = Box<dyn FnMut(Message) -> Vec<Message>>;
 struct Link {
     /// What happens to messages of the first end.
     tamper: Option<Tamper>,
+    /// Whether answers that go out together arrive the last first.
+    is_reversed: bool,
     ends: [(usize, PeerId); 2],
     queues: [VecDeque<Message>; 2],
     is_open: bool,
@@ -181,7 +183,15 @@ impl Net {
         ];
         let queues = [VecDeque::new(), VecDeque::new()];
         let (latency, ready_at) = (Duration::ZERO, [Duration::ZERO; 2]);
-        self.links.push(Link { tamper: None, ends, queues, is_open: true, latency, ready_at });
+        self.links.push(Link {
+            tamper: None,
+            is_reversed: false,
+            ends,
+            queues,
+            is_open: true,
+            latency,
+            ready_at,
+        });
         self.links.len() - 1
     }
 
@@ -193,6 +203,11 @@ impl Net {
     pub fn tamper(&mut self, link: usize, from: usize, tamper: Tamper) {
         assert_eq!(self.links[link].ends[0].0, from);
         self.links[link].tamper = Some(tamper);
+    }
+
+    /// Has answers that go out together arrive the last first, as JavaScript may send them.
+    pub fn reverse(&mut self, link: usize) {
+        self.links[link].is_reversed = true;
     }
 
     pub fn disconnect(&mut self, link: usize) {
@@ -256,6 +271,15 @@ impl Net {
             let link = &mut self.links[number];
             if !link.is_open || link.ready_at[side] > self.now {
                 continue;
+            }
+            if link.is_reversed {
+                let is_answer =
+                    |message: &Message| matches!(message, Message::Data(_) | Message::NoData(_));
+                let all = std::mem::take(&mut link.queues[side]);
+                let (answers, others): (VecDeque<_>, VecDeque<_>) =
+                    all.into_iter().partition(is_answer);
+                link.queues[side] = others;
+                link.queues[side].extend(answers.into_iter().rev());
             }
             let (node, peer) = link.ends[1 - side];
             let replicator = &mut self.nodes[node].replicator;
