@@ -65,6 +65,7 @@ mod prove;
 mod reorg;
 mod request;
 mod seek;
+mod sizes;
 mod tree;
 mod truncate;
 mod verify;

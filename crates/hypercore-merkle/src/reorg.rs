@@ -17,8 +17,9 @@ use crate::node::Node;
 use crate::partial::Partial;
 use crate::proof::Proof;
 use crate::request::{HashRequest, Request};
+use crate::sizes::resized_sibling;
 use crate::tree::{Tree, look_up};
-use crate::verify::{Authority, Verified, grow, indexes, manifest_of, resized_sibling};
+use crate::verify::{Authority, Verified, grow, indexes, manifest_of};
 
 /// What a reorg needs to know next: the hash of any one of these blocks, with all levels up to the
 /// node where the two trees are known to differ.
