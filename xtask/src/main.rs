@@ -50,6 +50,10 @@ usage: cargo xtask TASK
                         every disk that a crash may leave of the log's workloads, judged
   faults [--seed S] [--calls N] [--limit N] [--one-byte] [--point POINT]
                         every call to a store fails in each way, in the log's workloads
+  network [--seed S] [--seeds N] [--deep]
+                        logs that replicate while connections, power and honesty fail
+  hostile [--attack NAME]
+                        hostile peers against honest ones
   canaries              planted bugs, each of which those checks must catch
   binary [--part inject|kill|full] [--points N|all] [--rounds N] [--seed S] [--only POINT]
                         the hypercore command under failing system calls (strace), kill -9,
@@ -82,7 +86,18 @@ fn main() -> ExitCode {
 /// Runs `task`; `None` when there is no such task or it takes no arguments.
 fn run(task: &str, rest: &[String]) -> Option<bool> {
     let takes_arguments =
-        matches!(task, "interop" | "crash" | "faults" | "binary" | "bench" | "fuzz" | "fuzz-smoke");
+        matches!(
+            task,
+            "interop"
+                | "crash"
+                | "faults"
+                | "network"
+                | "hostile"
+                | "binary"
+                | "bench"
+                | "fuzz"
+                | "fuzz-smoke"
+        );
     if !takes_arguments && !rest.is_empty() {
         return None;
     }
@@ -106,6 +121,14 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
         "faults" => {
             let arguments = rest.to_vec();
             Box::new(move || tasks::faults::run(&arguments))
+        }
+        "network" => {
+            let arguments = rest.to_vec();
+            Box::new(move || tasks::network::run(&arguments))
+        }
+        "hostile" => {
+            let arguments = rest.to_vec();
+            Box::new(move || tasks::network::hostile(&arguments))
         }
         "canaries" => Box::new(tasks::canaries::run),
         "binary" => {

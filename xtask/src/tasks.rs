@@ -13,6 +13,7 @@ pub(crate) mod formats;
 pub(crate) mod fuzz;
 pub(crate) mod layers;
 pub(crate) mod loom;
+pub(crate) mod network;
 pub(crate) mod promises;
 pub(crate) mod test;
 pub(crate) mod tidy;

@@ -1,9 +1,10 @@
-//! A simulated disk that produces every image a crash may leave, and the workloads and oracle that use it on
-//! the log.
+//! A simulated disk that produces every image a crash may leave, a simulated network that loses and delays, and what
+//! runs on them and judges.
 //!
 //! The disk keeps what is durable apart from what is not, down to single sectors, length changes and names; it knows
 //! nothing of what its files hold. The module [`log`] runs scripts of log operations on it and judges every
-//! image. Nothing here opens a file or reads a clock, and nothing ships that depends on it. It is a test tool:
+//! image; [`network`] lets logs replicate in virtual time while connections and disks fail; [`hostile`] sets attackers
+//! on them. Nothing here opens a file or reads a clock, and nothing ships that depends on it. It is a test tool:
 //! what it does not expect is a panic.
 //!
 //! ```
@@ -44,7 +45,10 @@
 
 pub mod disk;
 mod hash;
+pub mod hostile;
 pub mod log;
+pub mod network;
 mod random;
+mod stack;
 
 pub use random::Random;

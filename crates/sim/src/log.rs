@@ -12,11 +12,12 @@ mod model;
 mod oracle;
 mod play;
 mod record;
-mod script;
+pub(crate) mod script;
 mod timeline;
 mod workloads;
 
 pub use model::{Fingerprint, Model};
+pub(crate) use oracle::panicked;
 pub use oracle::{Counts, Oracle};
 pub use play::{Failure, Player, Watch, change};
 pub use record::Recorder;

@@ -12,26 +12,33 @@
     reason = "a developer's tool: a panic here is a failed check, never a lost log"
 )]
 
+mod allocation;
+mod attacks;
 #[cfg(canary)]
 mod canaries;
 mod crash;
 mod faults;
+mod seeds;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: sim crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
        sim faults [--seed S] [--calls N] [--limit N] [--one-byte] [--point POINT]
+       sim network [--seed S] [--seeds N] [--deep]
+       sim hostile [--attack NAME]
 
-  --seed S         a number that chooses sizes, contents and subsets (default 1)
+  --seed S         a number that chooses everything that is chosen (default 1)
   --images N       go on with further seeds until N images were judged
-  --deep           2,000,000 images
+  --deep           2,000,000 images; 50,000 seeds
   --workload NAME  this one only: a name, or a name with -immediate or -eventual
   --image K        this image of the workload only
   --calls N        go on with further seeds until N calls failed
   --limit N        calls of each workload, mode and fault at most, evenly spread (default all)
   --one-byte       stores that move one byte a call
   --point POINT    this call only: WORKLOAD-MODE/FAULT/CALL
+  --seeds N        as many seeds (default 500, or the one that is given)
+  --attack NAME    the attacks with this in their name only
 ";
 
 fn main() -> ExitCode {
@@ -39,6 +46,10 @@ fn main() -> ExitCode {
     let good = match arguments.split_first() {
         Some((task, rest)) if task == "crash" => crash::Arguments::parse(rest).map(crash::run),
         Some((task, rest)) if task == "faults" => faults::Arguments::parse(rest).map(faults::run),
+        Some((task, rest)) if task == "network" => seeds::Arguments::parse(rest).map(seeds::run),
+        Some((task, rest)) if task == "hostile" => {
+            attacks::Arguments::parse(rest).map(attacks::run)
+        }
         #[cfg(canary)]
         Some((task, [])) if task == "canaries" => Some(canaries::run()),
         _ => None,

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use crate::interop;
 use crate::report::{Outcome, run_task, seconds};
-use crate::tasks::{binary, canaries, checks, crash, deny, faults, fuzz, layers, loom, test, tidy};
+use crate::tasks::{
+    binary, canaries, checks, crash, deny, faults, fuzz, layers, loom, network, test, tidy,
+};
 
 /// A task's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -24,6 +26,8 @@ pub(crate) fn run() -> bool {
         ("interop", || interop::run(&interop::Options::default())),
         ("crash", || crash::run(&[])),
         ("faults", || faults::run(&[])),
+        ("network", || network::run(&[])),
+        ("hostile", || network::hostile(&[])),
         ("canaries", canaries::run),
         ("binary", || binary::run(&binary::Options::default())),
         ("fuzz-smoke", || fuzz::smoke(fuzz::SECONDS, fuzz::SEED)),

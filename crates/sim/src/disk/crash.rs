@@ -16,9 +16,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use super::Recording;
 use super::image::{Image, SECTOR_LEN};
 use super::medium::{Change, Item, Op, apply_all};
+use super::{Disk, Recording};
 use crate::random::Random;
 
 /// How widely windows are searched.
@@ -174,6 +174,25 @@ impl Recording {
                 visit(Crash { position, kept, fill: Fill::Zeros, image, window });
             });
         }
+    }
+}
+
+impl Disk {
+    /// One of the images that a power cut may leave now, chosen by `random`.
+    #[must_use]
+    pub fn power_cut(&self, random: &mut Random) -> Image {
+        let recording = self.recording();
+        let plan = Plan::quick(random.next());
+        let now = recording.len();
+        let mut count = 0;
+        let mut chosen = self.shown();
+        recording.crashes(now..=now, &plan, &mut |crash| {
+            count += 1;
+            if random.below(count) == 0 {
+                chosen = crash.image;
+            }
+        });
+        chosen
     }
 }
 
