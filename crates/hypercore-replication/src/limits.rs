@@ -79,3 +79,6 @@ pub(crate) const WANTS_UNANSWERED_MAX: usize = 3;
 /// # Source
 /// wire.md section 7.10: JavaScript waits 20 to 40 s.
 pub(crate) const LINGER: Duration = Duration::from_secs(30);
+
+/// Messages to a peer that there is room for when none waits.
+pub(crate) const OUTPUT_KEPT: usize = 8;

@@ -23,6 +23,9 @@ pub(crate) const HOLDINGS_PAGES_MAX: usize = 512;
 /// Runs of pages in which the peer holds every block. A run more is forgotten.
 pub(crate) const HOLDINGS_RUNS_MAX: usize = 512;
 
+/// Pages, and runs, that are kept while nothing is wished for.
+const REST_MAX: usize = 16;
+
 /// The blocks that one peer holds.
 #[derive(Clone, Default)]
 pub(crate) struct Holdings {
@@ -133,6 +136,20 @@ impl Holdings {
     /// range may be lost, and it can be asked again.
     pub(crate) const fn take_forgotten(&mut self) -> Option<Range<u64>> {
         self.forgotten.take()
+    }
+
+    /// Forgets all but a little, for a time in which nothing is to be asked for.
+    pub(crate) fn rest(&mut self) {
+        while self.pages.len() > REST_MAX
+            && let Some((number, _)) = self.pages.pop_last()
+        {
+            self.forget(number..number.saturating_add(1));
+        }
+        while self.runs.len() > REST_MAX
+            && let Some((start, end)) = self.runs.pop_last()
+        {
+            self.forget(start..end);
+        }
     }
 
     fn hold(&mut self, range: Range<u64>) {

@@ -12,7 +12,7 @@ use hypercore_merkle::Data;
 use crate::download::{Changes, Download, Peers, Run, proof_len};
 use crate::event::{Event, Evidence, LogChange, Output, Progress};
 use crate::fault::{CloseReason, PeerFault};
-use crate::limits::{EVENTS_MAX, LINGER};
+use crate::limits::{EVENTS_MAX, LINGER, OUTPUT_KEPT};
 use crate::message::{Extension, Message, NoData, RangeMessage};
 use crate::options::{Options, PeerId, PeerOptions, WishId};
 use crate::peer::Peer;
@@ -146,7 +146,7 @@ impl Replicator {
                 let RangeMessage { start, length, drop } = range;
                 let blocks = start..start.saturating_add(length);
                 if drop {
-                    self.download.peer_dropped(peer);
+                    self.download.peer_dropped(peer, start);
                 } else {
                     self.download.peer_told(peer, blocks);
                 }
@@ -199,9 +199,11 @@ impl Replicator {
             // The one that spoke last may be gone.
             if let Some(id) = self.speaking
                 && let Some(peer) = self.peers.get_mut(&id)
-                && let Some(message) = peer.output.pop_front()
             {
-                return Some(Output::Send { peer: id, message });
+                if let Some(message) = peer.output.pop_front() {
+                    return Some(Output::Send { peer: id, message });
+                }
+                peer.output.shrink_to(OUTPUT_KEPT);
             }
             let mut speakers = self.peers.iter().filter(|(_, peer)| !peer.output.is_empty());
             self.speaking = Some(*speakers.next()?.0);
@@ -335,11 +337,11 @@ impl Replicator {
         }
         // Whatever is wrong with the own log, others are served as well as can be.
         if let Err(error) = self.look_at_wishes(run) {
-            self.download.fail(&error, run);
+            self.download.fail(error, run);
         }
         let progress = self.serve(run);
         let is_cut_short = self.download.plan(&mut self.peers, run).unwrap_or_else(|error| {
-            self.download.fail(&error, run);
+            self.download.fail(error, run);
             false
         });
         if is_cut_short {
@@ -410,12 +412,16 @@ impl Replicator {
         if wants_data {
             self.idle_since = None;
         }
+        let is_at_rest = self.download.wishes.is_empty() && self.download.requests.count() == 0;
         let idle_since =
             if wants_data { None } else { Some(*self.idle_since.get_or_insert(run.now)) };
         let downloading = idle_since.is_none_or(|since| run.now < since.saturating_add(LINGER));
         let mut progress = UploadProgress::Idle;
         let mut idle = Vec::new();
         for (id, peer) in &mut self.peers {
+            if is_at_rest {
+                self.download.rest(peer);
+            }
             let context = UploadContext {
                 log: run.log,
                 view: run.view,
@@ -454,7 +460,7 @@ impl Replicator {
                 run.events.push_back(Event::Uploaded { index, bytes, peer: *id });
             }
             if let Some(error) = report.failure {
-                run.events.push_back(Event::StorageFailed { error: error.to_string() });
+                run.events.push_back(Event::StorageFailed { error: error.into() });
             }
             if !interest.downloading && peer.remote.is_known() && !peer.remote.downloading() {
                 idle.push(*id);

@@ -135,9 +135,9 @@ impl Download {
         }
     }
 
-    /// A peer holds less than before, and what is above may not be known any more.
-    pub(crate) fn peer_dropped(&self, peer: &mut Peer) {
-        peer.download.wants.looked.clear();
+    /// A peer holds less than before, and what it holds from there on may not be known any more.
+    pub(crate) fn peer_dropped(&self, peer: &mut Peer, start: u64) {
+        peer.download.wants.forget(&(start..u64::MAX), self.options.want_region.blocks());
         peer.download.forget_runs();
     }
 
@@ -229,6 +229,8 @@ impl Download {
         self.wishes.is_stale = true;
         for peer in peers.values_mut() {
             peer.download.expected.clear();
+            // A peer that takes us for a holder of what was cut says nothing of it unless it is asked again.
+            peer.download.wants.forget(&(length..u64::MAX), self.options.want_region.blocks());
             peer.download.held_len = 0;
             for cursor in peer.download.cursors.values_mut() {
                 cursor.cut(length);

@@ -46,11 +46,9 @@ struct Model(Vec<bool>);
 
 impl Model {
     fn fill(&mut self, start: u64, end: u64, held: bool) {
-        let start = usize::try_from(start).unwrap();
         let end = usize::try_from(end.min(BLOCKS)).unwrap();
-        for bit in self.0.iter_mut().take(end).skip(start) {
-            *bit = held;
-        }
+        let start = usize::try_from(start).unwrap().min(end);
+        self.0[start..end].fill(held);
     }
 
     fn apply(&mut self, step: &Step) {
@@ -258,4 +256,32 @@ fn too_many_runs_are_forgotten_and_never_made_up() {
         assert!(!(holdings.has(block) && number % 2 == 0));
         assert!(holdings.has(block) || number % 2 == 0 || forgotten.contains(&block));
     }
+}
+
+#[test]
+fn at_rest_little_is_kept_and_nothing_made_up() {
+    let mut holdings = Holdings::new();
+    holdings.range(&range(false, 0, 10));
+    holdings.bitfield(&Bitfield::new(1 << 20, &vec![0x5555_5555; 100 * 128]));
+    for number in 0..100 {
+        holdings.range(&range(false, (1 << 30) + 2 * number * PAGE_BLOCKS, PAGE_BLOCKS));
+    }
+    let held = |holdings: &Holdings| {
+        let mut blocks = Vec::new();
+        let mut at = 0;
+        while let Some(run) = holdings.next_held(at..u64::MAX) {
+            at = run.end;
+            blocks.push(run);
+        }
+        blocks
+    };
+    let before = held(&holdings);
+    holdings.rest();
+    let kept = held(&holdings);
+    assert!(holdings.pages.len() <= 16 && holdings.runs.len() <= 16);
+    assert!(kept.iter().all(|run| before.contains(run)));
+    let forgotten = holdings.take_forgotten().unwrap();
+    let lost = before.iter().filter(|run| !kept.contains(run));
+    assert!(lost.into_iter().all(|run| forgotten.contains(&run.start)));
+    assert_eq!(holdings.contiguous_length(), 10);
 }

@@ -55,6 +55,7 @@ pub(super) fn run(
             }
         }
     }
+    queue.rest();
     Ok(())
 }
 

@@ -18,6 +18,9 @@ use crate::message::{Message, NoData, NoDataReason};
 /// wire.md section 7.6.
 pub(super) const INVALID_REQUESTS_MAX: u32 = 64;
 
+/// Requests that there is room for when none waits.
+const KEPT: usize = 16;
+
 /// The requests of one peer.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -76,6 +79,15 @@ impl Queue {
         let request = self.urgent.pop().or_else(|| self.ordinary.pop_front())?;
         self.ids.remove(request.id);
         Some(request)
+    }
+
+    /// Gives memory back that nothing waits in.
+    pub(super) fn rest(&mut self) {
+        if self.len() == 0 {
+            self.ordinary.shrink_to(KEPT);
+            self.urgent.shrink_to(KEPT);
+            self.refused.shrink_to(KEPT);
+        }
     }
 
     /// Counts a request, just popped, that no tree can answer, and refuses it later.

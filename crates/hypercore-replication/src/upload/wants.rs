@@ -27,6 +27,9 @@ const WANT_BLOCKS_MIN: u64 = 32;
 /// Wants that may wait for their answer. What a peer wants beyond that, before it reads any answer, is not answered.
 pub(super) const WANTS_WAITING_MAX: usize = WANTS_PER_PEER_MAX + ANY_WANTS_MAX;
 
+/// Wants that there is room for when none waits.
+const WAITING_KEPT: usize = 4;
+
 /// Blocks that one bitfield speaks about at most.
 pub(super) const BITFIELD_BLOCKS_MAX: u64 = 1 << 15;
 
@@ -165,6 +168,9 @@ impl Wants {
                     self.waiting.pop_front();
                 }
             }
+        }
+        if self.waiting.is_empty() {
+            self.waiting.shrink_to(WAITING_KEPT);
         }
     }
 }
