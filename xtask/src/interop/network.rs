@@ -45,7 +45,7 @@ pub(super) struct Choice {
 
 impl Choice {
     fn takes(&self, case: &Case) -> bool {
-        if self.only.iter().any(|only| *only == case.name) {
+        if self.only.contains(&case.name) {
             return true;
         }
         let is_named =

@@ -48,8 +48,8 @@ impl Kind {
 /// What a reader asks for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wish {
-    /// Everything, when there is none.
-    pub(super) blocks: Vec<Range<u64>>,
+    /// Ranges by their start and end. Everything, when there is none.
+    pub(super) blocks: Vec<(u64, u64)>,
     /// Goes on with what is appended.
     pub(super) is_live: bool,
 }
@@ -63,13 +63,13 @@ impl Wish {
         Self { blocks: Vec::new(), is_live: true }
     }
 
-    pub(super) fn blocks(blocks: &[Range<u64>]) -> Self {
+    pub(super) fn blocks(blocks: &[(u64, u64)]) -> Self {
         Self { blocks: blocks.to_vec(), is_live: false }
     }
 
     /// What has to be there when it is fulfilled.
-    fn held(&self, model: &Model) -> Vec<Range<u64>> {
-        if self.blocks.is_empty() { vec![0..model.length()] } else { self.blocks.clone() }
+    fn held(&self, model: &Model) -> Vec<(u64, u64)> {
+        if self.blocks.is_empty() { vec![(0, model.length())] } else { self.blocks.clone() }
     }
 }
 
@@ -355,8 +355,8 @@ impl Actor {
         self.on_core(
             json!({ "op": "wait", "peers": 1, "length": length, "fork": fork, "ms": WAIT_MS }),
         )?;
-        for blocks in wish.held(model) {
-            let command = json!({ "op": "download", "start": blocks.start, "end": blocks.end });
+        for (start, end) in wish.held(model) {
+            let command = json!({ "op": "download", "start": start, "end": end });
             self.on_core(command)?;
         }
         Ok(())
@@ -381,7 +381,7 @@ impl Actor {
         ];
         if !wish.blocks.is_empty() {
             let ranges: Vec<String> =
-                wish.blocks.iter().map(|range| format!("{}..{}", range.start, range.end)).collect();
+                wish.blocks.iter().map(|(start, end)| format!("{start}..{end}")).collect();
             arguments.extend(["--blocks".to_owned(), ranges.join(",")]);
         }
         if wish.is_live {

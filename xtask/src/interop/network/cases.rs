@@ -8,12 +8,15 @@ use super::stage::Stage;
 
 use Kind::{Command, Facade, Js10, Js11};
 
+/// What happens in a scenario.
+pub(super) type Course = dyn Fn(&Rc<Stage>) -> Ended + Send + Sync;
+
 /// A scenario.
 pub(super) struct Case {
     pub(super) name: String,
     /// Left out of a run unless it is asked for, by `--deep` or by name.
     pub(super) is_deep: bool,
-    pub(super) course: Box<dyn Fn(&Rc<Stage>) -> Ended + Send + Sync>,
+    pub(super) course: Box<Course>,
 }
 
 /// Every scenario.

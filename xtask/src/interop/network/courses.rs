@@ -156,7 +156,7 @@ pub(super) fn cleared(stage: &Rc<Stage>, pair: Pair) -> Ended {
     writer.clear(500..900)?;
     reader.copy(writer.key())?;
     let port = writer.listen()?;
-    let wish = Wish::blocks(&[0..10, 30..500, 900..1_000]);
+    let wish = Wish::blocks(&[(0, 10), (30, 500), (900, 1_000)]);
     reader.begin(&[port], &wish, &model)?;
     reader.end()?;
     reader.compare(&mut model, &wish)?;
@@ -179,13 +179,13 @@ pub(super) fn missing(stage: &Rc<Stage>, pair: Pair) -> Ended {
             return Err(format!("`clone` ended with {code:?}, not 8"));
         }
     } else {
-        reader.begin(&[port], &Wish::blocks(&[0..40, 41..100]), &model)?;
+        reader.begin(&[port], &Wish::blocks(&[(0, 40), (41, 100)]), &model)?;
         reader.end()?;
         if let Ok(hash) = reader.get(40, 1_000) {
             return Err(format!("block 40 was had from nowhere: {hash}"));
         }
     }
-    reader.compare(&mut model, &Wish::blocks(&[0..40, 41..100]))?;
+    reader.compare(&mut model, &Wish::blocks(&[(0, 40), (41, 100)]))?;
     retire([writer, reader])
 }
 
@@ -197,7 +197,7 @@ pub(super) fn sparse(stage: &Rc<Stage>, pair: Pair) -> Ended {
     writer.append(&mut model, short(1_000))?;
     reader.copy(writer.key())?;
     let port = writer.listen()?;
-    let wish = Wish::blocks(&[3..4, 100..164, 999..1_000]);
+    let wish = Wish::blocks(&[(3, 4), (100, 164), (999, 1_000)]);
     reader.begin(&[port], &wish, &model)?;
     reader.end()?;
     reader.compare(&mut model, &wish)?;
@@ -302,7 +302,7 @@ pub(super) fn seek(stage: &Rc<Stage>, pair: Pair) -> Ended {
     writer.append(&mut model, (0..1_000).map(|n| n % 37 * 11))?;
     reader.copy(writer.key())?;
     let port = writer.listen()?;
-    reader.begin(&[port], &Wish::blocks(&[500..501]), &model)?;
+    reader.begin(&[port], &Wish::blocks(&[(500, 501)]), &model)?;
     reader.end()?;
     let end = model.byte_length();
     for byte in [end / 3, 1, end - 1, end / 2, end / 7 * 5, 2, end / 3 + 1] {
@@ -474,9 +474,9 @@ pub(super) fn mesh(stage: &Rc<Stage>, kinds: [Kind; 4]) -> Ended {
         }
         ports.push(reader.listen()?);
     }
-    let parts = [0..400, 300..700, 600..900];
-    for (reader, part) in readers.iter_mut().zip(&parts) {
-        reader.ask(&Wish::blocks(&[part.clone()]), &model)?;
+    let parts = [(0, 400), (300, 700), (600, 900)];
+    for (reader, part) in readers.iter_mut().zip(parts) {
+        reader.ask(&Wish::blocks(&[part]), &model)?;
     }
     for reader in &mut readers {
         reader.end()?;
@@ -486,7 +486,7 @@ pub(super) fn mesh(stage: &Rc<Stage>, kinds: [Kind; 4]) -> Ended {
         reader.wait_for_head(&model)?;
     }
     let [_, _, last] = &mut readers;
-    last.ask(&Wish::blocks(&[900..1_000]), &model)?;
+    last.ask(&Wish::blocks(&[(900, 1_000)]), &model)?;
     last.end()?;
     writer.kill()?;
 
