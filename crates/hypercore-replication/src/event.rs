@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hypercore_log::LogError;
 use hypercore_merkle::Proof;
 
 use crate::fault::CloseReason;
@@ -124,7 +125,7 @@ pub enum Event {
     /// The own log refused to store what was proven, or could not be read.
     StorageFailed {
         /// What it said.
-        error: String,
+        error: Failure,
     },
     /// Two histories of the log were signed: see [`Replicator::conflict`](crate::Replicator::conflict). Nothing is
     /// replicated any more.
@@ -169,6 +170,38 @@ pub enum Outcome {
     Current,
     /// The log has grown.
     Grown,
+}
+
+/// What the own log said when it failed: an error with its sources, to be shared.
+///
+/// Two are equal if they are the same occurrence.
+#[derive(Clone, Debug)]
+pub struct Failure(Arc<LogError>);
+
+impl Failure {
+    /// The error of the log.
+    #[must_use]
+    pub const fn error(&self) -> &Arc<LogError> {
+        &self.0
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
 }
 
 /// Two signed histories of one log: both proofs are upgrades from nothing.

@@ -86,7 +86,7 @@ mod wish;
 pub use connection::{
     Connection, ConnectionError, ConnectionEvent, EXTENSION_NAME_LEN_MAX, KEPT_FRAMES_LEN_MAX,
 };
-pub use event::{Event, Evidence, LogChange, Outcome, Output, Progress};
+pub use event::{Event, Evidence, Failure, LogChange, Outcome, Output, Progress};
 pub use fault::{CloseReason, PeerFault};
 pub use limits::{INPUT_LEN_MAX, REQUESTS_IN_FLIGHT_MAX, REQUESTS_PER_PEER_MAX};
 pub use message::{

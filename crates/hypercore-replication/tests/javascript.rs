@@ -270,6 +270,32 @@ fn what_version_10_says_of_a_truncation_and_an_append_at_once_comes_in_any_order
 }
 
 #[test]
+fn what_was_dropped_or_cut_is_asked_about_again() {
+    // Version 10 says nothing of blocks that it takes us to hold, as we did before the truncation.
+    let (writer, mut solo) = two(40);
+    solo.node.replicator.want_range(RangeWish::new(..));
+    let is_want = |message: &Message| matches!(message, Message::Want(_));
+    // It holds less than all, so it is asked what.
+    let said = solo.say([Message::Sync(sync(&writer, 0)), held(0, 30)]);
+    serve(&mut solo, &writer, said);
+    assert!(solo.node.sent.iter().any(|(_, message)| is_want(message)));
+    let said = solo.say([held(0, 40)]);
+    serve(&mut solo, &writer, said);
+    assert!(solo.node.log.has_range(0..40));
+    writer.truncate(1, None).unwrap();
+    fill_anew(&writer, 10);
+    let news = Message::Sync(Sync { can_upgrade: false, remote_length: 0, ..sync(&writer, 0) });
+    let before = solo.node.sent.len();
+    let said = solo.say([dropped(1, 39), news]);
+    serve(&mut solo, &writer, said);
+    assert_eq!(solo.node.log.length(), 11);
+    assert!(solo.node.sent[before..].iter().any(|(_, message)| is_want(message)));
+    let said = solo.say([held(0, 11)]);
+    serve(&mut solo, &writer, said);
+    assert!(solo.node.log.has_range(0..11));
+}
+
+#[test]
 fn no_data_may_come_with_or_without_a_reason() {
     for reason in [None, Some(NoDataReason::NotAvailable), Some(NoDataReason::Invalid)] {
         let (writer, mut solo) = two(3);

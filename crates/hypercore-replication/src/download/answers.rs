@@ -246,7 +246,7 @@ impl Download {
                         self.release(name, peers);
                         self.ask_again(flight);
                     }
-                    self.not_applied(peer, flight.as_ref(), &error, peers, run);
+                    self.not_applied(peer, flight.as_ref(), error, peers, run);
                 }
             }
         }
@@ -310,23 +310,24 @@ impl Download {
         &mut self,
         id: PeerId,
         flight: Option<&Flight>,
-        error: &LogError,
+        error: LogError,
         peers: &mut Peers,
         run: &mut Run<'_>,
     ) {
-        let LogError::Proof(proof) = error else {
-            match error {
-                // A block that is larger than any writer makes.
-                LogError::BlockTooLarge { .. } => self.invalid(id, error.to_string(), peers, run),
-                LogError::NodeMissing { .. } | LogError::Changed => {
-                    let block = flight.and_then(|flight| flight.request.block);
-                    if let (Some(block), Some(peer)) = (block, peers.get_mut(&id)) {
-                        peer.download.cannot_prove(block.index, run.now);
-                    }
-                }
-                _ => self.fail(error, run),
+        let proof = match error {
+            LogError::Proof(proof) if !proof.is_local() => proof,
+            // A block that is larger than any writer makes.
+            LogError::BlockTooLarge { .. } => {
+                return self.invalid(id, error.to_string(), peers, run);
             }
-            return;
+            LogError::NodeMissing { .. } | LogError::Changed => {
+                let block = flight.and_then(|flight| flight.request.block);
+                if let (Some(block), Some(peer)) = (block, peers.get_mut(&id)) {
+                    peer.download.cannot_prove(block.index, run.now);
+                }
+                return;
+            }
+            error => return self.fail(error, run),
         };
         // An upgrade of a length that the log has left meanwhile does not fit.
         let is_blameless = flight.is_some_and(|flight| {
@@ -336,24 +337,20 @@ impl Download {
         if proof.is_other_fork() || is_blameless {
             return;
         }
-        if proof.is_local() {
-            self.fail(error, run);
-            return;
-        }
         // What is pushed is made for the tree that the sender takes ours for.
         match flight {
             Some(_) => self.invalid(id, proof.to_string(), peers, run),
             None => unsolicited(id, peers, run),
         }
-        if super::conflict::is_suspicious(proof) {
+        if super::conflict::is_suspicious(&proof) {
             self.probe(id, peers, run);
         }
     }
 
     /// The own stores failed: nothing is fetched any more.
-    pub(crate) fn fail(&mut self, error: &LogError, run: &mut Run<'_>) {
+    pub(crate) fn fail(&mut self, error: LogError, run: &mut Run<'_>) {
         self.has_failed = true;
-        run.events.push_back(Event::StorageFailed { error: error.to_string() });
+        run.events.push_back(Event::StorageFailed { error: error.into() });
     }
 
     /// A proof does not hold.

@@ -77,7 +77,7 @@ impl Download {
                 Err(LogError::Proof(error)) => {
                     return self.invalid(id, error.to_string(), peers, run);
                 }
-                Err(error) => return self.fail(&error, run),
+                Err(error) => return self.fail(error, run),
             }
         }
         let own_sync = peers.get(&id).and_then(|peer| peer.own.last());

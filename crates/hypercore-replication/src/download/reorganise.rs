@@ -103,7 +103,7 @@ impl Download {
             }
             // It begins anew.
             Err(LogError::Changed) => return,
-            Err(error) => return self.fail(&error, run),
+            Err(error) => return self.fail(error, run),
         };
         let Some(want) = known.want() else {
             let ancestors = known.ancestors();
@@ -119,7 +119,7 @@ impl Download {
                     }
                 }
                 Err(LogError::Changed) => {}
-                Err(error) => self.fail(&error, run),
+                Err(error) => self.fail(error, run),
             }
             return;
         };

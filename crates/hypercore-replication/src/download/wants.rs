@@ -63,7 +63,7 @@ impl Wants {
         output.push_back(Message::Want(Want { start, length, any: false }));
     }
 
-    /// What the peer said of these blocks was too much to keep: it may be asked again.
+    /// What the peer said of these blocks counts no longer, or was too much to keep: it may be asked again.
     pub(crate) fn forget(&mut self, blocks: &Range<u64>, length: u64) {
         let first = blocks.start.saturating_sub(length.saturating_sub(1));
         let forgotten: Vec<u64> =

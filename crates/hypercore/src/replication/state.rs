@@ -168,7 +168,7 @@ impl State {
         while let Some(told) = self.replicator.next_event() {
             match &told {
                 Told::StorageFailed { error } if self.replicator.has_failed() => {
-                    self.give_up(&Error::stores_failed(error));
+                    self.give_up(&Error::stores_failed(&error.to_string()));
                 }
                 Told::Conflict { .. } => self.give_up(&Error::conflict()),
                 Told::WishDone { wish, outcome } => {
@@ -388,7 +388,7 @@ impl State {
             Told::VerificationFailed { peer, error } => {
                 Event::VerificationFailed { peer: name(peer)?, error: error.into() }
             }
-            Told::StorageFailed { error } => Event::StorageFailed { error: error.into() },
+            Told::StorageFailed { error } => Event::StorageFailed { error: error.to_string().into() },
             Told::Conflict { peer } => Event::Conflict { peer: name(peer)? },
             Told::Extension { peer, name: extension, payload } => {
                 Event::Extension { peer: name(peer)?, name: extension, payload }

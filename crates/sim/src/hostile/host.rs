@@ -125,7 +125,7 @@ impl Host {
             let progress = self.replicator.run(&self.log, now);
             while let Some(event) = self.replicator.next_event() {
                 match event {
-                    Event::StorageFailed { error } => self.failure = Some(error),
+                    Event::StorageFailed { error } => self.failure = Some(error.to_string()),
                     Event::Conflict { .. } => self.has_conflict = true,
                     _ => {}
                 }
