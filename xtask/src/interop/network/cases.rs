@@ -27,8 +27,11 @@ pub(super) fn all() -> Vec<Case> {
             for pair in [Pair { writer: js, reader: ours }, Pair { writer: ours, reader: js }] {
                 cases.one_pair(pair, ours == Command);
             }
-            cases.through(js, ours);
+            cases.through(Pair { writer: js, reader: js }, ours);
         }
+    }
+    for pair in [Pair { writer: Js10, reader: Js11 }, Pair { writer: Js11, reader: Js10 }] {
+        cases.through(pair, Command);
     }
     for kinds in
         [[Js10, Facade, Js11, Facade], [Js11, Facade, Js10, Facade], [Facade, Js11, Facade, Js10]]
@@ -89,21 +92,23 @@ impl Cases {
     }
 
     /// From JavaScript through us to JavaScript.
-    fn through(&mut self, js: Kind, ours: Kind) {
-        let kinds = ["compat", "v0", "v1", "quorum", "patch", "v2"];
-        let pair = Pair { writer: js, reader: js };
-        for kind in kinds {
-            if kind != "v2" || js == Js11 {
-                let name = format!("manifest-{kind}-{}-through-{}", js.name(), ours.name());
+    fn through(&mut self, pair: Pair, ours: Kind) {
+        let is_same = pair.writer == pair.reader;
+        let route = format!("{}-{}-{}", pair.writer.name(), ours.name(), pair.reader.name());
+        for kind in ["compat", "v0", "v1", "quorum", "patch", "v2"] {
+            if kind != "v2" || (pair.writer == Js11 && is_same) {
+                let name = format!("manifest-{kind}-{route}");
                 self.add(name, false, move |stage| courses::manifest(stage, pair, ours, kind));
             }
         }
         for kind in ["compat", "v1"] {
-            let name = format!("encrypted-{kind}-{}-through-{}", js.name(), ours.name());
+            let name = format!("encrypted-{kind}-{route}");
             self.add(name, false, move |stage| courses::encrypted(stage, pair, ours, kind));
-            let name = format!("encrypted-{kind}-{}-to-{}", ours.name(), js.name());
-            let pair = Pair { writer: ours, reader: js };
-            self.add(name, false, move |stage| courses::encrypted(stage, pair, ours, kind));
+            if is_same {
+                let pair = Pair { writer: ours, reader: pair.reader };
+                let name = named(&format!("encrypted-{kind}"), pair);
+                self.add(name, false, move |stage| courses::encrypted(stage, pair, ours, kind));
+            }
         }
     }
 }
