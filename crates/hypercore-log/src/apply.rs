@@ -56,6 +56,8 @@ struct Block<'a> {
 struct Known<'a> {
     state: &'a State,
     incoming: &'a Incoming<'a>,
+    /// Whether this log signs: its nodes are its own, and certain without their blocks.
+    signs: bool,
 }
 
 impl NodeLookup for Known<'_> {
@@ -70,7 +72,7 @@ impl NodeLookup for Known<'_> {
 
     fn has_block(&self, block: u64) -> Result<bool, StorageError> {
         let comes = self.incoming.blocks.iter().any(|incoming| incoming.index == block);
-        Ok(comes || self.state.bitfield.get(block))
+        Ok(self.signs || comes || self.state.bitfield.get(block))
     }
 }
 
@@ -172,7 +174,7 @@ impl Log {
         leaf: Option<&Leaf>,
     ) -> Result<Applied, LogError> {
         let state = self.read_state();
-        let known = Known { state: &state, incoming };
+        let known = Known { state: &state, incoming, signs: self.options.signer.is_some() };
         let tree = incoming.grown.as_ref().map_or(&state.tree, |(tree, _)| tree);
         if proof.upgrade.is_none() {
             let part = tree.verify_part(&known, proof, leaf).map_err(verify_error)?;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use flat_tree::Index;
 use hypercore_crypto::leaf_hashes;
 use hypercore_merkle::{
-    BlockProof, HashProof, Node, NodeLookup as _, Proof, ProveError, Request, TreeError,
+    BlockProof, HashProof, Node, NodeLookup as _, Placed, Proof, ProveError, Request, TreeError,
     VerifyError,
 };
 
@@ -34,6 +34,14 @@ struct Found {
     offset: u64,
     /// To be remembered, once the block shows that the leaf is right.
     way: Option<Way>,
+}
+
+/// What was found for the answers so far.
+#[derive(Default)]
+struct Gathered {
+    found: Vec<Found>,
+    /// The last way that was proven, for the neighbour of its block.
+    way: Vec<Placed>,
 }
 
 /// Where the way to a block may come from.
@@ -84,7 +92,7 @@ impl Log {
         };
         let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
         let mut answers = Vec::with_capacity(requests.len());
-        let mut found: Vec<Found> = Vec::with_capacity(requests.len());
+        let mut gathered = Gathered { found: Vec::with_capacity(requests.len()), way: Vec::new() };
         let mut len = 0_u64;
         for (at, request) in requests.iter().enumerate() {
             let next = requests.get(at.saturating_add(1)).and_then(|next| next.block);
@@ -94,15 +102,15 @@ impl Log {
                 }
                 _ => Trust::Proven,
             };
-            let before = found.len();
-            answers.push(self.prove(&state, request, at, trust, &mut found));
-            let size = found.get(before).map_or(0, |block| block.leaf.size);
+            let before = gathered.found.len();
+            answers.push(self.prove(&state, request, at, trust, &mut gathered));
+            let size = gathered.found.get(before).map_or(0, |block| block.leaf.size);
             len = len.saturating_add(size);
             if len >= bytes_max {
                 break;
             }
         }
-        self.fill_in(&state, requests, &mut answers, found);
+        self.fill_in(&state, requests, &mut answers, gathered.found);
         answers
     }
 
@@ -118,14 +126,14 @@ impl Log {
         Ok(state)
     }
 
-    /// An answer but for the bytes of its block, which is added to `found`.
+    /// An answer but for the bytes of its block, which is added to `gathered`.
     fn prove(
         &self,
         state: &State,
         request: &Request,
         answer: usize,
         trust: Trust,
-        found: &mut Vec<Found>,
+        gathered: &mut Gathered,
     ) -> Result<Option<Proof>, LogError> {
         if let Some(block) = &request.block
             && !(block.index < state.tree.length() && state.bitfield.get(block.index))
@@ -141,8 +149,7 @@ impl Log {
         match (&request.block, &request.hash) {
             (Some(block), _) if is_simple => {
                 let levels = levels_of(state, Index::leaf(block.index), block.nodes)?;
-                let (block_found, nodes) = self.find(state, block.index, levels, answer, trust)?;
-                found.push(block_found);
+                let nodes = self.find(state, block.index, levels, answer, trust, gathered)?;
                 proof.block = Some(BlockProof { index: block.index, value: Bytes::new(), nodes });
             }
             (None, Some(hash)) if is_simple => {
@@ -159,14 +166,14 @@ impl Log {
                 if let Some(block) = &request.block
                     && proof.block.is_some()
                 {
-                    found.push(self.find(state, block.index, 0, answer, trust)?.0);
+                    self.find(state, block.index, 0, answer, trust, gathered)?;
                 }
             }
         }
         Ok(Some(proof))
     }
 
-    /// Where a block stands, and the siblings on the first levels of its way up.
+    /// Adds where a block stands to `gathered`, and gives the siblings on the first levels of its way up.
     fn find(
         &self,
         state: &State,
@@ -174,7 +181,8 @@ impl Log {
         levels: usize,
         answer: usize,
         trust: Trust,
-    ) -> Result<(Found, Vec<Node>), LogError> {
+        gathered: &mut Gathered,
+    ) -> Result<Vec<Node>, LogError> {
         // Where something does not fit, the slow way finds out what.
         if trust != Trust::Nothing
             && let Some(way) = state.nodes.way(index, trust == Trust::ProvenTogether)?
@@ -188,16 +196,24 @@ impl Log {
             }
             let leaf = way.leaf;
             let way = way.is_new().then_some(way);
-            return Ok((Found { answer, leaf, offset, way }, nodes));
+            gathered.found.push(Found { answer, leaf, offset, way });
+            return Ok(nodes);
         }
         let leaf = state.leaf(index)?;
         let fork = state.tree.fork();
-        let is_proven = |node: &Node| self.proven.offset(fork, node);
+        let is_proven = |node: &Node| {
+            let kept = self.proven.offset(fork, node);
+            kept.or_else(|| {
+                gathered.way.iter().find(|placed| placed.node == *node).map(|at| at.offset)
+            })
+        };
         let path = state.tree.prove_path(&state.nodes, leaf, levels, is_proven);
         let path = path.map_err(tree_error)?;
         self.proven.keep(fork, &path.way);
         let offset = path.way.first().map_or(0, |placed| placed.offset);
-        Ok((Found { answer, leaf, offset, way: None }, path.siblings))
+        gathered.found.push(Found { answer, leaf, offset, way: None });
+        gathered.way = path.way;
+        Ok(path.siblings)
     }
 
     /// The siblings on the first levels of the way up from a node, which is proven with them.
@@ -295,7 +311,7 @@ impl Log {
     /// Answers a request whose block did not hold: with nothing taken for granted. Either it holds then, or this tells what is
     /// damaged.
     fn prove_again(&self, state: &State, request: &Request) -> Result<Option<Proof>, LogError> {
-        let mut proof = self.prove(state, request, 0, Trust::Nothing, &mut Vec::new())?;
+        let mut proof = self.prove(state, request, 0, Trust::Nothing, &mut Gathered::default())?;
         if let Some(Proof { block: Some(block), .. }) = &mut proof {
             let value = self.read_verified(state, block.index, u64::MAX)?;
             block.value = value.unwrap_or_default().into();
