@@ -1,58 +1,20 @@
 //! What peers make a log hold: nearly nothing while they are idle, a bounded amount whatever they do.
-#![expect(unsafe_code, reason = "a counting allocator can only be written as an unsafe impl")]
 
 mod common;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "common/counting.rs"]
+mod counting;
 
 use common::{connect_through, reader, writer};
+use counting::{Counting, live, peak, start_peak};
 use hypercore::{Hypercore, ProtocolStream, Role, Storage, StreamOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
 /// One test at a time: they count the memory of the whole process.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-struct Counting;
-
-fn count(more: usize, less: usize) {
-    let live = LIVE.fetch_add(more, Ordering::Relaxed) + more;
-    PEAK.fetch_max(live, Ordering::Relaxed);
-    LIVE.fetch_sub(less, Ordering::Relaxed);
-}
-
-// SAFETY: every call is handed to the system allocator unchanged; counting is two atomic numbers, and
-// neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size(), 0);
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(0, layout.size());
-        // SAFETY: `pointer` came from `System` with this layout, as all pointers from here do.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size, layout.size());
-        // SAFETY: `pointer` came from `System` with this layout; `size` is the caller's promise.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-fn live() -> usize {
-    LIVE.load(Ordering::Relaxed)
-}
 
 /// Lets everything that can run run until memory does not change any more.
 async fn settle() -> usize {
@@ -157,19 +119,19 @@ async fn a_busy_peer_is_bounded() {
     let _both = (copy.replicate(here, Role::Initiator), log.replicate(there, Role::Responder));
     copy.update().await.unwrap();
     let mut download = copy.download(..1000).unwrap();
-    PEAK.store(live(), Ordering::Relaxed);
+    start_peak();
     let held = settle().await.saturating_sub(before);
-    let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before);
-    println!("{held} bytes while the peer does not read, at most {peak}");
+    let most = peak().saturating_sub(before);
+    println!("{held} bytes while the peer does not read, at most {most}");
     // Both sides are counted, each of which may hold 1 MiB and a frame, and what one has stored.
     let stored = usize::try_from(download.progress().unwrap().stored).unwrap() * 60_000;
     println!("{stored} of them are stored blocks");
-    assert!(peak - stored <= 2 * (1024 + 64) * 1024, "{peak}");
+    assert!(most - stored <= 2 * (1024 + 64) * 1024, "{most}");
     go_on.send(()).unwrap();
-    PEAK.store(live(), Ordering::Relaxed);
+    start_peak();
     download.done().await.unwrap();
     // What is stored here counts as well: the memory of the copy.
-    let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before).saturating_sub(60_000 * 1000);
-    println!("at most {peak} bytes besides the blocks while all of them pass");
-    assert!(peak <= 4 * 1024 * 1024, "{peak}");
+    let most = peak().saturating_sub(before).saturating_sub(60_000 * 1000);
+    println!("at most {most} bytes besides the blocks while all of them pass");
+    assert!(most <= 4 * 1024 * 1024, "{most}");
 }

@@ -17,7 +17,7 @@ use super::mailbox::Mailbox;
 
 /// Bytes of messages from one peer that wait for the worker of a log. Beyond it nothing is read from
 /// the peer until the worker has caught up.
-pub(crate) const UNHANDLED_LEN_MAX: usize = 1024 * 1024;
+pub(crate) const UNHANDLED_LEN_MAX: usize = 512 * 1024;
 
 /// What a message counts beside the bytes that it has on the wire: what it takes in memory.
 const MESSAGE_LEN: usize = 256;

@@ -388,7 +388,9 @@ impl State {
             Told::VerificationFailed { peer, error } => {
                 Event::VerificationFailed { peer: name(peer)?, error: error.into() }
             }
-            Told::StorageFailed { error } => Event::StorageFailed { error: error.to_string().into() },
+            Told::StorageFailed { error } => {
+                Event::StorageFailed { error: error.to_string().into() }
+            }
             Told::Conflict { peer } => Event::Conflict { peer: name(peer)? },
             Told::Extension { peer, name: extension, payload } => {
                 Event::Extension { peer: name(peer)?, name: extension, payload }

@@ -1,6 +1,8 @@
 //! Logs and connections that the replication tests share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod pipe;
+
 use hypercore::{Hypercore, Replication, Role, Storage};
 
 /// A writer in memory with so many blocks, "block 0" to the last.
