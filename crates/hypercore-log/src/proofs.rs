@@ -24,7 +24,7 @@ use crate::state::{State, tree_error};
 /// Bytes of neighbouring blocks that are read together, unless one block has more.
 ///
 /// What is read together is kept together, as long as one of the blocks waits to be sent.
-const READ_LEN_MAX: u64 = 64 * 1024;
+const READ_TOGETHER_MAX: u64 = 64 * 1024;
 
 /// A block of an answer, proven but for its own bytes.
 struct Found {
@@ -259,7 +259,7 @@ impl Log {
         while let Some(first) = rest.first() {
             let mut end = first.end();
             let more = rest.iter().skip(1).take_while(|block| {
-                let fits = block.end().saturating_sub(first.offset) <= READ_LEN_MAX;
+                let fits = block.end().saturating_sub(first.offset) <= READ_TOGETHER_MAX;
                 let is_next = block.offset == end && fits;
                 end = if is_next { block.end() } else { end };
                 is_next
