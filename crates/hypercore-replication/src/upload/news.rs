@@ -106,18 +106,15 @@ impl News {
         while out.has_room()
             && let Some(range) = self.again.first().filter(|range| range.start < view.length)
         {
-            let said = self.say(context, range, false, out);
+            let said = self.say(context, range, out);
             self.again.remove_before(said);
         }
         while out.has_room()
             && let Some(range) = self.held.first().filter(|range| range.start < view.length)
         {
             let is_news = range.end.saturating_add(LAST_BLOCKS) > view.length || wants.has(&range);
-            let said = if is_news {
-                self.say(context, range, true, out)
-            } else {
-                range.end.min(view.length)
-            };
+            let said =
+                if is_news { self.say(context, range, out) } else { range.end.min(view.length) };
             self.held.remove_before(said);
         }
     }
@@ -132,14 +129,8 @@ impl News {
         self.contiguous = self.contiguous.max(length);
     }
 
-    /// Says what is stored of a range, and up to where it did. With `spare` what the peer has itself is left out.
-    fn say(
-        &mut self,
-        context: &UploadContext<'_>,
-        range: Range<u64>,
-        spare: bool,
-        out: &mut Outlet<'_>,
-    ) -> u64 {
+    /// Says what is stored of a range, but for what the peer has itself, and up to where it did.
+    fn say(&mut self, context: &UploadContext<'_>, range: Range<u64>, out: &mut Outlet<'_>) -> u64 {
         let range = range.start.max(self.contiguous)..range.end.min(context.view.length);
         let runs = context.log.stored_ranges(range.clone(), RUNS_MAX.saturating_add(1));
         if runs.len() > RUNS_MAX {
@@ -153,8 +144,8 @@ impl News {
         }
         for run in runs {
             // What it has of another fork are other blocks.
-            let spare = spare && context.remote.fork() == context.view.fork;
-            if spare && context.holdings.has_range(run.clone()) {
+            let is_same_fork = context.remote.fork() == context.view.fork;
+            if is_same_fork && context.holdings.has_range(run.clone()) {
                 continue;
             }
             if run.start <= self.contiguous {
