@@ -86,8 +86,8 @@ struct Work<'a> {
     lines: Vec<Line>,
     signals: Signals,
     seen: Standing,
-    /// What the last `done` said.
-    told: Option<Standing>,
+    /// Fork, length and blocks of which the last `done` told.
+    told: Option<(u64, u64, u64)>,
     began: Instant,
     progress: Option<Progress>,
 }
@@ -123,7 +123,9 @@ impl Work<'_> {
                 Woken::Look => {}
             }
             let standing = self.look().await?;
-            if standing.is_complete && self.told != Some(standing) {
+            if standing.is_complete && self.told != Some(standing.news()) {
+                // What is stored is counted a moment later: in the round that the next look waits for.
+                let standing = self.look().await?;
                 self.done(standing).await?;
                 if !self.args.live {
                     return Ok(End::Done);
@@ -222,7 +224,7 @@ impl Work<'_> {
     /// Everything is here: makes it durable, then tells.
     async fn done(&mut self, standing: Standing) -> Outcome {
         self.log.flush().await.map_err(|error| Failure::log(&self.args.dir, &error))?;
-        self.told = Some(standing);
+        self.told = Some(standing.news());
         self.progress = None;
         self.print("done", standing).await
     }

@@ -37,6 +37,13 @@ pub(super) struct Standing {
     pub(super) is_complete: bool,
 }
 
+impl Standing {
+    /// What makes it worth telling again: fork, length, and blocks.
+    pub(super) fn news(&self) -> (u64, u64, u64) {
+        (self.fork, self.length, self.stored)
+    }
+}
+
 /// A range that was asked for ends past the log, at this block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PastTheEnd(pub(super) u64);
