@@ -214,7 +214,7 @@ impl Work<'_> {
         let missing = standing.wanted.saturating_sub(standing.stored);
         progress.set_total(standing.wanted);
         progress.set_note(format!(
-            "{}/s, {missing} missing, {} peers",
+            "{}/s, {missing} missing, peers: {}",
             BinaryBytes(per_second(standing.bytes, seconds)),
             standing.peers
         ));
