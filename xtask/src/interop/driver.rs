@@ -13,7 +13,7 @@ use crate::process::program;
 use crate::report::Miss;
 
 /// A driver that says nothing for so long has hung.
-const ANSWER_SECONDS_MAX: u64 = 100;
+const ANSWER_SECONDS_MAX: u64 = 200;
 
 /// Which implementation a driver runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use super::running::Running;
 use super::stage::Stage;
 
 /// Time that a wait inside of a driver may take, in milliseconds: less than a driver's answer.
-const WAIT_MS: u64 = 60_000;
+const WAIT_MS: u64 = 150_000;
 
 /// Who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -337,7 +337,7 @@ impl Actor {
         model: &Model,
     ) -> Result<(), String> {
         if self.kind == Kind::Command {
-            return self.begin_clone(ports, wish, &["--timeout", "60000"]);
+            return self.begin_clone(ports, wish, &["--timeout", "150000"]);
         }
         self.reopen()?;
         for port in ports {

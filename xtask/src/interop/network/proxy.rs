@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// A relay that waits so long for its bytes never gets them.
-const EXHAUSTED_SECONDS_MAX: u64 = 100;
+const EXHAUSTED_SECONDS_MAX: u64 = 200;
 
 /// Listens on a port of its own and relays to another.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::interop::driver::{Said, gather};
 use crate::process::{Echo, capture, program};
 
 /// An event that does not come in this time never comes.
-const EVENT_SECONDS_MAX: u64 = 100;
+const EVENT_SECONDS_MAX: u64 = 200;
 
 /// A process that prints one JSON object a line.
 #[derive(Debug)]
