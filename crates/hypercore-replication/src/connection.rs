@@ -253,6 +253,13 @@ impl Connection {
         self.mux.is_paused()
     }
 
+    /// Whether frames that were given are not used up. The next one should not be given before they are: nothing limits
+    /// how many wait.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        self.mux.has_input()
+    }
+
     /// The core of a channel.
     #[must_use]
     pub fn discovery_key(&self, channel: ChannelId) -> Option<DiscoveryKey> {

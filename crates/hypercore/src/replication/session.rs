@@ -179,9 +179,15 @@ impl<C: Carrier> Session<C> {
     fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<Result<(), EndReason>> {
         let mut progress = Poll::Pending;
         for _ in 0..FRAMES_PER_ROUND {
+            let may_read = self.may_read();
             self.take_events()?;
-            if !self.may_read() {
+            if !(may_read && self.may_read()) {
                 break;
+            }
+            // The other side may have sent a lot: one frame at a time is kept.
+            if self.connection.has_input() {
+                progress = Poll::Ready(Ok(()));
+                continue;
             }
             let Poll::Ready(frame) = self.carrier.poll_receive(context)? else {
                 self.deliver();
@@ -339,9 +345,12 @@ impl<C: Carrier> Session<C> {
     /// Ready once everything there is to send is on its way.
     fn poll_output(&mut self, context: &mut Context<'_>) -> Poll<Result<(), EndReason>> {
         loop {
-            self.send_frames()?;
+            // What the other side does not read stays where it is counted.
             if self.carrier.poll_flush(context)?.is_pending() {
                 return Poll::Pending;
+            }
+            if self.send_frames()? {
+                continue;
             }
             let roomy = self.control.letters.take_mail(SEND_LEN, &mut self.mail);
             if roomy {
@@ -384,11 +393,14 @@ impl<C: Carrier> Session<C> {
         Ok(())
     }
 
-    fn send_frames(&mut self) -> Result<(), EndReason> {
+    /// Whether there were any.
+    fn send_frames(&mut self) -> Result<bool, EndReason> {
+        let mut any = false;
         while let Some(frame) = self.connection.next_frame() {
             self.carrier.send(frame)?;
+            any = true;
         }
-        Ok(())
+        Ok(any)
     }
 }
 

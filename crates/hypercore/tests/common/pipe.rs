@@ -117,14 +117,27 @@ impl Stranger {
         self.say([Message::Sync(sync)]).await
     }
 
-    /// Sends messages in one frame; `false` when nobody takes them any more.
+    /// Sends messages in one frame, or a few; `false` when nobody takes them any more.
     pub(crate) async fn say(&mut self, messages: impl IntoIterator<Item = Message>) -> bool {
+        self.write(messages);
+        self.send_frames().await
+    }
+
+    /// The first frame of messages that are not sent.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub(crate) fn frame(&mut self, messages: impl IntoIterator<Item = Message>) -> Bytes {
+        self.write(messages);
+        let frame = self.connection.next_frame().unwrap();
+        while self.connection.next_frame().is_some() {}
+        frame.into()
+    }
+
+    fn write(&mut self, messages: impl IntoIterator<Item = Message>) {
         self.connection.cork();
         for message in messages {
             self.connection.send(self.channel, &message).unwrap();
         }
         self.connection.uncork();
-        self.send_frames().await
     }
 
     async fn send_frames(&mut self) -> bool {
