@@ -92,7 +92,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         arena.attacker.send_bytes(&second);
         arena.attacker.send_bytes(&first);
     }),
-    Attack::on_writer("a message with each of its bits flipped in turn", "Forged", |arena| {
+    Attack::on_writer("a message with a bit flipped", "Forged", |arena| {
         arena.open();
         arena.say_frame(&[1, 0]);
         let mut frame = arena.attacker.take(usize::MAX);
