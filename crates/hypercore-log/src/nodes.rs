@@ -29,6 +29,9 @@ const UPPER_EVERY: u64 = 32;
 /// Nodes of depth 5 and up that are kept, one each: those above 2^20 blocks.
 const UPPER_CACHED: usize = 1 << 16;
 
+/// Depths that a node can have.
+const DEPTHS: usize = 64;
+
 /// The tree store of one core.
 #[derive(Debug)]
 pub(crate) struct Nodes {
@@ -44,10 +47,13 @@ pub(crate) struct Nodes {
     cache: Mutex<Cache>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Cache {
     groups: Vec<Option<Group>>,
     upper: Vec<Option<Node>>,
+    /// For each depth the last node of those kept one each that was looked for and is not in the file: whoever fetches
+    /// a log block by block climbs past the same ones again and again.
+    absent: [Option<Index>; DEPTHS],
     /// Groups that were read so far.
     readings: u64,
 }
@@ -191,15 +197,18 @@ impl Nodes {
             if let Some(node) = cache.upper(index) {
                 return Ok(Some(node));
             }
+            if cache.is_absent(index) {
+                return Ok(None);
+            }
             drop(cache);
             let mut bytes = [0; NODE_BYTES];
             let Some(offset) = index.get().checked_mul(NODE_LEN) else { return Ok(None) };
-            if read_up_to(&*self.stores.tree, offset, &mut bytes)? < NODE_BYTES {
-                return Ok(None);
-            }
-            let node = decode(index, &bytes);
-            if let Some(node) = node {
-                self.lock_cache().keep_upper(node);
+            let len = read_up_to(&*self.stores.tree, offset, &mut bytes)?;
+            // A node that is only partly there is not there.
+            let node = if len < NODE_BYTES { None } else { decode(index, &bytes) };
+            match node {
+                Some(node) => self.lock_cache().keep_upper(node),
+                None => self.lock_cache().keep_absent(index),
             }
             return Ok(node);
         }
@@ -307,7 +316,23 @@ fn is_upper(index: Index) -> bool {
     index.get() % UPPER_EVERY == UPPER_EVERY - 1
 }
 
+impl Default for Cache {
+    fn default() -> Self {
+        Self { groups: Vec::new(), upper: Vec::new(), absent: [None; DEPTHS], readings: 0 }
+    }
+}
+
 impl Cache {
+    fn is_absent(&self, index: Index) -> bool {
+        self.absent.get(depth_slot(index)).is_some_and(|absent| *absent == Some(index))
+    }
+
+    fn keep_absent(&mut self, index: Index) {
+        if let Some(slot) = self.absent.get_mut(depth_slot(index)) {
+            *slot = Some(index);
+        }
+    }
+
     fn upper(&self, index: Index) -> Option<Node> {
         let node = (*self.upper.get(upper_slot(index))?)?;
         (node.index == index).then_some(node)
@@ -346,6 +371,11 @@ impl Cache {
 
     fn refresh(&mut self, index: Index, node: Option<Node>) {
         if is_upper(index)
+            && let Some(slot) = self.absent.get_mut(depth_slot(index))
+        {
+            slot.take_if(|absent| *absent == index);
+        }
+        if is_upper(index)
             && let Some(slot) = self.upper.get_mut(upper_slot(index))
             && slot.is_some_and(|kept| kept.index == index)
         {
@@ -358,6 +388,10 @@ impl Cache {
             *slot = None;
         }
     }
+}
+
+fn depth_slot(index: Index) -> usize {
+    usize::try_from(index.get().trailing_ones()).unwrap_or_default()
 }
 
 fn upper_slot(index: Index) -> usize {
@@ -443,5 +477,20 @@ mod tests {
         nodes.grow(64, true);
         assert_eq!(nodes.node(at(95)).unwrap(), None);
         assert!(nodes.lock_cache().upper.len() <= 4, "memory follows from the length");
+    }
+
+    #[test]
+    fn what_was_looked_for_in_vain_is_found_once_it_is_written() {
+        let file = || Box::new(RandomAccessMemory::new());
+        let (oplog, header, tree, bitfield, data) = (file(), file(), file(), file(), file());
+        let stores = Arc::new(Stores { oplog, header, tree, bitfield, data });
+        let mut nodes = Nodes::new(Arc::clone(&stores), 1024);
+        for index in [31, 63, 95, 127].map(Index::new) {
+            assert_eq!(nodes.node(index).unwrap(), None);
+            let node = Node { index, size: 1, hash: Hash::from_bytes([1; 32]) };
+            stores.tree.write_at(index.get() * NODE_LEN, &encode(Some(&node))).unwrap();
+            nodes.written(&[node]);
+            assert_eq!(nodes.node(index).unwrap(), Some(node));
+        }
     }
 }

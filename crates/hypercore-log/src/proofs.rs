@@ -4,7 +4,6 @@
 //! led up to one that is known to belong to the signed tree. Blocks are looked up first and read together, neighbours with
 //! one read, and hashed together.
 
-use std::ops::Range;
 use std::sync::RwLockReadGuard;
 
 use bytes::Bytes;
@@ -255,7 +254,31 @@ impl Log {
         mut found: Vec<Found>,
     ) {
         found.sort_unstable_by_key(|block| block.offset);
-        let mut rest = found.as_slice();
+        let values = self.read_found(&found);
+        let there: Vec<&[u8]> = values.iter().flatten().map(|value| &value[..]).collect();
+        let mut hashes = leaf_hashes(&there).into_iter();
+        for (block, value) in found.iter().zip(values) {
+            let hash = value.as_ref().and_then(|_| hashes.next());
+            let value = value.filter(|_| hash == Some(block.leaf.hash));
+            if let (Some(_), Some(way)) = (&value, &block.way) {
+                state.nodes.keep_proven(way);
+            }
+            let (Some(answer), Some(request)) =
+                (answers.get_mut(block.answer), requests.get(block.answer))
+            else {
+                continue;
+            };
+            match (value, &mut *answer) {
+                (Some(value), Ok(Some(Proof { block: Some(block), .. }))) => block.value = value,
+                _ => *answer = self.prove_again(state, request),
+            }
+        }
+    }
+
+    /// Reads blocks in the order of their offsets, neighbours together; `None` stands for one that can not be read.
+    fn read_found(&self, found: &[Found]) -> Vec<Option<Bytes>> {
+        let mut values = Vec::with_capacity(found.len());
+        let mut rest = found;
         while let Some(first) = rest.first() {
             let mut end = first.end();
             let more = rest.iter().skip(1).take_while(|block| {
@@ -267,43 +290,14 @@ impl Log {
             let count = more.count().saturating_add(1);
             let (run, others) = rest.split_at(count.min(rest.len()));
             rest = others;
-            let values = self.read_run(state, run, first.offset..end);
-            for (block, value) in run.iter().zip(values) {
-                let (Some(answer), Some(request)) =
-                    (answers.get_mut(block.answer), requests.get(block.answer))
-                else {
-                    continue;
-                };
-                match (value, &mut *answer) {
-                    (Some(value), Ok(Some(Proof { block: Some(block), .. }))) => {
-                        block.value = value
-                    }
-                    _ => *answer = self.prove_again(state, request),
-                }
-            }
-        }
-    }
-
-    /// Reads neighbouring blocks; `None` stands for one that does not hold.
-    fn read_run(&self, state: &State, run: &[Found], range: Range<u64>) -> Vec<Option<Bytes>> {
-        let start = range.start;
-        let read = read_block(&*self.stores.data, range).ok().flatten().unwrap_or_default();
-        let read = Bytes::from(read);
-        let values = run.iter().map(|block| {
-            let from = usize::try_from(block.offset.saturating_sub(start)).ok()?;
-            let end = from.checked_add(usize::try_from(block.leaf.size).ok()?)?;
-            (end <= read.len()).then(|| read.slice(from..end))
-        });
-        let mut values: Vec<Option<Bytes>> = values.collect();
-        let there: Vec<&[u8]> = values.iter().flatten().map(|value| &value[..]).collect();
-        let mut hashes = leaf_hashes(&there).into_iter();
-        for (block, value) in run.iter().zip(&mut values) {
-            let hash = value.as_ref().and_then(|_| hashes.next());
-            if hash != Some(block.leaf.hash) {
-                *value = None;
-            } else if let Some(way) = &block.way {
-                state.nodes.keep_proven(way);
-            }
+            let start = first.offset;
+            let read = read_block(&*self.stores.data, start..end).ok().flatten();
+            let read = Bytes::from(read.unwrap_or_default());
+            values.extend(run.iter().map(|block| {
+                let from = usize::try_from(block.offset.saturating_sub(start)).ok()?;
+                let end = from.checked_add(usize::try_from(block.leaf.size).ok()?)?;
+                (end <= read.len()).then(|| read.slice(from..end))
+            }));
         }
         values
     }
