@@ -1,10 +1,11 @@
 // The JavaScript side of the comparisons: does timed jobs for the process that started it.
 //
-// One job a line on stdin, as words; the answer is a line on stdout: a number, which for all but one
-// job is its time in nanoseconds, or what went wrong. Node's start is outside of all times.
+// One job a line on stdin, as words; the answer is a line on stdout: for most jobs their time in
+// nanoseconds, or what went wrong. Node's start is outside of all times.
 'use strict'
 
 const fs = require('fs')
+const net = require('net')
 const readline = require('readline')
 const Hypercore = require('hypercore')
 const { MerkleTree } = require('hypercore/lib/merkle-tree')
@@ -56,6 +57,17 @@ function levels (index, length) {
   }
 }
 
+const servers = []
+
+function replicate (core, socket, isInitiator) {
+  socket.setNoDelay(true)
+  const stream = core.replicate(isInitiator)
+  // However the other side ends, the time was taken before.
+  for (const one of [socket, stream, stream.noiseStream]) one.on('error', () => {})
+  socket.on('close', () => stream.destroy())
+  socket.pipe(stream).pipe(socket)
+}
+
 const jobs = {
   async append (dir, len, batch, batches) {
     const core = new Hypercore(dir)
@@ -73,6 +85,7 @@ const jobs = {
   },
 
   async close () {
+    for (const server of servers.splice(0)) server.close()
     await core.close()
     core = null
     return 0
@@ -132,6 +145,50 @@ const jobs = {
     const time = now() - start
     await reader.close()
     return time
+  },
+
+  // Shares the log in a folder with whoever connects: its key and a port.
+  async serve (dir) {
+    core = new Hypercore(dir)
+    await core.ready()
+    const server = net.createServer(socket => replicate(core, socket, false))
+    await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
+    servers.push(server)
+    return core.key.toString('hex') + ' ' + server.address().port
+  },
+
+  // Fetches a whole log from a peer: from before it connects until the last block is stored.
+  async fetch (key, dir, port, count) {
+    const copy = new Hypercore(dir, Buffer.from(key, 'hex'))
+    await copy.ready()
+    const start = now()
+    const socket = net.connect(Number(port), '127.0.0.1')
+    replicate(copy, socket, true)
+    await copy.download({ start: 0, end: Number(count) }).done()
+    const time = now() - start
+    socket.destroy()
+    await copy.close()
+    return time
+  },
+
+  // Fetches one block: from before it connects until it is here.
+  async first (key, dir, port, index) {
+    const copy = new Hypercore(dir, Buffer.from(key, 'hex'))
+    await copy.ready()
+    const start = now()
+    const socket = net.connect(Number(port), '127.0.0.1')
+    replicate(copy, socket, true)
+    await copy.get(Number(index))
+    const time = now() - start
+    socket.destroy()
+    await copy.close()
+    return time
+  },
+
+  // Processor time of this process so far.
+  async cpu () {
+    const { user, system } = process.cpuUsage()
+    return 1000 * (user + system)
   },
 
   // The most memory that this process ever had.

@@ -8,6 +8,7 @@ use hypercore_log::Durability;
 
 use crate::logs::{BATCH, Tokio, blocks};
 use crate::measure::{resident, resident_max};
+use crate::replicate::peer;
 
 /// Blocks between two readings of the memory.
 pub const STEP: usize = 1_000_000;
@@ -32,6 +33,7 @@ pub fn main(job: &[String]) {
         [name, folder, block_len, count] if name == "append" => {
             append(Path::new(folder), number(block_len), number(count));
         }
+        [name] if name == "peer" => peer::main(),
         _ => panic!("no such job: {job:?}"),
     }
 }

@@ -1,4 +1,5 @@
-//! A node process that does timed jobs: JavaScript Hypercore 11 takes part without node's start.
+//! Processes that do timed jobs: JavaScript Hypercore 11, which takes part without node's start, and
+//! peers of our own that speak the same lines.
 
 use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -34,8 +35,12 @@ impl JavaScript {
         if let Some(why) = absence() {
             return Err(why);
         }
-        let mut child = Command::new("node")
-            .arg(folder().join("driver.js"))
+        Self::spawn(Command::new("node").arg(folder().join("driver.js")))
+    }
+
+    /// Starts a process that speaks the lines of `driver.js`.
+    pub fn spawn(command: &mut Command) -> Result<Self, String> {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -47,11 +52,17 @@ impl JavaScript {
 
     /// Has a job done and gives its answer, which for most is its time in nanoseconds.
     pub fn ask(&self, job: &str) -> f64 {
+        let answer = self.ask_text(job);
+        answer.parse().unwrap_or_else(|_| panic!("{job}: {answer}"))
+    }
+
+    /// Has a job done whose answer is a word.
+    pub fn ask_text(&self, job: &str) -> String {
         let (input, output) = &mut *self.pipes.borrow_mut();
-        writeln!(input, "{job}").expect("node listens");
+        writeln!(input, "{job}").expect("the process listens");
         let mut answer = String::new();
-        output.read_line(&mut answer).expect("node answers");
-        answer.trim().parse().unwrap_or_else(|_| panic!("JavaScript, {job}: {answer}"))
+        output.read_line(&mut answer).expect("the process answers");
+        answer.trim().to_owned()
     }
 
     /// JavaScript in a race, or its excuse.

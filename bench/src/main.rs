@@ -1,4 +1,6 @@
-//! Prints tables of measurements: `bench [TABLE...]`, all tables without an argument.
+//! Prints tables of measurements: `bench [--quick] [TABLE...]`, all tables without an argument.
+//!
+//! With `--quick` the tables of replication are shorter runs, and say less.
 //!
 //! Each table is one run: contenders take turns within it, so that all see the same machine.
 //! Figures are medians. A row with a target says whether it was met.
@@ -21,6 +23,7 @@ mod million;
 mod open;
 mod proofs;
 mod published;
+mod replicate;
 mod ten_million;
 
 use measure::{Table, Tally};
@@ -28,7 +31,7 @@ use measure::{Table, Tally};
 /// A table's name, and what makes it.
 type Entry = (&'static str, fn() -> Table);
 
-const TABLES: [Entry; 9] = [
+const TABLES: [Entry; 13] = [
     ("memory-pager", memory_pager::table),
     ("memory", memory::table),
     ("disk", disk::table),
@@ -38,10 +41,15 @@ const TABLES: [Entry; 9] = [
     ("lines", lines::table),
     ("million", million::table),
     ("ten-million", ten_million::table),
+    ("replicate", replicate::transfer),
+    ("replicate-first-block", replicate::first_block),
+    ("replicate-idle", replicate::idle),
+    ("replicate-memory", replicate::memory),
 ];
 
 fn main() -> std::process::ExitCode {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = std::env::args().skip(1);
+    let wanted: Vec<String> = arguments.filter(|argument| argument != measure::QUICK).collect();
     if let Some((first, job)) = wanted.split_first()
         && first == "child"
     {

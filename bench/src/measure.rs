@@ -3,6 +3,14 @@
 use std::fmt;
 use std::time::Instant;
 
+/// The argument that asks for shorter runs.
+pub const QUICK: &str = "--quick";
+
+/// Whether shorter runs are asked for.
+pub fn is_quick() -> bool {
+    std::env::args().any(|argument| argument == QUICK)
+}
+
 /// Something measured against others: gives nanoseconds per operation, once per call.
 pub struct Contender<'a> {
     name: String,
@@ -46,6 +54,12 @@ pub fn cpu_per_operation(operations: usize, run: impl FnOnce()) -> f64 {
 
 fn thread_time() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// Processor time of this process so far, in nanoseconds.
+pub fn process_time() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
@@ -119,15 +133,46 @@ impl fmt::Display for Tally {
     }
 }
 
+/// The columns of a table of races.
+const RACE: [&str; 6] = ["case", "contender", "median", "a second", "ratio to ours", "target"];
+
 /// Rows of a table, in markdown.
-#[derive(Default)]
 pub struct Table {
-    rows: Vec<[String; 6]>,
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
     notes: Vec<String>,
     tally: Tally,
 }
 
+impl Default for Table {
+    fn default() -> Self {
+        Self::new(&RACE)
+    }
+}
+
 impl Table {
+    /// An empty one with these columns, which only one with the default columns can hold races in.
+    pub fn new(columns: &[&str]) -> Self {
+        let head = columns.iter().map(ToString::to_string).collect();
+        Self { head, rows: Vec::new(), notes: Vec::new(), tally: Tally::default() }
+    }
+
+    /// Adds a row.
+    pub fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
+        assert_eq!(cells.len(), self.head.len(), "a cell for each column");
+        self.rows.push(cells.to_vec());
+    }
+
+    /// A target in words, with whether it is met, which is counted.
+    pub fn judge(&mut self, target: &str, met: bool) -> String {
+        format!("{target}, {}", self.tally.judge(met))
+    }
+
+    /// A target without anything to hold it against is counted as well.
+    pub fn not_compared(&mut self) {
+        self.tally.unknown += 1;
+    }
+
     /// Lets the contenders take turns and adds a row for each. The first is ours; each ratio says how
     /// many times as long a contender takes. Of several turns the first is not counted.
     pub fn race(&mut self, case: &str, turns: usize, mut contenders: Vec<Contender<'_>>) {
@@ -154,7 +199,7 @@ impl Table {
                 _ => String::new(),
             };
             let cell = |text: Option<String>| text.unwrap_or_else(|| "n/a".to_owned());
-            self.rows.push([
+            self.rows.push(vec![
                 if row == 0 { case.to_owned() } else { String::new() },
                 contender.name.clone(),
                 cell(median.map(|time| Nanoseconds(time).to_string())),
@@ -170,7 +215,7 @@ impl Table {
         let held = met.map(|met| format!("{target}, {}", self.tally.judge(met)));
         let held = held.unwrap_or_default();
         let empty = String::new();
-        self.rows.push([case.to_owned(), name.to_owned(), value, empty.clone(), empty, held]);
+        self.row([case.to_owned(), name.to_owned(), value, empty.clone(), empty, held]);
     }
 
     /// Adds a line below the table.
@@ -185,19 +230,18 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["case", "contender", "median", "a second", "ratio to ours", "target"]
-            .map(String::from);
-        let widths: [usize; 6] = std::array::from_fn(|column| {
-            self.rows.iter().chain([&head]).map(|row| row[column].len()).max().unwrap_or(0)
-        });
-        let mut line = |row: &[String; 6]| -> fmt::Result {
-            for (cell, width) in row.iter().zip(widths) {
+        let lines = || self.rows.iter().chain([&self.head]);
+        let width = |column: usize| lines().map(|row| row[column].len()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
+        let mut line = |row: &[String]| -> fmt::Result {
+            for (cell, width) in row.iter().zip(&widths) {
                 write!(f, "| {cell:width$} ")?;
             }
             writeln!(f, "|")
         };
-        line(&head)?;
-        line(&widths.map(|width| "-".repeat(width)))?;
+        line(&self.head)?;
+        let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+        line(&rules)?;
         for row in &self.rows {
             line(row)?;
         }
@@ -209,7 +253,7 @@ impl fmt::Display for Table {
 }
 
 /// Operations a second, to three digits, thousands apart.
-fn rate(rate: f64) -> String {
+pub fn rate(rate: f64) -> String {
     let digits = rate.log10().floor() as i32 - 2;
     if digits < 0 {
         return format!("{rate:.*}", digits.unsigned_abs() as usize);
@@ -232,7 +276,7 @@ pub fn spaced(number: usize) -> String {
 }
 
 /// A time in the unit that suits it.
-struct Nanoseconds(f64);
+pub struct Nanoseconds(pub f64);
 
 impl fmt::Display for Nanoseconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
