@@ -16,6 +16,10 @@ pub const INPUT_LEN_MAX: usize = 1 << 20;
 /// both stop reading.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = REQUESTS_PER_PEER_MAX - 1;
 
+/// Requests to one peer that were taken back and are not known to be forgotten by it. A peer that has answered nothing
+/// since is not asked any more.
+pub(crate) const RESTING_MAX: usize = 4096;
+
 /// Bytes in flight to one peer, by the average length of a block: what large blocks are asked for at a time.
 pub(crate) const BYTES_IN_FLIGHT_MAX: u64 = 16 << 20;
 

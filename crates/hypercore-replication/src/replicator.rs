@@ -395,10 +395,11 @@ impl Replicator {
         let nothing_new = || {
             peers.values().filter(|peer| peer.options.download).all(|peer| {
                 let remote = &peer.remote;
-                let may_come = remote.length() > view.length
-                    && remote.uploading()
+                let is_longer = remote.fork() == view.fork
+                    && remote.length() > view.length
                     && (remote.can_upgrade() || remote.acknowledged() != view.length);
-                remote.is_known() && remote.fork() <= view.fork && !may_come
+                let is_newer = remote.fork() > view.fork && remote.length() > 0;
+                remote.is_known() && !(remote.uploading() && (is_longer || is_newer))
             })
         };
         self.download.wishes.look(run.log, &view, nothing_new)

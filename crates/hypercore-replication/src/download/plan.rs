@@ -12,7 +12,8 @@ use super::pick::{Look, Pick};
 use super::requests::{Name, Purpose};
 use super::{Download, Peers, Run};
 use crate::limits::{
-    BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, RETRY_MAX, SWAP_AFTER, UPGRADE_PATIENCE,
+    BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, RESTING_MAX, RETRY_MAX, SWAP_AFTER,
+    UPGRADE_PATIENCE,
 };
 use crate::message::Message;
 use crate::options::PeerId;
@@ -65,7 +66,8 @@ impl Download {
             for peer in peers.values_mut() {
                 peer.download.cursors.clear();
             }
-            is_cut_short = true;
+            // At once they would find the same again: they begin anew when something is answered or a refusal is over.
+            is_cut_short = false;
         }
         Ok(is_cut_short)
     }
@@ -96,10 +98,12 @@ impl Download {
         Ok(false)
     }
 
-    /// How many more requests the peer may get.
+    /// How many more requests the peer may get: one at least when none is in flight, for it is an answer that ends the
+    /// rest of those that were taken back.
     pub(super) fn room(&self, id: PeerId, peer: &Peer, view: &View) -> usize {
-        let taken = peer.download.in_flight.saturating_add(self.requests.resting(id));
-        window(view).saturating_sub(taken)
+        let (in_flight, resting) = (peer.download.in_flight, self.requests.resting(id));
+        let least = usize::from(in_flight == 0 && resting < RESTING_MAX);
+        window(view).saturating_sub(in_flight.saturating_add(resting)).max(least)
     }
 
     /// Sends a request.

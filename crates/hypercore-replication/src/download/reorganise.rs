@@ -44,19 +44,22 @@ impl Download {
             })
             // The one who keeps us waiting has no turn again.
             .filter(|(id, _)| self.reorganising.as_ref().is_none_or(|now| now.peer != **id))
+            // Any fork can be claimed: one that was kept waiting for does not count more than one that may be shown.
             .max_by_key(|(id, peer)| {
-                (peer.remote.fork(), std::cmp::Reverse(peer.download.penalty()), **id)
+                (std::cmp::Reverse(peer.download.penalty()), peer.remote.fork(), **id)
             })
             .map(|(id, peer)| (*id, peer.remote.fork()));
         let Some((id, fork)) = highest else { return };
         if let Some(now) = &self.reorganising {
-            let is_late = now.sent_at.saturating_add(UPGRADE_PATIENCE) <= run.now;
-            if !is_late && fork <= now.fork {
+            if now.sent_at.saturating_add(UPGRADE_PATIENCE) > run.now {
                 return;
             }
-            let id = now.asked.id;
+            let (late, id) = (now.peer, now.asked.id);
             self.reorganising = None;
             self.take_back(peers, id);
+            if let Some(late) = peers.get_mut(&late) {
+                late.download.refuse(None, run.now);
+            }
         }
         let Some(peer) = peers.get_mut(&id) else { return };
         let length = peer.remote.length();

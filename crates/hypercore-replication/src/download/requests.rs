@@ -1,7 +1,7 @@
 //! The requests in flight, and their numbers.
 //!
 //! Numbers are shared by all peers, small, and used again last in first out; that of a request that was taken back
-//! rests until the peer has answered a later one, so that a late answer is never taken for another's.
+//! rests until the peer has answered one that was made after that, so that a late answer is never taken for another's.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -217,7 +217,8 @@ impl Requests {
     /// Takes out a request that is taken back; its number rests.
     pub(crate) fn cancel(&mut self, id: u64) -> Option<Flight> {
         let flight = self.take(id, Slot::Resting)?;
-        let name = Name { id, serial: flight.serial };
+        // Only what is asked for from now on is read behind the cancel.
+        let name = Name { id, serial: Serial(self.made) };
         self.resting.entry(flight.peer).or_default().push(name);
         Some(flight)
     }
