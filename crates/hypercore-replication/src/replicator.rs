@@ -126,7 +126,7 @@ impl Replicator {
             Message::Cancel(cancel) => peer.upload.cancel(cancel.request_id),
             Message::Data(data) => {
                 peer.input_added(proof_len(&data.proof))?;
-                self.download.receive(id, *data);
+                self.download.receive(id, peer, *data);
             }
             Message::NoData(no_data) => {
                 peer.input_added(0)?;
@@ -318,6 +318,17 @@ impl Replicator {
                 peer.input_removed(0);
             }
             self.download.refused(id, no_data.request_id, &mut self.peers, run);
+        }
+        let is_ahead = self.download.plan_ahead(&mut self.peers, run).unwrap_or_else(|error| {
+            self.download.fail(error, run);
+            false
+        });
+        if is_ahead {
+            for peer in self.peers.values_mut() {
+                notes.iter().for_each(|change| peer.upload.note(change));
+            }
+            // What is asked for goes out first.
+            return Progress::More;
         }
         if self.download.has_input() {
             let old = run.view;

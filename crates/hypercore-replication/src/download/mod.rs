@@ -74,6 +74,8 @@ pub(crate) struct Download {
     retry: BTreeSet<u64>,
     /// Answers that were not looked at.
     inbox: VecDeque<(PeerId, Data)>,
+    /// Whether the peers were asked for more since there are answers to look at.
+    has_planned_ahead: bool,
     /// Answers that wait for the one that they lean on.
     held: BTreeMap<Serial, Vec<Answer>>,
     /// The request for a longer log that is in flight.
@@ -96,6 +98,7 @@ impl Download {
             wishes: Wishes::default(),
             retry: BTreeSet::new(),
             inbox: VecDeque::new(),
+            has_planned_ahead: false,
             held: BTreeMap::new(),
             upgrade: None,
             asks_log_alone: false,
@@ -106,8 +109,15 @@ impl Download {
     }
 
     /// Keeps an answer until the next run.
-    pub(crate) fn receive(&mut self, peer: PeerId, data: Data) {
-        self.inbox.push_back((peer, data));
+    pub(crate) fn receive(&mut self, id: PeerId, peer: &mut Peer, data: Data) {
+        if let Some(flight) = self.requests.get_mut(data.request_id)
+            && flight.peer == id
+            && !flight.has_arrived
+        {
+            flight.has_arrived = true;
+            peer.download.arrived = peer.download.arrived.saturating_add(1);
+        }
+        self.inbox.push_back((id, data));
     }
 
     /// Whether an answer waits to be looked at.

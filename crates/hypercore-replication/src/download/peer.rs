@@ -17,6 +17,8 @@ use crate::statistics::PeerStatistics;
 #[derive(Debug, Default)]
 pub(crate) struct PeerDownload {
     pub(crate) in_flight: usize,
+    /// Requests in flight whose answers are here, and not looked at.
+    pub(crate) arrived: usize,
     pub(crate) expected: Expected,
     pub(crate) cursors: BTreeMap<WishId, Cursor>,
     pub(crate) wants: Wants,
@@ -102,6 +104,7 @@ impl PeerDownload {
     /// A request to it was answered or taken back.
     pub(crate) fn finished(&mut self, name: Name, flight: &Flight) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.arrived = self.arrived.saturating_sub(usize::from(flight.has_arrived));
         if let Some(block) = flight.request.block {
             self.expected.remove(block.index, block.nodes, name);
         }

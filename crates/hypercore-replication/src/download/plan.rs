@@ -42,12 +42,7 @@ impl Download {
             return Ok(false);
         }
         self.plan_reorganisation(peers, run);
-        let mut order: Vec<(u32, PeerId)> = peers
-            .iter()
-            .filter(|(_, peer)| may_be_asked(peer, run))
-            .map(|(id, peer)| (peer.download.penalty(), *id))
-            .collect();
-        order.sort_unstable();
+        let order = order(peers, run);
         let mut is_cut_short = false;
         for (_, id) in &order {
             if let Some(peer) = peers.get_mut(id) {
@@ -70,6 +65,30 @@ impl Download {
             is_cut_short = false;
         }
         Ok(is_cut_short)
+    }
+
+    /// Asks for what comes next before the answers that are here are verified and stored, so that the peers have
+    /// something to do meanwhile. Whether anything was asked for. Once for all answers that wait.
+    ///
+    /// # Errors
+    /// The own log can not be read.
+    pub(crate) fn plan_ahead(
+        &mut self,
+        peers: &mut Peers,
+        run: &mut Run<'_>,
+    ) -> Result<bool, LogError> {
+        let is_due = self.has_input() && !self.has_failed;
+        if !is_due || std::mem::take(&mut self.has_planned_ahead) {
+            return Ok(false);
+        }
+        let before = self.requests.made();
+        for (_, id) in order(peers, run) {
+            if let Some(peer) = peers.get_mut(&id).filter(|peer| peer.download.arrived > 0) {
+                self.plan_peer(id, peer, run)?;
+            }
+        }
+        self.has_planned_ahead = self.requests.made() > before;
+        Ok(self.has_planned_ahead)
     }
 
     fn plan_peer(
@@ -101,7 +120,8 @@ impl Download {
     /// How many more requests the peer may get: one at least when none is in flight, for it is an answer that ends the
     /// rest of those that were taken back.
     pub(super) fn room(&self, id: PeerId, peer: &Peer, view: &View) -> usize {
-        let (in_flight, resting) = (peer.download.in_flight, self.requests.resting(id));
+        let in_flight = peer.download.in_flight.saturating_sub(peer.download.arrived);
+        let resting = self.requests.resting(id);
         let least = usize::from(in_flight == 0 && resting < RESTING_MAX);
         window(view).saturating_sub(in_flight.saturating_add(resting)).max(least)
     }
@@ -278,6 +298,17 @@ impl Download {
         }
         first
     }
+}
+
+/// The peers that may be asked now, the best first.
+fn order(peers: &Peers, run: &Run<'_>) -> Vec<(u32, PeerId)> {
+    let mut order: Vec<(u32, PeerId)> = peers
+        .iter()
+        .filter(|(_, peer)| may_be_asked(peer, run))
+        .map(|(id, peer)| (peer.download.penalty(), *id))
+        .collect();
+    order.sort_unstable();
+    order
 }
 
 /// Whether a peer may be asked for anything now.

@@ -55,6 +55,8 @@ pub(crate) struct Flight {
     pub(crate) leans_on: Option<Name>,
     /// Requests that lean on this one.
     pub(crate) leaned_on: u32,
+    /// Whether an answer has come, which is not looked at yet.
+    pub(crate) has_arrived: bool,
     /// Whether its answer is there and about to be applied.
     pub(crate) is_answered: bool,
     /// Whether the request it leans on came to nothing: when its answer does not hold, nobody is to blame.
@@ -155,6 +157,7 @@ impl Requests {
             sent_at: now,
             leans_on,
             leaned_on: 0,
+            has_arrived: false,
             is_answered: false,
             is_orphan: false,
         };
@@ -273,6 +276,11 @@ impl Requests {
     /// Requests in flight.
     pub(crate) const fn count(&self) -> usize {
         self.flying
+    }
+
+    /// Requests ever made.
+    pub(crate) const fn made(&self) -> u64 {
+        self.made
     }
 
     /// Who was asked for a block.
