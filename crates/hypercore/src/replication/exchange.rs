@@ -16,6 +16,7 @@ use hypercore_replication::{LogChange, Message, PeerOptions, Progress};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::Instant;
 
+use super::control::Order;
 use super::events::{EVENTS_MAX, Event};
 use super::link::{Link, LinkKey};
 use super::mailbox::Mail;
@@ -131,7 +132,7 @@ impl Exchange {
         inbox.closed = true;
         let commands = std::mem::take(&mut inbox.commands);
         drop(inbox);
-        drop(commands);
+        turn_away(commands);
         self.changed();
     }
 
@@ -188,6 +189,16 @@ pub(crate) fn close(shared: &Arc<Shared>) {
     if let Some(exchange) = shared.exchange_if_any() {
         exchange.close();
         start(shared, exchange.lock());
+    }
+}
+
+/// The log was closed before these were obeyed. Who came to it hears so; whatever waits for an answer sees that none
+/// will come.
+fn turn_away(commands: VecDeque<Command>) {
+    for command in commands {
+        if let Command::AddPeer(link, _) = command {
+            link.letters.order(Order::LogGone(link.channel));
+        }
     }
 }
 
@@ -263,13 +274,13 @@ impl Worker {
     /// Does what was asked for up to now, and some of what it leads to.
     fn round(&self) -> Progress {
         let exchange = self.shared.exchange();
-        let (commands, appended) = exchange.lock().take();
+        let (mut commands, appended) = exchange.lock().take();
         let mut state = exchange.state.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = self.shared.announce_long();
         turn.wait();
         let progress = self.shared.with_log(|log| {
             let appended = appended.then_some(Command::Log(LogChange::Appended));
-            for command in commands.into_iter().chain(appended) {
+            for command in std::mem::take(&mut commands).into_iter().chain(appended) {
                 if let Command::RemovePeer(key) = &command
                     && state.has_heard(*key)
                 {
@@ -284,6 +295,7 @@ impl Worker {
         });
         drop(turn);
         let Some(progress) = progress else {
+            turn_away(commands);
             exchange.end(&mut state);
             return Progress::Idle;
         };
@@ -325,5 +337,49 @@ impl Inbox {
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hypercore_crypto::Side;
+    use hypercore_replication::Connection;
+
+    use super::*;
+    use crate::{Hypercore, Storage};
+
+    /// A peer that comes while the log is being closed hears that it is gone: nobody else would tell its connection.
+    #[test]
+    fn who_comes_while_the_log_closes_hears_that_it_is_gone() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let log = runtime.block_on(Hypercore::open(Storage::memory())).unwrap();
+        let shared = log.shared();
+        let mut connection =
+            Connection::new(Side::Initiator, &[0; 64], protomux::Options::default());
+        let channel = connection.open(&log.key()).unwrap();
+        let come = |number| {
+            let letters = Arc::new(super::super::link::Letters::new());
+            let link = Link::new(LinkKey(number), channel, Arc::clone(&letters), None);
+            assert!(push(shared, Command::AddPeer(Arc::new(link), PeerOptions::new())));
+            letters
+        };
+
+        // The worker is held up: one peer is in its hands, the other one waits.
+        let held_up = shared.exchange().state.lock().unwrap();
+        let first = come(1);
+        while !shared.exchange().lock().commands.is_empty() {
+            std::thread::yield_now();
+        }
+        let second = come(2);
+        runtime.block_on(log.close()).unwrap();
+        drop(held_up);
+
+        for letters in [first, second] {
+            let heard = (0..5000).any(|_| {
+                std::thread::sleep(Duration::from_millis(1));
+                letters.take_order().is_some()
+            });
+            assert!(heard);
+        }
     }
 }
