@@ -33,6 +33,16 @@ async fn closed_says_closed() {
     clone.close().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_download_that_closing_has_ended_says_so_each_time() {
+    let log = Hypercore::open(Storage::memory()).await.unwrap();
+    let mut download = log.download(0..5).unwrap();
+    log.close().await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(download.done().await.unwrap_err().kind(), ErrorKind::Closed);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn closing_waits_for_what_runs_and_all_closers_hear() {
     let scratch = tempfile::tempdir().unwrap();

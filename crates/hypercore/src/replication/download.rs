@@ -99,8 +99,9 @@ pub struct DownloadProgress {
 pub struct Download {
     log: Hypercore,
     blocks: Blocks,
-    /// Gone once it is done.
+    /// Gone once it has ended.
     wish: Option<Pending>,
+    ended: Result<()>,
 }
 
 impl Download {
@@ -117,7 +118,7 @@ impl Download {
         };
         let wish = if range.linear { wish.linear() } else { wish };
         let wish = Some(log.wish(Wish::Range(wish))?);
-        Ok(Self { log: log.clone(), blocks, wish })
+        Ok(Self { log: log.clone(), blocks, wish, ended: Ok(()) })
     }
 
     /// Waits until all blocks are here; for ever, if the download has no end. Dropping the future does
@@ -127,10 +128,10 @@ impl Download {
     /// `Closed` when the log was closed before.
     pub async fn done(&mut self) -> Result<()> {
         if let Some(wish) = &mut self.wish {
-            wish.outcome().await?;
+            self.ended = wish.outcome().await.map(drop);
             self.wish = None;
         }
-        Ok(())
+        self.ended.clone()
     }
 
     /// How far it is.
