@@ -118,7 +118,7 @@ pub use handle::Hypercore;
 pub use info::{Appended, Info, decode_manifest, encode_manifest};
 pub use options::Access;
 pub use replication::download::{Download, DownloadProgress, DownloadRange};
-pub use replication::events::{EVENTS_MAX, Event, Events, PeerId};
+pub use replication::events::{EVENTS_MAX, EXTENSION_LEN_MAX, Event, Events, PeerId};
 pub use replication::extension::Extension;
 pub use replication::fetch::FindingPeers;
 pub use replication::options::{

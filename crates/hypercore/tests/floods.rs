@@ -84,6 +84,8 @@ async fn floods_are_bounded() {
     .await;
     flood(&log, many(|at| Message::Bitfield(Bitfield::new(at << 15, &[at as u32 | 1; 64])))).await;
     flood(&log, |at| vec![Message::Bitfield(Bitfield::new(at << 24, &[7; 65536]))]).await;
+    // Nobody takes them, though somebody could.
+    let _events = log.events();
     flood(&log, |_| {
         vec![Message::Extension(Extension { name: "x".into(), payload: vec![0; 60_000].into() })]
     })

@@ -2,14 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hypercore_crypto::PublicKey;
 use tokio::sync::broadcast;
 
+use crate::error::Error;
+
 /// Events that are kept for those who have not taken them yet; beyond it the oldest are dropped, and
 /// [`Event::Lagged`] tells how many.
 pub const EVENTS_MAX: usize = 1024;
+
+/// Bytes of extension messages that are kept for those who have not taken them yet. While there are more, those that
+/// come are dropped, and [`Event::Lagged`] stands in their place.
+pub const EXTENSION_LEN_MAX: usize = 512 * 1024;
 
 /// Names a peer of one log; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,8 +101,8 @@ pub enum Event {
     },
     /// What was proven could not be stored, or what is stored could not be read.
     StorageFailed {
-        /// What the log said.
-        error: Arc<str>,
+        /// What the log said, with its causes.
+        error: Error,
     },
     /// Two histories of the log were signed: it is not replicated any more. See
     /// [`Hypercore::conflict`](crate::Hypercore::conflict).
@@ -112,11 +119,43 @@ pub enum Event {
         /// What.
         payload: Bytes,
     },
-    /// So many events were dropped, because this stream was not read.
+    /// So many events were dropped, because this stream, or another one of the log, was not read.
     Lagged {
         /// Events.
         missed: u64,
     },
+}
+
+/// Counts the extension messages that are kept for somebody.
+#[derive(Debug, Default)]
+pub(crate) struct Payloads(Arc<AtomicUsize>);
+
+impl Payloads {
+    /// The same bytes, counted while they are kept; `None` when too many are.
+    pub(crate) fn keep(&self, payload: Bytes) -> Option<Bytes> {
+        if self.0.load(Ordering::Relaxed) > EXTENSION_LEN_MAX {
+            return None;
+        }
+        self.0.fetch_add(payload.len(), Ordering::Relaxed);
+        Some(Bytes::from_owner(Payload { payload, kept: Arc::clone(&self.0) }))
+    }
+}
+
+struct Payload {
+    payload: Bytes,
+    kept: Arc<AtomicUsize>,
+}
+
+impl AsRef<[u8]> for Payload {
+    fn as_ref(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.kept.fetch_sub(self.payload.len(), Ordering::Relaxed);
+    }
 }
 
 /// The events of a log from the moment on at which it was asked for; see

@@ -15,7 +15,7 @@ use hypercore_replication::{
 use tokio::sync::broadcast;
 
 use super::control::Order;
-use super::events::{Event, PeerId};
+use super::events::{Event, Payloads, PeerId};
 use super::exchange::Command;
 use super::link::{Link, LinkKey, Outgoing, message_len};
 use super::mailbox::Mail;
@@ -38,6 +38,7 @@ pub(crate) struct State {
     names: HashMap<Id, PeerId>,
     wishes: HashMap<WishKey, WishId>,
     answers: HashMap<WishId, (WishKey, Answer)>,
+    payloads: Payloads,
     /// Why nothing will come from peers any more.
     given_up: Option<Error>,
     /// Peers with messages that the replicator has not taken.
@@ -76,6 +77,7 @@ impl State {
             names: HashMap::new(),
             wishes: HashMap::new(),
             answers: HashMap::new(),
+            payloads: Payloads::default(),
             given_up: None,
             behind: Vec::new(),
             posting: Vec::new(),
@@ -168,7 +170,7 @@ impl State {
         while let Some(told) = self.replicator.next_event() {
             match &told {
                 Told::StorageFailed { error } if self.replicator.has_failed() => {
-                    self.give_up(&Error::stores_failed(&error.to_string()));
+                    self.give_up(&Error::stores_failed(Arc::clone(error.error())));
                 }
                 Told::Conflict { .. } => self.give_up(&Error::conflict()),
                 Told::WishDone { wish, outcome } => {
@@ -389,11 +391,16 @@ impl State {
                 Event::VerificationFailed { peer: name(peer)?, error: error.into() }
             }
             Told::StorageFailed { error } => {
-                Event::StorageFailed { error: error.to_string().into() }
+                Event::StorageFailed { error: Error::stores_failed(Arc::clone(error.error())) }
             }
             Told::Conflict { peer } => Event::Conflict { peer: name(peer)? },
             Told::Extension { peer, name: extension, payload } => {
-                Event::Extension { peer: name(peer)?, name: extension, payload }
+                match self.payloads.keep(payload) {
+                    Some(payload) => {
+                        Event::Extension { peer: name(peer)?, name: extension, payload }
+                    }
+                    None => Event::Lagged { missed: 1 },
+                }
             }
             _ => return None,
         })
