@@ -85,19 +85,18 @@ fn main() -> ExitCode {
 
 /// Runs `task`; `None` when there is no such task or it takes no arguments.
 fn run(task: &str, rest: &[String]) -> Option<bool> {
-    let takes_arguments =
-        matches!(
-            task,
-            "interop"
-                | "crash"
-                | "faults"
-                | "network"
-                | "hostile"
-                | "binary"
-                | "bench"
-                | "fuzz"
-                | "fuzz-smoke"
-        );
+    let takes_arguments = matches!(
+        task,
+        "interop"
+            | "crash"
+            | "faults"
+            | "network"
+            | "hostile"
+            | "binary"
+            | "bench"
+            | "fuzz"
+            | "fuzz-smoke"
+    );
     if !takes_arguments && !rest.is_empty() {
         return None;
     }
