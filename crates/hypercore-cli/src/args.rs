@@ -253,7 +253,7 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Blocks are stored once they are proven to be the writer's. What is here already is not fetched again: after an interruption, \
-the same command goes on. An encrypted log is copied as it is: no --encryption-key is needed.
+the same command goes on. An encrypted log is copied as it is: its key is not needed.
 
 A peer that goes away is dialled again for about ten seconds. Exit code 7: no peer is left that could be reached and has the \
 log, or the peers broke the protocol; 8: the time was over. What came until then stays. Interrupted by SIGINT or SIGTERM, \
