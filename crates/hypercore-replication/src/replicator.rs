@@ -272,7 +272,8 @@ impl Replicator {
         self.download.has_failed
     }
 
-    /// Two histories of the log, if they were found.
+    /// Two histories of the log in its present fork, if they were found: by a peer's proof, or before, where the
+    /// evidence [is kept with the log](Log::freeze). Peers are shown both and turned away.
     #[must_use]
     pub const fn conflict(&self) -> Option<&Evidence> {
         self.download.conflict.as_ref()
@@ -286,6 +287,7 @@ impl Replicator {
     /// What is stored is as durable as the log was opened for. Peers are told nothing that a power cut could take back
     /// from a log that can sign.
     pub fn run(&mut self, log: &Log, now: Duration) -> Progress {
+        self.download.recall_conflict(log);
         if self.download.conflict.is_some() {
             self.tell_conflict();
             return Progress::Idle;
@@ -499,7 +501,7 @@ impl Replicator {
         self.remove_peer(id);
     }
 
-    /// Shows everyone the own proof, and closes all channels.
+    /// Shows everyone both proofs, and closes all channels.
     ///
     /// # Source
     /// wire.md section 7.8.

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use hypercore_merkle::{Request, UpgradeRequest};
-use hypercore_replication::{CloseReason, Event, Message, PeerOptions, RangeWish};
+use hypercore_replication::{CloseReason, Event, LogChange, Message, PeerOptions, RangeWish};
 use support::{Net, Node, fill, reader, writer};
 
 /// A writer that has lost its memory and signed other blocks, `length` of them.
@@ -104,4 +104,46 @@ fn a_proof_of_the_same_history_is_no_conflict() {
     node.run(Duration::ZERO);
     assert!(node.replicator.conflict().is_none());
     assert!(node.closed.is_empty());
+}
+
+/// A log that was frozen, and a replicator that has not seen why.
+fn reopened() -> (Node, Node) {
+    let (log, twin) = (writer(1), twin(7));
+    fill(&log, 20);
+    let upgrade = Some(UpgradeRequest { start: 0, length: 7 });
+    let proof = twin.log.create_proof(&Request { upgrade, ..Request::default() }).unwrap().unwrap();
+    log.freeze(&proof).unwrap().unwrap();
+    (Node::new(log), twin)
+}
+
+#[test]
+fn what_is_kept_with_a_frozen_log_is_shown_to_who_comes() {
+    let (frozen, twin) = reopened();
+    let mut net = Net::default();
+    let (frozen, twin) = (net.add(frozen), net.add(twin));
+    let link = net.connect(frozen, twin);
+    net.settle();
+    assert!(!net.is_open(link));
+    let peer = net.peer(link, frozen);
+    assert_eq!(net.nodes[frozen].closed, [(peer, CloseReason::Conflict)]);
+    assert_eq!(net.nodes[frozen].replicator.conflict().unwrap().length, 7);
+    assert!(net.nodes[twin].replicator.conflict().is_some(), "it was shown the proof");
+}
+
+#[test]
+fn a_new_fork_is_replicated_again() {
+    let (mut frozen, _) = reopened();
+    frozen.run(Duration::ZERO);
+    assert!(frozen.replicator.conflict().is_some());
+    frozen.log.truncate(3, None).unwrap();
+    frozen.replicator.log_changed(LogChange::Truncated { length: 3 });
+    let mut net = Net::default();
+    let frozen = net.add(frozen);
+    let copy = net.add(Node::new(reader(net.nodes[frozen].log.key())));
+    net.nodes[copy].replicator.want_range(RangeWish::new(..));
+    net.connect(copy, frozen);
+    net.settle();
+    assert!(net.nodes[frozen].replicator.conflict().is_none());
+    net.assert_same(frozen, copy);
+    assert_eq!(net.nodes[copy].log.length(), 3);
 }

@@ -4,7 +4,7 @@
 //! is asked to show its tree from nothing, with request 0. A signed tree that differs from ours is evidence against the
 //! signer: it is kept, shown to everyone, and nothing is replicated any more.
 
-use hypercore_log::{LogError, StorageError};
+use hypercore_log::{Conflict, Log, LogError, StorageError};
 use hypercore_merkle::{Data, Proof, Request, UpgradeRequest, VerifyError};
 
 use super::answers::{Answer, unsolicited};
@@ -38,6 +38,19 @@ fn is_from_nothing(proof: &Proof) -> bool {
 }
 
 impl Download {
+    /// Takes up the evidence that is kept with a frozen log, and leaves behind what is about an earlier fork.
+    pub(crate) fn recall_conflict(&mut self, log: &Log) {
+        let fork = log.fork();
+        self.conflict.take_if(|evidence| evidence.fork != fork);
+        if self.conflict.is_none()
+            && log.is_frozen()
+            && let Some(Conflict { own, other, .. }) = log.conflict()
+        {
+            let length = other.upgrade.as_ref().map_or(0, |upgrade| upgrade.length);
+            self.conflict = Some(Evidence { fork, length, own, other });
+        }
+    }
+
     /// Asks a peer to show its tree.
     pub(super) fn probe(&mut self, id: PeerId, peers: &mut Peers, run: &mut Run<'_>) {
         let Some(peer) = peers.get_mut(&id) else { return };
