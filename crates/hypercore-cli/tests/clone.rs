@@ -262,15 +262,23 @@ fn a_disk_that_is_full() {
     let args = ["clone", &key, "copy", "--connect", &server.address];
     for limit_kib in [1_000, 2_000] {
         let ran = run_limited(&shell, limit_kib, &args).exits(1);
+        let told = &ran.stderr;
         assert!(
-            ran.stderr.contains("could not be stored: the data store failed"),
-            "{}",
-            ran.stderr
+            told.contains("the data store failed") && told.contains("file too large"),
+            "{told}"
         );
         shell.run(&["verify", "copy"]).ok();
     }
+    let args = [&args[..], &["--json"]].concat();
+    let told = run_limited(&shell, 2_000, &args).exits(1).failure();
+    assert_eq!((told["error"].as_str(), told["file"].as_str()), (Some("failed"), Some("data")));
     shell.run(&args).ok();
     assert_same(&shell, "copy");
+
+    // Also when only the head is wanted: there is room for a new log, and not for its tree.
+    let head = [&args[..2], &["head"], &args[3..], &["--no-blocks"]].concat();
+    let told = run_limited(&shell, 8, &head).exits(1).failure();
+    assert!(told["message"].as_str().unwrap().contains("file too large"), "{told}");
 }
 
 #[test]

@@ -68,8 +68,8 @@ enum Repr {
     StreamEnded,
     #[error("it is not stored here, and this handle does not store what it gets from peers")]
     NotStored,
-    #[error("what peers sent could not be stored: {error}")]
-    StoresFailed { error: Box<str> },
+    #[error(transparent)]
+    Replicated(Arc<LogError>),
     #[error(transparent)]
     Peer(Box<dyn std::error::Error + Send + Sync>),
     #[error("block {index} could not be decrypted: the log is not encrypted in this way")]
@@ -128,8 +128,9 @@ impl Error {
         Self::new(Repr::NotStored)
     }
 
-    pub(crate) fn stores_failed(error: &str) -> Self {
-        Self::new(Repr::StoresFailed { error: error.into() })
+    /// What the log said while it was replicated: many hear of it.
+    pub(crate) fn stores_failed(error: Arc<LogError>) -> Self {
+        Self::new(Repr::Replicated(error))
     }
 
     pub(crate) fn conflict() -> Self {
@@ -154,18 +155,11 @@ impl Error {
                 OpenError::Storage(_) => ErrorKind::Io,
                 _ => ErrorKind::Caller,
             },
-            Repr::Log(error) => match error {
-                LogError::Proof(_) => ErrorKind::Peer,
-                LogError::CorruptBlock { .. } | LogError::Corrupt(_) | LogError::HeaderLost => {
-                    ErrorKind::Corrupt
-                }
-                LogError::Storage(_) | LogError::Poisoned => ErrorKind::Io,
-                _ => ErrorKind::Caller,
-            },
+            Repr::Log(error) => kind_of(error),
+            Repr::Replicated(error) => kind_of(error),
             Repr::File { .. }
             | Repr::Directory { .. }
             | Repr::NotADirectory { .. }
-            | Repr::StoresFailed { .. }
             | Repr::Entropy(_) => ErrorKind::Io,
             Repr::Locked
             | Repr::NotFound
@@ -201,7 +195,7 @@ impl Error {
     /// or the system refuses writes to the files.
     #[must_use]
     pub fn is_not_writable(&self) -> bool {
-        matches!(*self.0, Repr::Log(LogError::ReadOnly | LogError::NotWritable))
+        matches!(self.log_error(), Some(LogError::ReadOnly | LogError::NotWritable))
             || matches!(self.store_error(), Some(StoreError::ReadOnly { .. }))
             || self.is_permission_denied()
     }
@@ -232,7 +226,7 @@ impl Error {
     /// Whether the block asked for lies at or past the end of the log.
     #[must_use]
     pub fn is_out_of_bounds(&self) -> bool {
-        matches!(*self.0, Repr::Log(LogError::OutOfBounds { .. }))
+        matches!(self.log_error(), Some(LogError::OutOfBounds { .. }))
     }
 
     /// Whether something that is not stored here was waited for on a handle that is open for reading, and
@@ -246,13 +240,13 @@ impl Error {
     /// another fork. See [`Hypercore::conflict`](crate::Hypercore::conflict).
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        matches!(*self.0, Repr::Log(LogError::Frozen))
+        matches!(self.log_error(), Some(LogError::Frozen))
     }
 
     /// The tree node that would have to be stored here.
     pub(crate) fn missing_node(&self) -> Option<u64> {
-        match *self.0 {
-            Repr::Log(LogError::NodeMissing { index }) => Some(index),
+        match self.log_error() {
+            Some(LogError::NodeMissing { index }) => Some(*index),
             _ => None,
         }
     }
@@ -260,13 +254,13 @@ impl Error {
     /// Whether a block was larger than a log takes.
     #[must_use]
     pub fn is_block_too_large(&self) -> bool {
-        matches!(*self.0, Repr::Log(LogError::BlockTooLarge { .. }))
+        matches!(self.log_error(), Some(LogError::BlockTooLarge { .. }))
     }
 
     /// Whether an earlier write or sync failed, so that the log must be reopened.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
-        matches!(*self.0, Repr::Log(LogError::Poisoned))
+        matches!(self.log_error(), Some(LogError::Poisoned))
     }
 
     /// Whether a newer program, or another one, wrote what is stored.
@@ -281,10 +275,11 @@ impl Error {
         match &*self.0 {
             Repr::File { file, .. } => Some(file),
             Repr::Open(OpenError::Unsupported { file, .. }) => Some(file.as_str()),
-            Repr::Open(OpenError::Storage(error)) | Repr::Log(LogError::Storage(error)) => {
-                Some(error.file.as_str())
-            }
-            _ => self.corruption().map(|found| found.file.as_str()),
+            Repr::Open(OpenError::Storage(error)) => Some(error.file.as_str()),
+            _ => match self.log_error() {
+                Some(LogError::Storage(error)) => Some(error.file.as_str()),
+                _ => self.corruption().map(|found| found.file.as_str()),
+            },
         }
     }
 
@@ -300,11 +295,13 @@ impl Error {
     /// Where the damage is, when what is stored is damaged.
     #[must_use]
     pub fn corruption(&self) -> Option<&Corruption> {
-        match &*self.0 {
-            Repr::Open(OpenError::Corrupt(found))
-            | Repr::Log(
-                LogError::Corrupt(found) | LogError::CorruptBlock { corruption: found, .. },
-            ) => Some(found),
+        if let Repr::Open(OpenError::Corrupt(found)) = &*self.0 {
+            return Some(found);
+        }
+        match self.log_error()? {
+            LogError::Corrupt(found) | LogError::CorruptBlock { corruption: found, .. } => {
+                Some(found)
+            }
             _ => None,
         }
     }
@@ -314,11 +311,32 @@ impl Error {
     pub fn store_error(&self) -> Option<&StoreError> {
         match &*self.0 {
             Repr::File { source, .. } => Some(source),
-            Repr::Open(OpenError::Storage(error)) | Repr::Log(LogError::Storage(error)) => {
-                Some(&error.source)
-            }
+            Repr::Open(OpenError::Storage(error)) => Some(&error.source),
+            _ => match self.log_error()? {
+                LogError::Storage(error) => Some(&error.source),
+                _ => None,
+            },
+        }
+    }
+
+    /// What the log itself said, to this call or while it was replicated.
+    fn log_error(&self) -> Option<&LogError> {
+        match &*self.0 {
+            Repr::Log(error) => Some(error),
+            Repr::Replicated(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+const fn kind_of(error: &LogError) -> ErrorKind {
+    match error {
+        LogError::Proof(_) => ErrorKind::Peer,
+        LogError::CorruptBlock { .. } | LogError::Corrupt(_) | LogError::HeaderLost => {
+            ErrorKind::Corrupt
+        }
+        LogError::Storage(_) | LogError::Poisoned => ErrorKind::Io,
+        _ => ErrorKind::Caller,
     }
 }
 

@@ -41,6 +41,68 @@ async fn many_logs_share_one_stream() {
     assert!(matches!(right.await, EndReason::Ended));
 }
 
+/// Lets everything happen that can.
+async fn settle() {
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_comes_for_one_log_finds_it_whenever_the_stream_runs() {
+    let (log, other) = (writer(3).await, writer(1).await);
+    let (copy, other_copy) = (reader(&log).await, reader(&other).await);
+    for (copy, log) in [(&copy, &log), (&other_copy, &other)] {
+        let (here, there) = tokio::io::duplex(16 * 1024);
+        let options = StreamOptions::new().log(&other).log_with(log, PeerOptions::new());
+        let stream = ProtocolStream::new(here, Role::Responder, options);
+        let replication = copy.replicate(there, Role::Initiator);
+        settle().await;
+        assert_eq!(copy.get(0).await.unwrap(), block(0));
+        drop(stream);
+        assert!(matches!(replication.await, EndReason::Ended));
+    }
+}
+
+/// A refusal is not for good, whoever it was that came too early.
+#[tokio::test]
+async fn a_log_that_was_refused_is_replicated_once_it_is_added() {
+    for reader_is_first in [true, false] {
+        let (left, right) = pair(StreamOptions::new(), StreamOptions::new());
+        let log = writer(3).await;
+        let copy = reader(&log).await;
+        let (first, second) = if reader_is_first { (&copy, &log) } else { (&log, &copy) };
+        left.add(first).unwrap();
+        settle().await;
+        if reader_is_first {
+            assert!(!copy.update().await.unwrap(), "it was refused: there is nothing to wait for");
+        }
+        right.add(second).unwrap();
+        assert_eq!(copy.get(2).await.unwrap(), block(2));
+    }
+}
+
+#[tokio::test]
+async fn a_replication_ends_with_its_own_log_only() {
+    let (log, other, stranger) = (writer(3).await, writer(1).await, writer(1).await);
+    let (copy, other_copy, lost) =
+        (reader(&log).await, reader(&other).await, reader(&stranger).await);
+    let (there, here) = connect(&copy, &log);
+    // One that the other side refuses, and one that it closes.
+    there.stream().add(&lost).unwrap();
+    here.stream().add(&other).unwrap();
+    there.stream().add(&other_copy).unwrap();
+    assert_eq!(other_copy.get(0).await.unwrap(), block(0));
+    assert!(!lost.update().await.unwrap());
+    other.close().await.unwrap();
+    settle().await;
+    assert_eq!(copy.get(2).await.unwrap(), block(2));
+    log.close().await.unwrap();
+    let end = there.await;
+    assert!(matches!(end, EndReason::ChannelClosed | EndReason::Ended), "{end:?}");
+    assert!(matches!(here.await, EndReason::LogClosed));
+}
+
 #[tokio::test]
 async fn an_offer_is_decided_on_by_the_hook() {
     let (log, stranger) = (writer(3).await, writer(1).await);

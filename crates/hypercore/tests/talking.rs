@@ -149,10 +149,14 @@ async fn two_histories_freeze_the_log_and_prove_it() {
     assert_eq!(copy.length(), 3);
     copy.close().await.unwrap();
 
-    // It is still so when the log is opened again.
+    // It is still so when the log is opened again, and who connects then is shown the evidence.
     let copy = Hypercore::open(memory).await.unwrap();
     assert_eq!(copy.conflict().unwrap().unwrap(), evidence);
+    assert!(log.conflict().unwrap().is_none());
+    let mut events = log.events();
     let (there, _here) = connect(&copy, &log);
+    while !matches!(events.next().await.unwrap(), Event::Conflict { .. }) {}
+    assert!(log.conflict().unwrap().is_some());
     let end = there.await;
     assert!(matches!(end, EndReason::Conflict), "{end:?}");
     assert_eq!(copy.length(), 3);

@@ -183,7 +183,12 @@ impl Work<'_> {
     async fn look(&mut self) -> Outcome<Standing> {
         let lines = self.lines.iter().filter(|line| matches!(line, Line::Dialled)).count();
         let looked = self.fetch.look(lines).await;
-        let looked = looked.map_err(|error| Failure::log(&self.args.dir, &error))?;
+        let looked = looked.map_err(|error| {
+            if error.is_conflict() {
+                return self.conflict();
+            }
+            Failure::log(&self.args.dir, &error)
+        })?;
         let standing = looked.map_err(|PastTheEnd(index)| {
             let length = self.log.length();
             Failure::missing(index, format!("{index} is past the end: the log has {length} blocks"))

@@ -1,5 +1,8 @@
 //! What of a log is wanted from peers, what of it is here, and what came.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hypercore::{Download, Hypercore, PeerInfo, Result};
@@ -10,7 +13,6 @@ use crate::parse::BlockRange;
 const OTHERS_MAX: Duration = Duration::from_secs(2);
 
 /// What is wanted.
-#[derive(Debug)]
 pub(super) struct Fetch {
     log: Hypercore,
     blocks: Vec<BlockRange>,
@@ -19,6 +21,8 @@ pub(super) struct Fetch {
     first_told: Option<Instant>,
     /// What is on its way, and the fork that it was asked for in.
     aim: Option<(u64, Vec<Download>)>,
+    /// Ends when nothing can come any more, whoever is connected.
+    failure: Pin<Box<dyn Future<Output = Result<()>>>>,
 }
 
 /// How it stands.
@@ -51,7 +55,10 @@ pub(super) struct PastTheEnd(pub(super) u64);
 impl Fetch {
     /// `blocks` may be empty: then only the head is wanted.
     pub(super) fn new(log: &Hypercore, blocks: Vec<BlockRange>, is_live: bool) -> Self {
-        Self { log: log.clone(), blocks, is_live, first_told: None, aim: None }
+        let waiting = log.clone();
+        // As many there will never be.
+        let failure = Box::pin(async move { waiting.wait_for_length(u64::MAX).await });
+        Self { log: log.clone(), blocks, is_live, first_told: None, aim: None, failure }
     }
 
     /// Looks at the peers and at the log, and asks for what has become known to be wanted. `lines` are
@@ -131,14 +138,10 @@ impl Fetch {
         Ok(Ok(()))
     }
 
-    /// A download that can not go on says so to who waits for its end.
+    /// What keeps the log from growing keeps it from taking blocks as well.
     async fn fail_if_failed(&mut self) -> Result<()> {
-        for download in self.aim.iter_mut().flat_map(|(_, downloads)| downloads) {
-            if let Ok(ended) = tokio::time::timeout(Duration::ZERO, download.done()).await {
-                ended?;
-            }
-        }
-        Ok(())
+        let polled = poll_fn(|context| Poll::Ready(self.failure.as_mut().poll(context))).await;
+        if let Poll::Ready(ended) = polled { ended } else { Ok(()) }
     }
 
     /// Blocks that are wanted, and those of them that are here.

@@ -1,6 +1,9 @@
 //! The calls of a log that reach its peers, and wait for them.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,7 +51,8 @@ impl Hypercore {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Replication(ProtocolStream::over_bytes(stream, role, None, options, Some(self.clone())))
+        let (options, single) = (options.log(self), Some(self.discovery_key()));
+        Replication(ProtocolStream::over_bytes(stream, role, None, options, single))
     }
 
     /// Reads a block, waiting until it is here: until a peer brings it, or it is appended.
@@ -145,17 +149,29 @@ impl Hypercore {
     /// Waits until the log has at least `length` blocks: until they are appended, or a peer proves them.
     ///
     /// # Errors
-    /// `Caller` when it is shorter and the handle is open for reading; `Closed`.
+    /// `Caller` when it is shorter and the handle is open for reading; `Io` and others when what peers send
+    /// can not be stored any more; `Closed`.
     pub async fn wait_for_length(&self, length: u64) -> Result<()> {
         let mut changes = self.shared().exchange().changes();
+        let mut wish: Option<Pending> = None;
         loop {
             changes.mark_unchanged();
             if self.length() >= length {
                 return Ok(());
             }
-            self.check_stores()?;
-            // The log keeps the sender alive.
-            let _ = changes.changed().await;
+            let wish = match &mut wish {
+                Some(wish) => wish,
+                none => none.insert(self.wish(Wish::Upgrade(UpgradeWish::Length(length)))?),
+            };
+            let (mut changed, mut ended) = (pin!(changes.changed()), pin!(wish.outcome()));
+            let ended = poll_fn(|context| match ended.as_mut().poll(context) {
+                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+                // The log keeps the sender alive.
+                Poll::Pending => changed.as_mut().poll(context).map(|_| None),
+            });
+            if let Some(outcome) = ended.await {
+                return outcome.map(drop);
+            }
         }
     }
 

@@ -42,6 +42,8 @@ pub struct StreamOptions {
     pub(crate) allow: Option<AllowHook>,
     pub(crate) offers: Option<OfferHook>,
     pub(crate) peer: PeerOptions,
+    /// Logs that are on the stream from the start, and what the peer may do with those of which it was said.
+    pub(crate) logs: Vec<(Hypercore, Option<PeerOptions>)>,
 }
 
 impl StreamOptions {
@@ -54,6 +56,7 @@ impl StreamOptions {
             allow: None,
             offers: None,
             peer: PeerOptions::new(),
+            logs: Vec::new(),
         }
     }
 
@@ -88,6 +91,20 @@ impl StreamOptions {
         self
     }
 
+    /// Has a log on the stream from the start; call it for each. As with
+    /// [`ProtocolStream::add`](crate::ProtocolStream::add), but before the other side can have said anything: what it
+    /// offers before a log is added is refused, and who came [for that log alone](Hypercore::replicate) leaves.
+    pub fn log(mut self, log: &Hypercore) -> Self {
+        self.logs.push((log.clone(), None));
+        self
+    }
+
+    /// Does what [`log`](Self::log) does, and says what this peer may do with the log.
+    pub fn log_with(mut self, log: &Hypercore, options: PeerOptions) -> Self {
+        self.logs.push((log.clone(), Some(options)));
+        self
+    }
+
     /// Asked when the other side offers a log that was not added to the stream. What it gives is
     /// added, if it is the log that was offered; with `None` the offer is refused.
     pub fn on_offer<F>(mut self, hook: impl Fn(Offer) -> F + Send + Sync + 'static) -> Self
@@ -118,6 +135,7 @@ impl fmt::Debug for StreamOptions {
             .field("keep_alive", &self.keep_alive)
             .field("silence", &self.silence)
             .field("peer", &self.peer)
+            .field("logs", &self.logs.len())
             .finish_non_exhaustive()
     }
 }

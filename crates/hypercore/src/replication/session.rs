@@ -52,12 +52,12 @@ pub(crate) struct Session<C> {
     remote_public_key: Option<PublicKey>,
     offers: Option<OfferHook>,
     permissions: PeerOptions,
-    /// The session is about one log and ends with it.
-    single: bool,
+    /// The log that the session is about, and ends with.
+    single: Option<DiscoveryKey>,
     /// Logs that were added here, by what the other side calls them.
     logs: HashMap<DiscoveryKey, (Hypercore, PeerOptions)>,
     /// Says to the logs that the other side has not answered for that there may be a peer.
-    unanswered: HashMap<ChannelId, FindingPeers>,
+    unanswered: HashMap<ChannelId, (DiscoveryKey, FindingPeers)>,
     /// Logs that both sides have opened.
     channels: HashMap<ChannelId, Channel>,
     thinking: Vec<(DiscoveryKey, Thinking)>,
@@ -85,7 +85,7 @@ impl<C: Carrier> Session<C> {
         remote_public_key: Option<PublicKey>,
         offers: Option<OfferHook>,
         permissions: PeerOptions,
-        single: bool,
+        single: Option<DiscoveryKey>,
     ) -> Self {
         Self {
             carrier,
@@ -155,22 +155,21 @@ impl<C: Carrier> Session<C> {
                 self.logs.insert(discovery_key, (log, options));
                 // What is open already stays as it is.
                 if let Ok(channel) = self.connection.open(&key) {
-                    self.unanswered.insert(channel, finding);
+                    self.unanswered.insert(channel, (discovery_key, finding));
                 }
             }
             Order::LogGone(channel) => {
-                let Some(gone) = self.channels.get(&channel) else { return };
-                self.logs.remove(&gone.log.discovery_key());
-                self.stop(channel);
+                let Some(gone) = self.stop(channel) else { return };
+                self.logs.remove(&gone);
                 self.connection.close(channel);
-                self.end_single(EndReason::LogClosed);
+                self.end_single(gone, EndReason::LogClosed);
             }
         }
     }
 
     /// A session about one log ends with it.
-    fn end_single(&mut self, reason: EndReason) {
-        if self.single {
+    fn end_single(&mut self, ended: DiscoveryKey, reason: EndReason) {
+        if self.single == Some(ended) {
             self.ending.get_or_insert(reason);
         }
     }
@@ -243,12 +242,11 @@ impl<C: Carrier> Session<C> {
                 self.begin(channel, discovery_key);
             }
             ConnectionEvent::Closed { channel, reason } => {
-                self.unanswered.remove(&channel);
-                self.stop(channel);
-                self.end_single(match reason {
-                    ChannelCloseReason::Rejected => EndReason::Rejected,
-                    _ => EndReason::ChannelClosed,
-                });
+                let unanswered = self.unanswered.remove(&channel).map(|(of, _)| of);
+                let Some(of) = self.stop(channel).or(unanswered) else { return };
+                let rejected = matches!(reason, ChannelCloseReason::Rejected);
+                let reason = if rejected { EndReason::Rejected } else { EndReason::ChannelClosed };
+                self.end_single(of, reason);
             }
             _ => {}
         }
@@ -285,8 +283,8 @@ impl<C: Carrier> Session<C> {
             match log.filter(|log| log.discovery_key() == offered) {
                 Some(log) => {
                     let key = log.key();
-                    self.logs.insert(offered, (log, self.permissions));
                     // It may have been added meanwhile.
+                    self.logs.entry(offered).or_insert((log, self.permissions));
                     let _ = self.connection.open(&key);
                 }
                 None => {
@@ -304,11 +302,6 @@ impl<C: Carrier> Session<C> {
             self.connection.close(channel);
             return;
         };
-        if log.is_frozen().unwrap_or_default() {
-            self.connection.close(channel);
-            self.end_single(EndReason::Conflict);
-            return;
-        }
         let shared = log.shared();
         let key = LinkKey(shared.exchange().next_key());
         let letters = Arc::clone(&self.control.letters);
@@ -318,19 +311,19 @@ impl<C: Carrier> Session<C> {
             .download(options.download && shared.identity.stores);
         if !exchange::push(shared, Command::AddPeer(Arc::clone(&link), permissions)) {
             self.connection.close(channel);
-            self.end_single(EndReason::LogClosed);
+            self.end_single(discovery_key, EndReason::LogClosed);
             return;
         }
         let log = log.clone();
         self.channels.insert(channel, Channel { log, link, messages: Vec::new() });
     }
 
-    /// A channel is closed.
-    fn stop(&mut self, channel: ChannelId) {
+    /// A channel is closed. Gives the log it was about, if both sides had opened it.
+    fn stop(&mut self, channel: ChannelId) -> Option<DiscoveryKey> {
         self.deliver();
-        if let Some(channel) = self.channels.remove(&channel) {
-            self.full.retain(|link| link.key != channel.link.key);
-        }
+        let channel = self.channels.remove(&channel)?;
+        self.full.retain(|link| link.key != channel.link.key);
+        Some(channel.log.discovery_key())
     }
 
     /// Gives the logs what was read for them.
@@ -383,14 +376,16 @@ impl<C: Carrier> Session<C> {
 
     /// The replicator is done with a channel, and has forgotten it.
     fn close_channel(&mut self, channel: ChannelId, reason: CloseReason) -> Result<(), EndReason> {
-        self.stop(channel);
+        let stopped = self.stop(channel);
         self.connection.close(channel);
-        match reason {
-            CloseReason::Fault(fault) => return Err(EndReason::Fault(Error::peer(fault))),
-            CloseReason::Conflict => self.end_single(EndReason::Conflict),
-            _ => {}
+        match (reason, stopped) {
+            (CloseReason::Fault(fault), _) => Err(EndReason::Fault(Error::peer(fault))),
+            (CloseReason::Conflict, Some(of)) => {
+                self.end_single(of, EndReason::Conflict);
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether there were any.

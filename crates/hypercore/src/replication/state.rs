@@ -30,7 +30,6 @@ use crate::error::Error;
 const BLOCK_PRIORITY: u64 = 1;
 
 pub(crate) struct State {
-    seed: u64,
     replicator: Replicator,
     ids: HashMap<LinkKey, Id>,
     peers: HashMap<Id, Linked>,
@@ -70,7 +69,6 @@ pub(crate) struct Worked {
 impl State {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            seed,
             replicator: Replicator::new(Options::new().seed(seed)),
             ids: HashMap::new(),
             peers: HashMap::new(),
@@ -104,7 +102,8 @@ impl State {
             Command::Room(key) => self.make_room(key),
             Command::Log(change) => {
                 if matches!(change, LogChange::Truncated { .. }) {
-                    self.thaw();
+                    // The new fork leaves the conflict of an old one behind.
+                    self.given_up.take_if(|error| error.is_conflict());
                 }
                 self.replicator.log_changed(change);
             }
@@ -151,14 +150,6 @@ impl State {
             && let Err(error) = log.freeze(&evidence.other)
         {
             tracing::warn!(%error, "the proof of two histories could not be kept");
-        }
-    }
-
-    /// A new fork leaves the conflict of an old one behind. Nobody is connected to a frozen log.
-    fn thaw(&mut self) {
-        if self.replicator.conflict().is_some() {
-            self.replicator = Replicator::new(Options::new().seed(self.seed));
-            self.given_up = None;
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use hypercore_crypto::{KeyPair, PublicKey, Side};
+use hypercore_crypto::{DiscoveryKey, KeyPair, PublicKey, Side};
 use hypercore_replication::Connection;
 use secret_stream::{Entropy, Handshake, Limits, Role, SecretStream};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 
 use super::carrier::{Carrier, Foreign};
 use super::control::{Control, Opened, Order, Stage};
-use super::fetch::FindingPeers;
 use super::options::{AllowHook, HANDSHAKE_MAX, PeerOptions, StreamOptions};
 use super::pipe::MessagePipe;
 use super::reason::EndReason;
@@ -43,10 +42,8 @@ const CLOSE_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 /// let copy = Hypercore::builder(Storage::memory()).key(log.key()).open().await?;
 ///
 /// let (here, there) = tokio::io::duplex(4096);
-/// let server = ProtocolStream::new(here, Role::Responder, StreamOptions::new());
-/// server.add(&log)?;
-/// let client = ProtocolStream::new(there, Role::Initiator, StreamOptions::new());
-/// client.add(&copy)?;
+/// let server = ProtocolStream::new(here, Role::Responder, StreamOptions::new().log(&log));
+/// let client = ProtocolStream::new(there, Role::Initiator, StreamOptions::new().log(&copy));
 ///
 /// assert_eq!(copy.get(0).await?, "hello");
 /// drop(client);
@@ -111,7 +108,11 @@ impl ProtocolStream {
     }
 
     /// Offers a log to the other side. It is replicated once the other side offers it as well, then or
-    /// later; the log stays open until the connection has ended.
+    /// later, also when it had offered it before and was refused; the log stays open until the connection
+    /// has ended.
+    ///
+    /// The connection runs already. A log that is to be on it from the start belongs into the
+    /// [options](StreamOptions::log).
     ///
     /// # Errors
     /// `Closed` when the connection has ended.
@@ -175,15 +176,11 @@ impl ProtocolStream {
         role: Role,
         handshake: Option<Handshake>,
         options: StreamOptions,
-        single: Option<Hypercore>,
+        single: Option<DiscoveryKey>,
     ) -> Self
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let single = single.map(|log| {
-            let finding = log.finding_peers();
-            (log, finding)
-        });
         Self::start(options, |control, options| async move {
             let mut output = BytesMut::new();
             let secret = match begin(role, handshake, &options, &mut output) {
@@ -215,7 +212,10 @@ impl ProtocolStream {
     }
 
     /// Starts the task of a connection.
-    fn start<F>(options: StreamOptions, task: impl FnOnce(Arc<Control>, StreamOptions) -> F) -> Self
+    fn start<F>(
+        mut options: StreamOptions,
+        task: impl FnOnce(Arc<Control>, StreamOptions) -> F,
+    ) -> Self
     where
         F: Future<Output = EndReason> + Send + 'static,
     {
@@ -225,6 +225,11 @@ impl ProtocolStream {
             async move { control.ended().await }
         });
         let permissions = options.peer;
+        // The task finds them before it listens to anybody.
+        for (log, peer) in options.logs.drain(..) {
+            let finding = log.finding_peers();
+            control.letters.order(Order::Add(log, peer.unwrap_or(permissions), finding));
+        }
         let guard = EndOnDrop(Arc::clone(&control));
         match Handle::try_current() {
             Ok(runtime) => {
@@ -295,7 +300,7 @@ async fn carry<C: Carrier>(
     opened: Opened,
     control: Arc<Control>,
     options: StreamOptions,
-    single: Option<(Hypercore, FindingPeers)>,
+    single: Option<DiscoveryKey>,
 ) -> EndReason {
     match unless_closed(&control, is_allowed(options.allow, opened.remote_public_key)).await {
         Some(true) => {}
@@ -310,10 +315,6 @@ async fn carry<C: Carrier>(
     let mut room = protomux::Options::default();
     (room.head_len, room.tail_len) = (C::HEAD_LEN, C::TAIL_LEN);
     let connection = Connection::new(side, &opened.handshake_hash, room);
-    let is_single = single.is_some();
-    if let Some((log, finding)) = single {
-        control.letters.order(Order::Add(log, options.peer, finding));
-    }
     let session = Session::new(
         carrier,
         connection,
@@ -321,7 +322,7 @@ async fn carry<C: Carrier>(
         opened.remote_public_key,
         options.offers,
         options.peer,
-        is_single,
+        single,
     );
     let (reason, mut carrier) = session.run().await;
     // The logs are let go by now. Whether the other side hears of the end does not matter any more.
