@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hypercore_log::Log;
-use hypercore_merkle::{Data, Request};
+use hypercore_merkle::{BlockProof, Data, Proof, Request};
 use hypercore_replication::{
     Event, Message, NoData, NoDataReason, Outcome, Output, PeerId, PeerOptions, Progress,
     RangeMessage, RangeWish, Sync, UpgradeWish,
@@ -224,6 +224,27 @@ fn a_peer_is_asked_again_after_everything_was_taken_back() {
         }
         played.run();
     }
+}
+
+/// Answers wait for the one that they lean on. That one never comes.
+#[test]
+fn answers_that_wait_count_as_in_flight_however_small_they_are() {
+    let mut played = Played::new(5000);
+    played.node.replicator.want_range(RangeWish::new(0..5000).linear());
+    played.run();
+    let first = played.requests.pop_front().unwrap();
+    assert_eq!(first.block.unwrap().index, 0);
+    for _ in 0..15 {
+        for request in std::mem::take(&mut played.requests) {
+            let block = BlockProof { index: request.block.unwrap().index, ..BlockProof::default() };
+            let proof = Proof { block: Some(block), ..Proof::default() };
+            played.say(Message::Data(Box::new(Data { request_id: request.id, proof })));
+        }
+        played.run();
+    }
+    let in_flight = played.node.replicator.peer(played.peer).unwrap().in_flight;
+    // As many as wait may have been asked for before it was known that they do.
+    assert!(in_flight <= 2 * 255, "{in_flight}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::requests::{Flight, Name, Purpose};
 use super::{Changes, Download, Peers, Run};
 use crate::event::Event;
 use crate::fault::PeerFault;
-use crate::limits::{HELD_LEN_MAX, INVALID_PROOFS_MAX, UNSOLICITED_MAX};
+use crate::limits::{HELD_LEN_MAX, INVALID_PROOFS_MAX, RETRY_MAX, UNSOLICITED_MAX};
 use crate::options::PeerId;
 
 /// An answer that fits its request.
@@ -23,8 +23,9 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Bytes that it takes up: also one without bytes of its own takes some.
     fn len(&self) -> usize {
-        proof_len(&self.proof)
+        proof_len(&self.proof).saturating_add(size_of::<Self>())
     }
 }
 
@@ -124,8 +125,12 @@ impl Download {
         let name = Name { id: request_id, serial: flight.serial };
         let (sent_at, leans_on) = (flight.sent_at, flight.leans_on);
         let (purpose, fit) = (flight.purpose, fit(&flight.request, &proof));
+        let has_arrived = self.requests.get_mut(request_id).map(|flight| &mut flight.has_arrived);
+        let has_arrived = has_arrived.is_some_and(std::mem::take);
         if let Some(peer) = peers.get_mut(&id) {
             peer.download.answered(sent_at, run.now);
+            // One that waits for another takes the place of one to come.
+            peer.download.arrived = peer.download.arrived.saturating_sub(usize::from(has_arrived));
         }
         match fit {
             Fit::Empty => return self.refused(id, request_id, peers, run),
@@ -154,6 +159,10 @@ impl Download {
         let Some(peer) = peers.get_mut(&answer.peer) else { return };
         let held_len = peer.download.held_len.saturating_add(answer.len());
         if held_len > HELD_LEN_MAX {
+            if self.alone.len() >= RETRY_MAX {
+                self.alone.clear();
+            }
+            self.alone.extend(answer.proof.block.as_ref().map(|block| block.index));
             self.come_to_nothing(answer.name, peers);
             return;
         }
@@ -192,7 +201,14 @@ impl Download {
     pub(super) fn release(&mut self, below: Name, peers: &mut Peers) {
         let mut fallen = vec![below];
         while let Some(below) = fallen.pop() {
-            self.requests.orphan(below.serial);
+            for orphan in self.requests.orphan(below.serial) {
+                // Nothing may lean on it: who was asked for again would wait for what asks for it.
+                if let (Some(peer), Some(block)) =
+                    (peers.get_mut(&orphan.peer), orphan.request.block)
+                {
+                    peer.download.expected.remove(block.index, block.nodes, orphan.name());
+                }
+            }
             for held in self.held.remove(&below.serial).unwrap_or_default() {
                 if let Some(peer) = peers.get_mut(&held.peer) {
                     peer.download.held_len = peer.download.held_len.saturating_sub(held.len());

@@ -78,6 +78,9 @@ pub(crate) struct Download {
     has_planned_ahead: bool,
     /// Answers that wait for the one that they lean on.
     held: BTreeMap<Serial, Vec<Answer>>,
+    /// Blocks whose answers could not wait. They are asked for with all their nodes: a peer that answers the newest
+    /// request first would bring them too early again.
+    alone: BTreeSet<u64>,
     /// The request for a longer log that is in flight.
     upgrade: Option<Name>,
     /// Whether a first request for log and block together came to nothing: a prologue can be the reason, so the next
@@ -100,6 +103,7 @@ impl Download {
             inbox: VecDeque::new(),
             has_planned_ahead: false,
             held: BTreeMap::new(),
+            alone: BTreeSet::new(),
             upgrade: None,
             asks_log_alone: false,
             reorganising: None,
@@ -233,6 +237,7 @@ impl Download {
             }
         }
         self.held.clear();
+        self.alone.clear();
         self.upgrade = None;
         self.reorganising = None;
         self.retry.retain(|index| *index < length);

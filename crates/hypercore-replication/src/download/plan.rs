@@ -8,6 +8,7 @@ use std::time::Duration;
 use hypercore_log::LogError;
 use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
 
+use super::nodes::Expected;
 use super::pick::{Look, Pick};
 use super::requests::{Name, Purpose};
 use super::{Download, Peers, Run};
@@ -211,7 +212,10 @@ impl Download {
         run: &mut Run<'_>,
     ) -> Result<(), LogError> {
         let view = &run.view;
-        let levels = peer.download.expected.levels(run.log, pick.block, view.length)?;
+        let nothing = Expected::default();
+        let is_alone = self.alone.remove(&pick.block);
+        let expected = if is_alone { &nothing } else { &peer.download.expected };
+        let levels = expected.levels(run.log, pick.block, view.length)?;
         if levels.end > peer.remote.length() {
             // A shorter tree has no node there: the request would have no answer.
             peer.download.cannot_prove(pick.block, run.now);

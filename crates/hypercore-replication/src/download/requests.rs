@@ -257,15 +257,15 @@ impl Requests {
         self.resting.get(&peer).is_some_and(|names| names.iter().any(|name| name.id == id))
     }
 
-    /// The request came to nothing: those that lean on it may fail without anybody's fault.
-    pub(crate) fn orphan(&mut self, serial: Serial) {
-        for slot in &mut self.slots {
-            if let Slot::Flying(flight) = slot
-                && flight.leans_on.is_some_and(|below| below.serial == serial)
-            {
+    /// The request came to nothing: those that lean on it may fail without anybody's fault. Gives them.
+    pub(crate) fn orphan(&mut self, serial: Serial) -> impl Iterator<Item = &Flight> {
+        self.slots.iter_mut().filter_map(move |slot| match slot {
+            Slot::Flying(flight) if flight.leans_on.is_some_and(|it| it.serial == serial) => {
                 flight.is_orphan = true;
+                Some(&*flight)
             }
-        }
+            _ => None,
+        })
     }
 
     /// How many of a peer's requests were taken back and may still be answered.
