@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
 use hypercore_replication::{
-    Bitfield, LogChange, Message, Options, PeerOptions, Replicator, Sync, Want,
+    Bitfield, LogChange, Message, Options, PeerOptions, Progress, Replicator, Sync, Want,
 };
 use served::{
     Served, compat_writer, data, dropped, eventual_writer, held, hello, one, reader, sparse, sync,
@@ -53,6 +53,24 @@ fn a_sparse_core_begins_with_what_it_holds_from_the_start() {
     let mut served = Served::new(sparse(&written(1000), &[0..3, 5..9]));
     let said = served.run();
     assert_eq!(said[1..], [held(0..3)]);
+}
+
+#[test]
+fn many_wants_do_not_keep_others_waiting() {
+    let mut served = sparse_to_empty(200, &[100..110]);
+    let wants = (0..500).map(|start| want(start % 200, 1 + start / 200));
+    wants.for_each(|want| served.tell(want));
+    let mut answers = 0;
+    loop {
+        let progress = served.replicator.run(&served.log, served.now);
+        let answered = std::iter::from_fn(|| served.replicator.next_output()).count();
+        assert!(answered <= 64, "{answered} in one run");
+        answers += answered;
+        if progress != Progress::More {
+            break;
+        }
+    }
+    assert_eq!(answers, 500);
 }
 
 /// Without it a new reader does not ask for the manifest, and its first upgrade fails.

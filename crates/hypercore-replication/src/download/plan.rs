@@ -10,7 +10,7 @@ use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
 
 use super::nodes::Expected;
 use super::pick::{Look, Pick};
-use super::requests::{Name, Purpose};
+use super::requests::{Asked, Name, Purpose};
 use super::{Download, Peers, Run};
 use crate::limits::{
     BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, RESTING_MAX, RETRY_MAX, SWAP_AFTER,
@@ -50,10 +50,12 @@ impl Download {
                 is_cut_short |= self.plan_peer(*id, peer, run)?;
             }
         }
-        if order.len() > 1 {
+        // Hardly ever there are any, and all peers would look at all that is in flight.
+        let late = if order.len() > 1 { self.late(run) } else { Vec::new() };
+        if !late.is_empty() {
             for (_, id) in &order {
                 if let Some(peer) = peers.get_mut(id) {
-                    self.plan_swaps(*id, peer, run)?;
+                    self.plan_swaps(*id, peer, &late, run)?;
                 }
             }
         }
@@ -234,6 +236,20 @@ impl Download {
         Ok(())
     }
 
+    /// Blocks that everybody who was asked for them takes long to bring.
+    fn late(&self, run: &Run<'_>) -> Vec<u64> {
+        let blocks = self.requests.blocks();
+        let late = blocks.filter(|(_, asked)| self.is_late(asked, run)).map(|(block, _)| block);
+        late.filter(|block| *block < run.view.length).collect()
+    }
+
+    fn is_late(&self, asked: &Asked, run: &Run<'_>) -> bool {
+        asked.ids().all(|id| {
+            let flight = self.requests.get(id);
+            flight.is_some_and(|flight| flight.sent_at.saturating_add(SWAP_AFTER) <= run.now)
+        })
+    }
+
     /// Asks an idle peer for blocks that others take long to bring.
     ///
     /// # Source
@@ -242,29 +258,19 @@ impl Download {
         &mut self,
         id: PeerId,
         peer: &mut Peer,
+        late: &[u64],
         run: &mut Run<'_>,
     ) -> Result<(), LogError> {
         let idle_below = IDLE_BELOW.max(window(&run.view) / 2);
         let room = idle_below.saturating_sub(peer.download.in_flight);
         let room = room.min(self.room(id, peer, &run.view));
-        let late: Vec<u64> = self
-            .requests
-            .blocks()
-            .filter(|(block, asked)| {
-                *block < run.view.length
-                    && peer.holdings.has(*block)
-                    && self.requests.may_swap(*block, id)
-                    && asked.ids().all(|id| {
-                        let flight = self.requests.get(id);
-                        flight.is_some_and(|flight| {
-                            flight.sent_at.saturating_add(SWAP_AFTER) <= run.now
-                        })
-                    })
-            })
-            .map(|(block, _)| block)
-            .take(room)
-            .collect();
-        for block in late {
+        let may_ask = |block: &u64| {
+            peer.holdings.has(*block)
+                && self.requests.may_swap(*block, id)
+                && self.requests.asked(*block).is_some_and(|asked| self.is_late(asked, run))
+        };
+        let blocks: Vec<u64> = late.iter().copied().filter(may_ask).take(room).collect();
+        for block in blocks {
             if !peer.download.has_refused(block, run.now) {
                 let priority = self.wishes.asked(block);
                 self.ask_for_block(id, peer, &Pick { block, priority }, run)?;

@@ -33,6 +33,10 @@ const WAITING_KEPT: usize = 4;
 /// Blocks that one bitfield speaks about at most.
 pub(super) const BITFIELD_BLOCKS_MAX: u64 = 1 << 15;
 
+/// Looks into the own log for the wants of one peer in one run: those for one large region. A want is a few bytes, and
+/// other peers wait meanwhile.
+const LOOKS_MAX: u64 = WANT_BLOCKS_MAX / BITFIELD_BLOCKS_MAX;
+
 /// The wants of one peer.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
@@ -134,7 +138,9 @@ impl Wants {
     pub(super) fn answer(&mut self, context: &UploadContext<'_>, out: &mut Outlet<'_>) {
         let (length, contiguous) = (context.view.length, context.view.contiguous);
         let mut said_contiguous = false;
+        let mut looks = LOOKS_MAX;
         while out.has_room()
+            && looks > 0
             && let Some(want) = self.waiting.front_mut()
         {
             let range = want.range.start..want.range.end.min(length);
@@ -148,7 +154,10 @@ impl Wants {
                     out.send(held(0..contiguous));
                 }
                 self.waiting.pop_front();
-            } else if want.any {
+                continue;
+            }
+            looks = looks.saturating_sub(1);
+            if want.any {
                 if let Some(first) = context.log.stored_ranges(range, 1).first() {
                     out.send(held(first.clone()));
                 }
