@@ -183,7 +183,9 @@ fn exit_of(error: &Error) -> Exit {
 
 fn advice(error: &Error, exit: Exit) -> Option<&'static str> {
     match exit {
-        Exit::Locked => Some("wait for it to finish, or end it"),
+        Exit::Locked => Some(
+            "one process writes to a log, or any number read and serve it: wait for it to finish, or end it",
+        ),
         Exit::Corrupt if error.is_unsupported() => Some("read it with the program that wrote it"),
         Exit::Corrupt => {
             Some("nothing was changed: restore the file from a copy, or clone the log again")

@@ -37,8 +37,10 @@ fn a_second_opener_is_told() {
         &["cat", "log"],
         &["verify", "log"],
         &["new", "log"],
+        &["serve", "log"],
     ] {
         let ran = shell.run_with(args, b"x").exits(6);
+        assert!(ran.stderr.contains("one process writes to a log"), "{}", ran.stderr);
         assert!(ran.stderr.contains("wait for it to finish"), "{}", ran.stderr);
     }
     let failure = shell.run(&["info", "log", "--json"]).exits(6).failure();
