@@ -22,6 +22,9 @@ use crate::state::{State, tree_error};
 use crate::stores::FileName;
 use crate::writer::Writer;
 
+/// The key of the user data that says that a log which signs has sizes that were only claimed.
+const CLAIMS: &str = "hypercore-log/claims";
+
 /// What a proof brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,6 +46,8 @@ struct Incoming<'a> {
     nodes: Vec<Node>,
     by_index: HashMap<Index, Node>,
     blocks: Vec<Block<'a>>,
+    /// Whether among the nodes of a log that signs are some whose sizes are claimed.
+    claims: bool,
 }
 
 /// A block and where it goes.
@@ -56,8 +61,6 @@ struct Block<'a> {
 struct Known<'a> {
     state: &'a State,
     incoming: &'a Incoming<'a>,
-    /// Whether this log signs: its nodes are its own, and certain without their blocks.
-    signs: bool,
 }
 
 impl NodeLookup for Known<'_> {
@@ -72,7 +75,7 @@ impl NodeLookup for Known<'_> {
 
     fn has_block(&self, block: u64) -> Result<bool, StorageError> {
         let comes = self.incoming.blocks.iter().any(|incoming| incoming.index == block);
-        Ok(self.signs || comes || self.state.bitfield.get(block))
+        Ok(comes || self.state.bitfield.get(block))
     }
 }
 
@@ -174,27 +177,30 @@ impl Log {
         leaf: Option<&Leaf>,
     ) -> Result<Applied, LogError> {
         let state = self.read_state();
-        let known = Known { state: &state, incoming, signs: self.options.signer.is_some() };
+        let known = Known { state: &state, incoming };
         let tree = incoming.grown.as_ref().map_or(&state.tree, |(tree, _)| tree);
         if proof.upgrade.is_none() {
             let part = tree.verify_part(&known, proof, leaf).map_err(verify_error)?;
-            let Part { mut nodes, top_is_stored, .. } = part;
+            let Part { mut nodes, unconfirmed, top_is_stored, .. } = part;
             let block = place(&known, tree, &nodes, proof)?;
             if top_is_stored && self.options.rhythm == Rhythm::Bounded {
                 nodes.pop();
             }
+            let claims = self.keep_own_sizes(&known, &mut nodes, &unconfirmed)?;
             let applied = Applied {
                 block: block.as_ref().map(|block| block.index),
                 upgraded: false,
                 length: tree.length(),
             };
             incoming.add(nodes, block);
+            incoming.claims |= claims;
             return Ok(applied);
         }
         let authority = Authority { key: &self.key, manifest: state.manifest.as_ref() };
         let verified = tree.verify(&known, proof, &authority).map_err(verify_error)?;
-        let Verified { tree, upgraded, nodes, signature, manifest, .. } = verified;
+        let Verified { tree, upgraded, mut nodes, unconfirmed, signature, manifest, .. } = verified;
         let block = place(&known, &tree, &nodes, proof)?;
+        let claims = self.keep_own_sizes(&known, &mut nodes, &unconfirmed)?;
         drop(state);
         self.keep_manifest(writer, manifest)?;
         let applied = Applied {
@@ -203,6 +209,7 @@ impl Log {
             length: tree.length(),
         };
         incoming.add(nodes, block);
+        incoming.claims |= claims;
         if upgraded {
             incoming.grown = Some((tree, signature));
         }
@@ -218,7 +225,11 @@ impl Log {
         if incoming.is_empty() {
             return Ok(());
         }
-        let Incoming { grown, nodes, mut blocks, .. } = incoming;
+        // Keeping a manifest may have failed.
+        if self.commit.has_failed() {
+            return Err(LogError::Poisoned);
+        }
+        let Incoming { grown, nodes, mut blocks, claims, .. } = incoming;
         blocks.sort_by_key(|block| block.index);
         blocks.dedup_by_key(|block| block.index);
         let mut data_len = 0_u64;
@@ -252,7 +263,7 @@ impl Log {
         };
         let mut ranges = ranges.into_iter();
         let first = Entry {
-            user_data: None,
+            user_data: claims.then(|| (CLAIMS.to_owned(), Some(vec![1]))),
             tree_nodes: Some(nodes),
             tree_upgrade: upgrade,
             bitfield: ranges.next(),
@@ -274,6 +285,30 @@ impl Log {
         self.end_operation(writer, sequence, data_len)
     }
 
+    /// Where this log signs, takes those `unconfirmed` pairs out of the nodes of a proof that contradict stored ones: its
+    /// sizes are its own, also of blocks it cleared. Whether one is left that was not known.
+    fn keep_own_sizes(
+        &self,
+        known: &Known<'_>,
+        nodes: &mut Vec<Node>,
+        unconfirmed: &[Index],
+    ) -> Result<bool, LogError> {
+        let mut learned = false;
+        for pair in unconfirmed.as_chunks::<2>().0.iter().filter(|_| self.options.signer.is_some())
+        {
+            let stored = [known.node(pair[0])?, known.node(pair[1])?];
+            let is_other = |node: &Node| {
+                stored.iter().flatten().any(|stored| stored.index == node.index && stored != node)
+            };
+            if nodes.iter().any(is_other) {
+                nodes.retain(|node| !pair.contains(&node.index));
+            } else {
+                learned |= stored.iter().all(Option::is_none);
+            }
+        }
+        Ok(learned)
+    }
+
     /// Keeps a manifest that was learned, before anything that only it can vouch for: entries have no room
     /// for it, only the header has.
     pub(crate) fn keep_manifest(
@@ -289,6 +324,13 @@ impl Log {
         header.check_len()?;
         self.publish().manifest = Some(manifest);
         if self.options.rhythm == Rhythm::Bounded { self.write_checkpoint(writer) } else { Ok(()) }
+    }
+}
+
+impl State {
+    /// Whether sizes of nodes may be a peer's word, in a log that signs: some were kept, or it was made by who could not sign.
+    pub(crate) fn has_claims(&self, writer: &Writer) -> bool {
+        writer.stored_key_pair.is_none() || self.user_data.get(CLAIMS).is_some()
     }
 }
 

@@ -48,7 +48,8 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::OutOfBounds`] when the log is shorter; [`LogError::ForkTooLow`], [`LogError::ForkTooHigh`];
-    /// [`LogError::BelowPrologue`]; [`LogError::NodeMissing`] in a sparse log; [`LogError::NotWritable`],
+    /// [`LogError::BelowPrologue`]; [`LogError::NodeMissing`] in a sparse log, also where the size of a node to be signed
+    /// is a peer's word, until a block below it is fetched; [`LogError::NotWritable`],
     /// [`LogError::ReadOnly`], [`LogError::Poisoned`]: nothing was changed. [`LogError::Storage`]: the log is
     /// poisoned.
     pub fn truncate(&self, length: u64, fork: Option<u64>) -> Result<Head, LogError> {
@@ -73,7 +74,13 @@ impl Log {
             if length < prologue {
                 return Err(LogError::BelowPrologue { prologue });
             }
-            (state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?, old)
+            let tree = state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?;
+            if state.has_claims(&writer)
+                && let Some(root) = state.tree.claimed_root(&*state, &tree).map_err(tree_error)?
+            {
+                return Err(LogError::NodeMissing { index: root.get() });
+            }
+            (tree, old)
         };
         let signature =
             if length == 0 { None } else { Some(self.sign(&writer, &tree, &tree.hash())?) };

@@ -83,7 +83,12 @@ impl Log {
             return Err(LogError::Changed);
         }
         let verified = reorganisation.reorg.finish().ok_or(LogError::Unfinished)?;
-        let Verified { tree, ancestors, nodes, signature, manifest, .. } = verified;
+        let Verified { tree, ancestors, mut nodes, unconfirmed, signature, manifest, .. } =
+            verified;
+        if self.options.signer.is_some() {
+            // It would sign them one day, and nothing needs them.
+            nodes.retain(|node| !unconfirmed.contains(&node.index));
+        }
         self.settle_direct_nodes(&mut writer)?;
         self.keep_manifest(&mut writer, manifest)?;
         self.replace_end(&mut writer, NewEnd { tree, ancestors, nodes, signature }, old)

@@ -141,6 +141,59 @@ fn a_liar_stops_no_reader() {
     assert_sound(&copy);
 }
 
+/// A lie about a node and its sibling.
+fn lie_about(copy: &Log, writer: &Log, index: u64) -> Proof {
+    let index = Index::new(index);
+    let nodes = copy.missing_nodes_of(index).unwrap().max(1);
+    let hash = Some(HashRequest { index, nodes });
+    shift(writer.create_proof(&Request { hash, ..Request::default() }).unwrap().unwrap())
+}
+
+#[test]
+fn who_signs_signs_no_claimed_size() {
+    let there = Disk::new();
+    let writer = create(&there);
+    let all: Vec<Vec<u8>> = (0..32).map(|index| block(index, 40)).collect();
+    writer.append(&all).unwrap();
+    for (claimed, length, block) in [(15, 16, 20), (7, 8, 6), (8, 5, 5), (8, 5, 4)] {
+        for signs_from_the_start in [false, true] {
+            let here = Disk::new();
+            let options = OpenOptions::new().create(Create::New).key(writer.key());
+            let signing = options.clone().key_pair(key_pair());
+            let options = if signs_from_the_start { signing } else { options };
+            let copy = Log::open(here.stores(), options).unwrap();
+            fetch(&copy, &writer, None);
+            copy.apply_proof(&lie_about(&copy, &writer, claimed)).unwrap();
+            drop(copy);
+            let signing = || OpenOptions::new().key_pair(key_pair());
+            let copy = Log::open(here.stores(), signing()).unwrap();
+            let refused = copy.truncate(length, None);
+            assert!(matches!(refused, Err(LogError::NodeMissing { .. })), "{length} {refused:?}");
+            // A block below it, or beside it, puts the sizes right.
+            fetch(&copy, &writer, Some(block));
+            let head = copy.truncate(length, None).unwrap();
+            assert_eq!(head.tree_hash, writer.tree_hash_at(length).unwrap(), "{length} blocks");
+            drop(copy);
+            assert_eq!(Log::open(here.stores(), signing()).unwrap().head(), head);
+        }
+    }
+}
+
+#[test]
+fn who_signs_keeps_its_own_sizes() {
+    let (there, here) = (Disk::new(), Disk::new());
+    let all: Vec<Vec<u8>> = (0..8).map(|index| block(index, 40)).collect();
+    let (writer, copy) = (create(&there), create(&here));
+    for log in [&writer, &copy] {
+        log.append(&all).unwrap();
+    }
+    copy.clear(0..8).unwrap();
+    copy.apply_proof(&lie_about(&copy, &writer, 8)).unwrap();
+    assert_eq!(copy.node(Index::new(8)).unwrap(), writer.node(Index::new(8)).unwrap());
+    let head = copy.truncate(5, None).unwrap();
+    assert_eq!(head.tree_hash, writer.tree_hash_at(5).unwrap());
+}
+
 #[test]
 fn two_histories_of_one_fork_prove_each_other_false() {
     let (here, there, reading) = (Disk::new(), Disk::new(), Disk::new());

@@ -92,6 +92,29 @@ impl Tree {
         Ok(())
     }
 
+    /// A root of `shorter`, which is this tree [`truncated`](Self::truncated), whose size follows from nothing but a sum:
+    /// who signs it signs what a prover claimed. Fetching any block below it makes it certain.
+    ///
+    /// # Errors
+    /// [`TreeError::DamagedNode`], and as the lookup fails.
+    pub fn claimed_root<L: NodeLookup>(
+        &self,
+        lookup: &L,
+        shorter: &Self,
+    ) -> Result<Option<Index>, TreeError<L::Error>> {
+        for root in &shorter.roots {
+            let is_certain = self.is_certain(lookup, root)?
+                || match self.beside(lookup, root.index)? {
+                    Some((sibling, _)) => self.is_certain(lookup, &sibling)?,
+                    None => false,
+                };
+            if !is_certain {
+                return Ok(Some(root.index));
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether the size of a stored node, and so that of its sibling, follows from more than a sum: it is signed, or what
     /// its hash was made of is stored.
     fn is_certain<L: NodeLookup>(
