@@ -4,7 +4,8 @@
 //! about. A new fork, which whoever signs begins by a truncation, leaves it behind.
 
 use compact_encoding::{Decode as _, Decoder, Encode as _, Encoder};
-use hypercore_merkle::{Authority, Data, Proof, Request, UpgradeRequest};
+use flat_tree::Index;
+use hypercore_merkle::{Authority, Data, HashProof, Leaf, Node, Proof, Request, UpgradeRequest};
 
 use crate::error::LogError;
 use crate::log::Log;
@@ -38,14 +39,30 @@ impl Log {
     /// Those of [`check_conflict`](Self::check_conflict) and [`set_user_data`](Self::set_user_data).
     pub fn freeze(&self, proof: &Proof) -> Result<Option<Conflict>, LogError> {
         let Some(own) = self.check_conflict(proof)? else { return Ok(None) };
+        let other = self.without_bytes(proof);
         let mut out = Encoder::new();
         out.uint(proof.fork);
-        for proof in [&own, proof] {
+        for proof in [&own, &other] {
             out.buffer(&Data { request_id: 0, proof: proof.clone() }.to_vec());
         }
         self.set_user_data(EVIDENCE, Some(out.as_slice()))?;
         self.flush()?;
-        Ok(Some(Conflict { own, other: proof.clone() }))
+        Ok(Some(Conflict { own, other }))
+    }
+
+    /// A proof that holds, without what would make evidence as large as whoever brings it likes: the leaf stands for its
+    /// block, and only the manifest of this log for one.
+    fn without_bytes(&self, proof: &Proof) -> Proof {
+        let state = self.read_state();
+        let manifest = proof.manifest.clone().filter(|sent| Some(sent) == state.manifest.as_ref());
+        let leaf = proof.block.as_ref().and_then(|block| {
+            let index = Index::leaf(block.index)?;
+            let leaf = Leaf::new(&block.value);
+            let leaf = Node::new(index, leaf.size, leaf.hash);
+            let nodes = std::iter::once(leaf).chain(block.nodes.iter().copied()).collect();
+            Some(HashProof { index, nodes })
+        });
+        Proof { block: None, hash: leaf.or_else(|| proof.hash.clone()), manifest, ..proof.clone() }
     }
 
     /// The evidence that was kept, of this fork or an earlier one.

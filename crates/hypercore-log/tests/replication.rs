@@ -5,7 +5,7 @@ mod support;
 use std::convert::Infallible;
 
 use flat_tree::{Index, full_roots};
-use hypercore_crypto::{Hash, Manifest, leaf_hash, parent_hash};
+use hypercore_crypto::{Hash, KeyPair, Manifest, leaf_hash, parent_hash};
 use hypercore_log::{Create, Durability, Log, LogError, OpenOptions};
 use hypercore_merkle::{
     BlockRequest, HashRequest, Node, NodeLookup, Proof, Request, Seek, Tree, UpgradeRequest,
@@ -256,6 +256,27 @@ fn a_log_with_two_histories_is_frozen_until_its_next_fork() {
     other.apply_reorganisation(reorg).unwrap();
     assert!(!other.is_frozen());
     assert_eq!(other.head(), one.head());
+}
+
+#[test]
+fn evidence_is_small_whatever_comes_with_it() {
+    let (here, there) = (Disk::new(), Disk::new());
+    let one = create(&here);
+    one.append(&[b"a", b"b"]).unwrap();
+    let other = create(&there);
+    let large = vec![7; 1 << 20];
+    other.append(&[&large[..], b"b"]).unwrap();
+    let block = Some(BlockRequest { index: 0, nodes: 0 });
+    let request = Request { block, upgrade: upgrade(0, 2), ..Request::default() };
+    let mut proof = other.create_proof(&request).unwrap().unwrap();
+    let signer = KeyPair::from_seed(&[9; 32]).public();
+    proof.manifest = Some(Manifest::single(signer));
+    let conflict = one.freeze(&proof).unwrap().unwrap();
+    let kept: usize = one.user_data_entries().iter().map(|(_, value)| value.len()).sum();
+    assert!(kept < 1000, "{kept} bytes");
+    assert_eq!(one.conflict(), Some(conflict.clone()));
+    assert!(one.check_conflict(&conflict.other).unwrap().is_some());
+    assert!(other.check_conflict(&conflict.own).unwrap().is_some());
 }
 
 #[test]
