@@ -8,10 +8,11 @@ use super::{Outlet, UploadContext, UploadReport};
 use crate::fault::PeerFault;
 use crate::message::{Message, NoData, NoDataReason};
 
-/// Requests that are answered together: they share one look into the log.
-const BATCH_MAX: usize = 128;
+/// Requests that are answered together: they share one look into the log. The answers go out before the next are made,
+/// so that the peer has something to do.
+const BATCH_MAX: usize = 64;
 
-/// Answers what waits, as much as there is room for.
+/// Answers what waits, as much as there is room for and one batch at most.
 ///
 /// # Source
 /// wire.md sections 6.2 and 7.6.
@@ -21,41 +22,49 @@ pub(super) fn run(
     out: &mut Outlet<'_>,
     report: &mut UploadReport,
 ) -> Result<(), PeerFault> {
+    if !context.enabled {
+        refuse_all(queue, out);
+    } else if out.has_room() && queue.is_waiting() {
+        answer(queue, context, out, report)?;
+    }
+    queue.rest();
+    Ok(())
+}
+
+/// Answers one batch.
+fn answer(
+    queue: &mut Queue,
+    context: &UploadContext<'_>,
+    out: &mut Outlet<'_>,
+    report: &mut UploadReport,
+) -> Result<(), PeerFault> {
     let mut batch = Vec::new();
-    while out.has_room() && queue.is_waiting() {
-        if !context.enabled {
-            refuse_all(queue, out);
-            return Ok(());
+    for request in queue.next().take(BATCH_MAX) {
+        batch.push(*request);
+        // A manifest may be long, and no peer needs it twice.
+        if request.manifest {
+            break;
         }
-        batch.clear();
-        for request in queue.next().take(BATCH_MAX) {
-            batch.push(*request);
-            // A manifest may be long, and no peer needs it twice.
-            if request.manifest {
-                break;
+    }
+    let proofs = context.log.create_proofs(&batch, *out.room);
+    for (request, proof) in batch.iter().zip(proofs) {
+        queue.pop();
+        match verdict(proof) {
+            Verdict::Proven(proof) => {
+                let data = finish(request, *proof, context);
+                if let Some(block) = &data.proof.block {
+                    report.blocks.push((block.index, block.value.len() as u64));
+                }
+                out.send(Message::Data(Box::new(data)));
             }
-        }
-        let proofs = context.log.create_proofs(&batch, *out.room);
-        for (request, proof) in batch.iter().zip(proofs) {
-            queue.pop();
-            match verdict(proof) {
-                Verdict::Proven(proof) => {
-                    let data = finish(request, *proof, context);
-                    if let Some(block) = &data.proof.block {
-                        report.blocks.push((block.index, block.value.len() as u64));
-                    }
-                    out.send(Message::Data(Box::new(data)));
-                }
-                Verdict::Unavailable => out.send(unavailable(request, context)),
-                Verdict::Invalid => queue.refuse(request.id, context.now)?,
-                Verdict::Failed(error) => {
-                    out.send(unavailable(request, context));
-                    report.failure = Some(error);
-                }
+            Verdict::Unavailable => out.send(unavailable(request, context)),
+            Verdict::Invalid => queue.refuse(request.id, context.now)?,
+            Verdict::Failed(error) => {
+                out.send(unavailable(request, context));
+                report.failure = Some(error);
             }
         }
     }
-    queue.rest();
     Ok(())
 }
 
