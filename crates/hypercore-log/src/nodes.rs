@@ -454,43 +454,4 @@ pub(crate) fn encode(node: Option<&Node>) -> [u8; NODE_BYTES] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use random_access_memory::RandomAccessMemory;
-
-    #[test]
-    fn what_is_read_between_a_truncation_and_its_cut_is_forgotten() {
-        let file = || Box::new(RandomAccessMemory::new());
-        let (oplog, header, tree, bitfield, data) = (file(), file(), file(), file(), file());
-        let stores = Arc::new(Stores { oplog, header, tree, bitfield, data });
-        let at = |index| Index::new(index);
-        for index in 0..127 {
-            let node = Node { index: at(index), size: 1, hash: Hash::from_bytes([1; 32]) };
-            stores.tree.write_at(index * NODE_LEN, &encode(Some(&node))).unwrap();
-        }
-        let mut nodes = Nodes::new(Arc::clone(&stores), 64);
-        nodes.truncate(40);
-        // Beside it stands the node above blocks 32 to 63, which goes.
-        assert!(nodes.node(at(70)).unwrap().is_some());
-        stores.tree.truncate(stored_len(40)).unwrap();
-        nodes.clear_pending();
-        nodes.grow(64, true);
-        assert_eq!(nodes.node(at(95)).unwrap(), None);
-        assert!(nodes.lock_cache().upper.len() <= 4, "memory follows from the length");
-    }
-
-    #[test]
-    fn what_was_looked_for_in_vain_is_found_once_it_is_written() {
-        let file = || Box::new(RandomAccessMemory::new());
-        let (oplog, header, tree, bitfield, data) = (file(), file(), file(), file(), file());
-        let stores = Arc::new(Stores { oplog, header, tree, bitfield, data });
-        let mut nodes = Nodes::new(Arc::clone(&stores), 1024);
-        for index in [31, 63, 95, 127].map(Index::new) {
-            assert_eq!(nodes.node(index).unwrap(), None);
-            let node = Node { index, size: 1, hash: Hash::from_bytes([1; 32]) };
-            stores.tree.write_at(index.get() * NODE_LEN, &encode(Some(&node))).unwrap();
-            nodes.written(&[node]);
-            assert_eq!(nodes.node(index).unwrap(), Some(node));
-        }
-    }
-}
+mod tests;
