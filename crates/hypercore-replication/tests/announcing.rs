@@ -57,7 +57,7 @@ fn a_sparse_core_begins_with_what_it_holds_from_the_start() {
 
 #[test]
 fn many_wants_do_not_keep_others_waiting() {
-    let mut served = sparse_to_empty(200, &[100..110]);
+    let mut served = sparse_to_empty(200, std::slice::from_ref(&(100..110)));
     let wants = (0..500).map(|start| want(start % 200, 1 + start / 200));
     wants.for_each(|want| served.tell(want));
     let mut answers = 0;
