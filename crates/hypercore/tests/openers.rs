@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 
 use hypercore::{Access, Create, Durability, Hypercore, Result};
 
-const RACES: usize = 100;
+const RACES: usize = 50;
 
 /// How one of the racers opens.
 #[derive(Clone, Copy, Debug)]
