@@ -275,7 +275,7 @@ mod tests {
     fn processors() -> Vec<Processor> {
         let best = Level::new();
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "nothing is pushed"))]
-        let mut levels = vec![best];
+        let mut levels = vec![best, Level::fallback()];
         #[cfg(target_arch = "x86_64")]
         {
             levels.extend(best.as_avx2().map(Level::Avx2));
