@@ -174,3 +174,5 @@ fn authenticate(
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod reference;
