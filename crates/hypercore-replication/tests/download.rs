@@ -49,6 +49,22 @@ fn the_first_request_asks_for_log_and_block_together() {
 }
 
 #[test]
+fn the_next_requests_go_out_before_the_answers_are_stored() {
+    const LENGTH: u64 = 2000;
+    let mut net = Net::pair(LENGTH);
+    net.nodes[1].replicator.want_range(RangeWish::new(..LENGTH).linear());
+    let mut early = 0;
+    while net.step() {
+        let (stored, asked) =
+            (net.nodes[1].log.stored_count(0..LENGTH), net.nodes[1].requests().len() as u64);
+        // No more may be asked for at a time than a peer takes; what is beyond that has come, and is not stored yet.
+        early = early.max(asked - stored);
+    }
+    net.assert_same(0, 1);
+    assert!(early > 256, "at most {early} were asked for and not stored");
+}
+
+#[test]
 fn single_blocks_are_fetched_and_nothing_else() {
     let mut net = Net::pair(1000);
     let wishes: Vec<_> = [999, 0, 500, 501, 500]
