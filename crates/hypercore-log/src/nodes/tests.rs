@@ -90,7 +90,7 @@ impl Model {
     /// An index inside the tree. Every other time one that is kept by itself, if there is one.
     fn scaled(&self, at: u16) -> Option<Index> {
         let index = u64::from(at) % (2 * self.length).max(1);
-        let index = Index::new(if at % 2 == 0 { index | 31 } else { index });
+        let index = Index::new(if at.is_multiple_of(2) { index | 31 } else { index });
         (index.end_block() <= self.length).then_some(index)
     }
 
