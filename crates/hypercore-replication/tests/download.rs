@@ -2,11 +2,14 @@
 
 mod support;
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use hypercore_log::LogError;
 use hypercore_replication::{
-    Event, LogChange, Message, Options, Outcome, PeerOptions, RangeWish, UpgradeWish,
+    Event, LogChange, Message, NoData, NoDataReason, Options, Outcome, PeerOptions, RangeWish,
+    UpgradeWish,
 };
 use support::{Net, Node, block, fill, reader, writer};
 
@@ -354,6 +357,60 @@ fn a_byte_is_found_over_the_network() {
         assert_eq!(net.nodes[1].outcome(wish), Some(Outcome::Found { block, offset }), "{bytes}");
     }
     assert_eq!(net.nodes[1].log.stored_count(0..1000), 0);
+}
+
+/// A writer, a copy and a reader with the log and no blocks. Neither gives nodes for a byte or the first block that it
+/// is asked for: the reader asks for blocks near the byte, and waits.
+fn seeking() -> Net {
+    let mut net = Net::pair(100);
+    net.nodes[1].replicator.want_range(RangeWish::new(..));
+    net.settle();
+    let last = net.add(Node::new(reader(net.nodes[0].log.key())));
+    let is_first = Rc::new(Cell::new(true));
+    for from in [0, 1] {
+        let link = net.connect(from, last);
+        let is_first = Rc::clone(&is_first);
+        let tamper = move |message| match message {
+            Message::Data(data) if data.proof.hash.is_some() => vec![Message::NoData(NoData {
+                request_id: data.request_id,
+                reason: Some(NoDataReason::NotAvailable),
+            })],
+            Message::Data(data) if data.proof.block.is_some() && is_first.take() => Vec::new(),
+            message => vec![message],
+        };
+        net.tamper(link, from, Box::new(tamper));
+    }
+    net.settle();
+    assert_eq!(net.nodes[last].log.length(), 100);
+    net
+}
+
+#[test]
+fn a_byte_is_found_although_another_brought_the_block_that_was_asked_for() {
+    let mut net = seeking();
+    let wish = net.nodes[2].replicator.want_seek(1000, 0);
+    net.run_for(Duration::from_secs(30));
+    let (block, offset) = net.nodes[0].log.seek(1000, 0).unwrap().unwrap();
+    assert_eq!(net.nodes[2].outcome(wish), Some(Outcome::Found { block, offset }));
+}
+
+#[test]
+fn a_block_is_fetched_although_the_seek_that_asked_for_it_is_taken_back() {
+    for is_single in [true, false] {
+        let mut net = seeking();
+        let seek = net.nodes[2].replicator.want_seek(1000, 0);
+        net.settle();
+        let block = net.nodes[2].requests().last().unwrap().block.unwrap().index;
+        let wish = if is_single {
+            net.nodes[2].replicator.want_block(block, 1)
+        } else {
+            net.nodes[2].replicator.want_range(RangeWish::new(block..block + 1))
+        };
+        net.settle();
+        net.nodes[2].replicator.cancel(seek);
+        net.run_for(Duration::from_secs(30));
+        assert_eq!(net.nodes[2].outcome(wish), Some(Outcome::Stored));
+    }
 }
 
 #[test]

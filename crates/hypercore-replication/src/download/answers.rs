@@ -309,7 +309,6 @@ impl Download {
             _ => changes.stored.push(index..index.saturating_add(1)),
         }
         self.wishes.stored(index);
-        self.retry.remove(&index);
         if let Some(asked) = self.requests.asked(index) {
             for other in asked.ids() {
                 let is_needed = self.requests.get(other).is_none_or(|flight| {
@@ -320,6 +319,7 @@ impl Download {
                 }
             }
         }
+        self.retry.remove(&index);
     }
 
     fn not_applied(

@@ -187,16 +187,17 @@ impl Download {
         }
     }
 
-    /// Takes a request back.
-    fn take_back(&mut self, peers: &mut Peers, id: u64) -> Option<Flight> {
-        let flight = self.requests.cancel(id)?;
+    /// Takes a request back. It may have served more than what it is taken back for: whoever still wishes for any of it
+    /// may ask again.
+    fn take_back(&mut self, peers: &mut Peers, id: u64) {
+        let Some(flight) = self.requests.cancel(id) else { return };
         let name = Name { id, serial: flight.serial };
         if let Some(peer) = peers.get_mut(&flight.peer) {
             peer.download.finished(name, &flight);
             peer.output.push_back(Message::Cancel(Cancel { request_id: id }));
         }
         self.release(name, peers);
-        Some(flight)
+        self.ask_again(&flight);
     }
 
     /// A wish is taken back, and with it the requests that served nothing else.
@@ -232,9 +233,7 @@ impl Download {
     pub(crate) fn log_was_cut(&mut self, peers: &mut Peers, length: u64) {
         let ids: Vec<u64> = self.requests.all().map(|(id, _)| id).collect();
         for id in ids {
-            if let Some(flight) = self.take_back(peers, id) {
-                self.ask_again(&flight);
-            }
+            self.take_back(peers, id);
         }
         self.held.clear();
         self.alone.clear();
