@@ -119,6 +119,7 @@ impl Replicator {
                 if before.is_none_or(|last| (last.fork, last.length) != (sync.fork, sync.length)) {
                     let (fork, length) = (sync.fork, sync.length);
                     peer.download.looked = None;
+                    peer.download.tree_changed(Duration::ZERO);
                     self.events.push_back(Event::SyncChanged { peer: id, fork, length });
                 }
             }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use hypercore_log::LogError;
 use hypercore_replication::{
-    Event, LogChange, Message, NoData, NoDataReason, Options, Outcome, PeerOptions, RangeWish,
-    UpgradeWish,
+    Event, LogChange, Message, NoData, NoDataReason, Options, Outcome, PeerOptions, Progress,
+    RangeWish, UpgradeWish,
 };
 use support::{Net, Node, block, fill, reader, writer};
 
@@ -411,6 +411,28 @@ fn a_block_is_fetched_although_the_seek_that_asked_for_it_is_taken_back() {
         net.run_for(Duration::from_secs(30));
         assert_eq!(net.nodes[2].outcome(wish), Some(Outcome::Stored));
     }
+}
+
+#[test]
+fn a_peer_with_too_short_a_tree_is_not_looked_at_again_before_it_grows() {
+    let mut net = Net::pair(26);
+    net.nodes[1].replicator.want_range(RangeWish::new(..));
+    net.settle();
+    net.disconnect(0);
+    net.nodes[0].append(66);
+    let last = net.add(Node::new(reader(net.nodes[0].log.key())));
+    let link = net.connect(0, last);
+    net.settle();
+    net.disconnect(link);
+    // It has the block, and no tree in which the node is that the reader has above it.
+    net.connect(1, last);
+    let wish = net.nodes[last].replicator.want_block(10, 1);
+    net.run_for(Duration::from_secs(5));
+    assert_eq!(net.nodes[last].outcome(wish), None);
+    assert_eq!(net.nodes[last].next_run, Progress::Idle);
+    net.connect(0, 1);
+    net.run_for(Duration::from_secs(5));
+    assert_eq!(net.nodes[last].outcome(wish), Some(Outcome::Stored));
 }
 
 #[test]

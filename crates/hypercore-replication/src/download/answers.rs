@@ -11,7 +11,7 @@ use super::requests::{Flight, Name, Purpose};
 use super::{Changes, Download, Peers, Run};
 use crate::event::Event;
 use crate::fault::PeerFault;
-use crate::limits::{HELD_LEN_MAX, INVALID_PROOFS_MAX, RETRY_MAX, UNSOLICITED_MAX};
+use crate::limits::{HELD_LEN_MAX, INVALID_PROOFS_MAX, REFUSAL_DELAY, RETRY_MAX, UNSOLICITED_MAX};
 use crate::options::PeerId;
 
 /// An answer that fits its request.
@@ -267,6 +267,9 @@ impl Download {
             }
         }
         self.wishes.is_stale = true;
+        for peer in peers.values_mut() {
+            peer.download.tree_changed(run.now.saturating_add(REFUSAL_DELAY));
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "all of one verdict")]

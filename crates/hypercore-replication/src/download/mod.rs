@@ -243,6 +243,7 @@ impl Download {
         self.wishes.is_stale = true;
         for peer in peers.values_mut() {
             peer.download.expected.clear();
+            peer.download.tree_changed(Duration::ZERO);
             // A peer that takes us for a holder of what was cut says nothing of it unless it is asked again.
             peer.download.wants.forget(&(length..u64::MAX), self.options.want_region.blocks());
             peer.download.held_len = 0;

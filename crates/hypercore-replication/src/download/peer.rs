@@ -30,6 +30,8 @@ pub(crate) struct PeerDownload {
     pub(crate) looked: Option<(u64, Turn)>,
     /// Blocks that it does not have, and when it may be asked for them again.
     pub(super) refusals: Refusals,
+    /// Whether some of these wait for another tree, and not for a time.
+    has_unprovable: bool,
     /// Refusals since it last delivered.
     refused_in_a_row: u32,
     refused: u64,
@@ -49,6 +51,9 @@ pub(crate) struct PeerDownload {
 /// Blocks, and until when a peer is not asked for them.
 #[derive(Debug, Default)]
 pub(super) struct Refusals(BTreeMap<u64, Duration>);
+
+/// When a refusal ends that only another tree ends.
+const NEVER: Duration = Duration::MAX;
 
 impl Refusals {
     /// Whether the peer is not to be asked for the block now.
@@ -72,12 +77,17 @@ impl Refusals {
         self.0.len() < before
     }
 
+    /// Has those end that wait for another tree.
+    fn end_at(&mut self, at: Duration) {
+        self.0.values_mut().filter(|until| **until == NEVER).for_each(|until| *until = at);
+    }
+
     fn forget(&mut self, blocks: &Range<u64>) {
         self.0.extract_if(blocks.start..blocks.end.max(blocks.start), |_, _| true).for_each(drop);
     }
 
-    fn first_end(&self) -> Option<Duration> {
-        self.0.values().copied().min()
+    fn first_end(&self, now: Duration) -> Option<Duration> {
+        self.0.values().copied().filter(|until| now < *until && *until < NEVER).min()
     }
 }
 
@@ -139,11 +149,27 @@ impl PeerDownload {
         }
     }
 
-    /// Its tree is too short to prove the block, although it holds it.
+    /// Its proof of a block does not fit the own tree.
     pub(crate) fn cannot_prove(&mut self, block: u64, now: Duration) {
-        let until = now.saturating_add(REFUSAL_DELAY);
+        self.refuse_until(block, now.saturating_add(REFUSAL_DELAY), now);
+    }
+
+    /// Its tree is too short to prove the block, although it holds it: only another tree, its or the own, changes that.
+    pub(crate) fn is_too_short_for(&mut self, block: u64, now: Duration) {
+        self.has_unprovable = true;
+        self.refuse_until(block, NEVER, now);
+    }
+
+    fn refuse_until(&mut self, block: u64, until: Duration, now: Duration) {
         if !self.refusals.add(block, until) {
-            self.rests_until = Some(until);
+            self.rests_until = Some(now.saturating_add(REFUSAL_DELAY));
+        }
+    }
+
+    /// Its tree, or the own, is another one: what it could not prove is looked at again at this time.
+    pub(crate) fn tree_changed(&mut self, at: Duration) {
+        if std::mem::take(&mut self.has_unprovable) {
+            self.refusals.end_at(at);
         }
     }
 
@@ -152,9 +178,11 @@ impl PeerDownload {
         self.refusals.cover(block, now)
     }
 
-    /// When the first refusal is over.
-    pub(crate) fn next_refusal_end(&self) -> Option<Duration> {
-        self.refusals.first_end().into_iter().chain(self.rests_until).min()
+    /// When its rest is over, or else the first refusal.
+    pub(crate) fn next_refusal_end(&self, now: Duration) -> Option<Duration> {
+        // Of one that rests, refusals that are over stay here: they must not hide when it may be asked.
+        let rest = self.rests_until.filter(|until| *until > now);
+        rest.or_else(|| self.refusals.first_end(now))
     }
 
     /// It has more blocks than was known.
@@ -189,3 +217,19 @@ impl PeerDownload {
 
 /// So many refusals in a row let a peer rest.
 const REFUSED_REST: u32 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_rest_is_waited_for_although_refusals_ended_before() {
+        let mut peer = PeerDownload::default();
+        for block in 0..u64::from(REFUSED_REST) {
+            peer.refuse(Some(block), Duration::ZERO);
+        }
+        let first = peer.refusals.first_end(Duration::ZERO).unwrap();
+        assert!(peer.rests_until > Some(first));
+        assert_eq!(peer.next_refusal_end(first), peer.rests_until);
+    }
+}

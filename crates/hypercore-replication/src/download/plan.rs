@@ -220,7 +220,7 @@ impl Download {
         let levels = expected.levels(run.log, pick.block, view.length)?;
         if levels.end > peer.remote.length() {
             // A shorter tree has no node there: the request would have no answer.
-            peer.download.cannot_prove(pick.block, run.now);
+            peer.download.is_too_short_for(pick.block, run.now);
             if !self.wishes.ask_again(pick.block) {
                 self.retry.insert(pick.block);
             }
@@ -304,7 +304,7 @@ impl Download {
             at(reorganising.sent_at.saturating_add(UPGRADE_PATIENCE));
         }
         if !self.wishes.is_empty() {
-            peers.values().filter_map(|peer| peer.download.next_refusal_end()).for_each(at);
+            peers.values().filter_map(|peer| peer.download.next_refusal_end(now)).for_each(at);
         }
         first
     }
