@@ -7,10 +7,7 @@ use hypercore_log::{Create, Durability, Log, OpenOptions, Stores};
 use random_access_disk::{Create as CreateFile, Lock, RandomAccessDisk};
 use serde_json::{Value, json};
 
-use crate::content;
-
-/// Whatever went wrong; the runner only reads its text.
-pub(crate) type Failure = Box<dyn std::error::Error>;
+use crate::protocol::{Failure, blocks, bytes, number, text};
 
 /// Runs one command and gives its answer, without the `ok`.
 pub(crate) fn run(open: &mut Option<Log>, command: &Value) -> Result<Value, Failure> {
@@ -73,7 +70,7 @@ fn open_log(command: &Value) -> Result<Log, Failure> {
         if command["eventual"] == true { Durability::Eventual } else { Durability::Immediate };
     let options = OpenOptions::new()
         .create(Create::IfMissing)
-        .key_pair(KeyPair::from_seed(&seed(text(command, "seed")?)?))
+        .key_pair(KeyPair::from_seed(&bytes(text(command, "seed")?)?))
         .compat(command["compat"] == true)
         .durability(durability);
     Ok(Log::open(stores, options)?)
@@ -103,36 +100,6 @@ fn state(log: &Log, all: bool) -> Result<Value, Failure> {
     }))
 }
 
-/// The generated blocks of `"blocks":[[seed,len],...]`.
-fn blocks(command: &Value) -> Result<Vec<Vec<u8>>, Failure> {
-    let specs = command["blocks"].as_array().ok_or("`blocks` is not an array")?;
-    let block = |spec: &Value| {
-        let seed = spec.get(0).and_then(Value::as_u64).and_then(|seed| u32::try_from(seed).ok());
-        let len = spec.get(1).and_then(Value::as_u64).and_then(|len| usize::try_from(len).ok());
-        Some(content::block(seed?, len?))
-    };
-    specs
-        .iter()
-        .map(|spec| block(spec).ok_or_else(|| "a block is not [seed, len]".into()))
-        .collect()
-}
-
 fn hashes(blocks: &[Vec<u8>]) -> Vec<String> {
     blocks.iter().map(|block| hash(block).to_string()).collect()
-}
-
-fn seed(hex: &str) -> Result<[u8; 32], Failure> {
-    let digits =
-        |pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(digits).collect();
-    let bytes = bytes.ok_or("`seed` is not hex")?;
-    bytes.try_into().map_err(|_| "`seed` is not 32 bytes".into())
-}
-
-fn text<'a>(command: &'a Value, name: &str) -> Result<&'a str, Failure> {
-    command[name].as_str().ok_or_else(|| format!("`{name}` is not a string").into())
-}
-
-fn number(command: &Value, name: &str) -> Result<u64, Failure> {
-    command[name].as_u64().ok_or_else(|| format!("`{name}` is not a number").into())
 }

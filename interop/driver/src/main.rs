@@ -9,10 +9,11 @@
 
 mod commands;
 mod content;
+mod protocol;
 
 use std::io::{BufRead, Write};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 fn main() -> std::io::Result<()> {
     let mut open = None;
@@ -26,27 +27,7 @@ fn main() -> std::io::Result<()> {
 
 fn answer(open: &mut Option<hypercore_log::Log>, line: &str) -> Value {
     let result = serde_json::from_str(line)
-        .map_err(commands::Failure::from)
+        .map_err(protocol::Failure::from)
         .and_then(|command| commands::run(open, &command));
-    match result {
-        Ok(mut answer) => {
-            if let Some(fields) = answer.as_object_mut() {
-                fields.insert("ok".to_owned(), true.into());
-            }
-            answer
-        }
-        Err(error) => json!({ "ok": false, "error": chain(&*error) }),
-    }
-}
-
-/// An error with its sources, as one sentence.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(next) = source {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        source = next.source();
-    }
-    text
+    protocol::answer(result)
 }

@@ -114,14 +114,7 @@ impl Download {
             self.take_unasked(id, proof, peers, run, batch);
             return;
         }
-        let flight = self.requests.get(request_id).filter(|flight| flight.peer == id);
-        let Some(flight) = flight.filter(|flight| !flight.is_answered) else {
-            // An answer to what was taken back may be on its way.
-            if !self.requests.is_resting(request_id, id) {
-                unsolicited(id, peers, run);
-            }
-            return;
-        };
+        let Some(flight) = self.waiting(request_id, id, peers, run) else { return };
         let name = Name { id: request_id, serial: flight.serial };
         let (sent_at, leans_on) = (flight.sent_at, flight.leans_on);
         let (purpose, fit) = (flight.purpose, fit(&flight.request, &proof));
@@ -152,6 +145,23 @@ impl Download {
             Some(below) => self.hold(answer, below, peers),
             None => self.take(answer, peers, batch),
         }
+    }
+
+    /// The request to a peer that its answer is for, if the peer owes one.
+    fn waiting(
+        &self,
+        request_id: u64,
+        id: PeerId,
+        peers: &mut Peers,
+        run: &mut Run<'_>,
+    ) -> Option<&Flight> {
+        let flight = self.requests.get(request_id).filter(|flight| flight.peer == id);
+        let flight = flight.filter(|flight| !flight.is_answered);
+        // An answer to what was taken back may be on its way.
+        if flight.is_none() && !self.requests.is_resting(request_id, id) {
+            unsolicited(id, peers, run);
+        }
+        flight
     }
 
     /// Keeps an answer until the one is there that it leans on.
@@ -404,13 +414,7 @@ impl Download {
             }
             return;
         }
-        let flight = self.requests.get(request_id).filter(|flight| flight.peer == id);
-        let Some(flight) = flight.filter(|flight| !flight.is_answered) else {
-            if !self.requests.is_resting(request_id, id) {
-                unsolicited(id, peers, run);
-            }
-            return;
-        };
+        let Some(flight) = self.waiting(request_id, id, peers, run) else { return };
         let name = Name { id: request_id, serial: flight.serial };
         let Some(flight) = self.finish(name, peers) else { return };
         let may_be_prologue = !self.asks_log_alone && flight.is_first_with_block();

@@ -8,10 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::connections::Connections;
-use crate::content;
-
-/// Whatever went wrong; the runner only reads its text.
-pub(crate) type Failure = Box<dyn std::error::Error>;
+use crate::protocol::{Failure, blocks, bytes, number, text};
 
 /// Time between two looks at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -223,35 +220,6 @@ async fn within<T, E: Into<Failure>>(
     }
 }
 
-/// The generated blocks of `"blocks":[[seed,len],...]`.
-fn blocks(command: &Value) -> Result<Vec<Vec<u8>>, Failure> {
-    let specs = command["blocks"].as_array().ok_or("`blocks` is not an array")?;
-    let block = |spec: &Value| {
-        let seed = spec.get(0).and_then(Value::as_u64).and_then(|seed| u32::try_from(seed).ok());
-        let len = spec.get(1).and_then(Value::as_u64).and_then(|len| usize::try_from(len).ok());
-        Some(content::block(seed?, len?))
-    };
-    specs
-        .iter()
-        .map(|spec| block(spec).ok_or_else(|| "a block is not [seed, len]".into()))
-        .collect()
-}
-
 fn hash(block: &[u8]) -> String {
     Sha256::digest(block).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn bytes(hex: &str) -> Result<[u8; 32], Failure> {
-    let digits =
-        |pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(digits).collect();
-    bytes.ok_or("not hex")?.try_into().map_err(|_| "not 32 bytes".into())
-}
-
-fn text<'a>(command: &'a Value, name: &str) -> Result<&'a str, Failure> {
-    command[name].as_str().ok_or_else(|| format!("`{name}` is not a string").into())
-}
-
-fn number(command: &Value, name: &str) -> Result<u64, Failure> {
-    command[name].as_u64().ok_or_else(|| format!("`{name}` is not a number").into())
 }

@@ -8,7 +8,7 @@ use hypercore::{Hypercore, ProtocolStream, Role, StreamOptions};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::commands::Failure;
+use crate::protocol::Failure;
 
 /// All that is connected.
 #[derive(Default)]

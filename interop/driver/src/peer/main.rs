@@ -11,10 +11,12 @@ mod commands;
 mod connections;
 #[path = "../content.rs"]
 mod content;
+#[path = "../protocol.rs"]
+mod protocol;
 
 use std::io::Write;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use commands::Peer;
@@ -36,25 +38,5 @@ async fn answer(peer: &mut Peer, line: &str) -> Value {
         Ok(command) => peer.run(&command).await,
         Err(error) => Err(error.into()),
     };
-    match result {
-        Ok(mut answer) => {
-            if let Some(fields) = answer.as_object_mut() {
-                fields.insert("ok".to_owned(), true.into());
-            }
-            answer
-        }
-        Err(error) => json!({ "ok": false, "error": chain(&*error) }),
-    }
-}
-
-/// An error with its sources, as one sentence.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(next) = source {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        source = next.source();
-    }
-    text
+    protocol::answer(result)
 }
