@@ -53,6 +53,8 @@ pub struct Builder {
     pub(crate) create: Create,
     pub(crate) lock: Lock,
     pub(crate) secret: bool,
+    /// Whether `path` is a folder in which a file without a name is made.
+    pub(crate) anonymous: bool,
 }
 
 impl Builder {
@@ -63,6 +65,7 @@ impl Builder {
             create: Create::default(),
             lock: Lock::default(),
             secret: false,
+            anonymous: false,
         }
     }
 

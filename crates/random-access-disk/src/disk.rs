@@ -62,6 +62,17 @@ impl RandomAccessDisk {
         Self::builder(path).open()
     }
 
+    /// A store in a file without a name, in a folder that exists. The file is made by the first write,
+    /// readable by its owner alone, and is gone with the store, whatever ends the process.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when there is no working directory that `folder` could be relative to.
+    pub fn anonymous(folder: impl Into<PathBuf>) -> Result<Self> {
+        let mut options = Builder::new(folder.into()).create(Create::OnFirstWrite);
+        options.anonymous = true;
+        Self::open_with(options)
+    }
+
     pub(crate) fn open_with(mut options: Builder) -> Result<Self> {
         // A later change of the working directory must not move the file.
         options.path = std::path::absolute(&options.path)
@@ -81,7 +92,7 @@ impl RandomAccessDisk {
         Ok(store)
     }
 
-    /// The path of the file, made absolute when it was opened.
+    /// The path of the file, made absolute when it was opened; that of its folder when it has no name.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.options.path

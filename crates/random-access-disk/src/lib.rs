@@ -55,9 +55,11 @@
 
 mod builder;
 mod disk;
+mod folder;
 mod hole;
 mod lock;
 mod open;
 
 pub use builder::{Access, Builder, Create, Lock};
 pub use disk::RandomAccessDisk;
+pub use folder::{folders_in, remove_folder};

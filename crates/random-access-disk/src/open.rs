@@ -1,12 +1,13 @@
 //! Finding or making the file, and the folders whose entries must become durable for it.
 //!
-//! Invariants: a file is made with `O_EXCL`, so exactly one opener knows that it made it; nothing
-//! is ever unlinked or renamed, so a locked file is the file at the path. Knows no positions.
+//! Invariants: a file is made with `O_EXCL`, so exactly one opener knows that it made it; no file that has
+//! a name is unlinked or renamed here, so a locked file is the file at the path. Knows no positions.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use random_access_storage::{Error, Operation, Result};
 
@@ -25,6 +26,9 @@ pub(crate) struct Opened {
 
 /// Opens the file when it is there.
 pub(crate) fn existing(options: &Builder) -> Result<Option<Opened>> {
+    if options.anonymous {
+        return Ok(None);
+    }
     match fs::metadata(&options.path) {
         // Asked before opening, since opening a pipe can block for ever.
         Ok(metadata) if !metadata.is_file() => {
@@ -58,6 +62,10 @@ pub(crate) fn existing(options: &Builder) -> Result<Option<Opened>> {
 
 /// Opens the file, and makes it and the folders above it when they are missing.
 pub(crate) fn existing_or_new(options: &Builder) -> Result<Opened> {
+    if options.anonymous {
+        let file = anonymous(&options.path).map_err(failed)?;
+        return Ok(Opened { file, folders: Vec::new() });
+    }
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for _ in 0..TURNS_MAX {
         if let Some(opened) = existing(options)? {
@@ -89,6 +97,41 @@ pub(crate) fn existing_or_new(options: &Builder) -> Result<Opened> {
         }
     }
     Err(failed(last))
+}
+
+/// Makes a file without a name in `folder`.
+fn anonymous(folder: &Path) -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{Mode, OFlags};
+        use rustix::io::Errno;
+
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
+            // File systems, and kernels, that do not know of such files.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {}
+            opened => return Ok(opened?.into()),
+        }
+    }
+    unlinked(folder)
+}
+
+/// Makes a file in `folder` and takes its name away.
+fn unlinked(folder: &Path) -> io::Result<File> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!(".unnamed-{}-{count}", std::process::id()));
+        match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => {
+                fs::remove_file(&path)?;
+                return Ok(file);
+            }
+            // Left by a process that ended between the two steps.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn is_link(path: &Path) -> bool {
@@ -135,10 +178,31 @@ fn make_folders(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// The folder that names `path`, which is absolute; the root names itself.
-fn folder_of(path: &Path) -> PathBuf {
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("/")).to_path_buf()
 }
 
-fn failed(source: io::Error) -> Error {
+pub(crate) fn failed(source: io::Error) -> Error {
     Error::io(Operation::Open, 0, 0, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_loses_its_name_where_it_can_not_be_made_without_one() {
+        let folder = tempfile::tempdir().unwrap();
+        // What a process that ended too early left.
+        for count in 0..64 {
+            fs::write(folder.path().join(format!(".unnamed-{}-{count}", std::process::id())), "")
+                .unwrap();
+        }
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        let file = unlinked(folder.path()).unwrap();
+        assert_eq!(file.metadata().unwrap().nlink(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), left);
+    }
 }
