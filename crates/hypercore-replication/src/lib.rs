@@ -77,6 +77,7 @@ mod options;
 mod peer;
 mod remote;
 mod replicator;
+mod standalone;
 mod statistics;
 mod sync;
 mod upload;
@@ -94,5 +95,6 @@ pub use message::{
 };
 pub use options::{Options, PeerId, PeerOptions, WantRegion, WishId};
 pub use replicator::Replicator;
+pub use standalone::{StandaloneError, StandaloneProof, Standing};
 pub use statistics::PeerStatistics;
 pub use wish::{RangeWish, UpgradeWish};

@@ -9,7 +9,7 @@ use compact_encoding::Encode;
 use golden::{from_hex, to_hex};
 use hypercore_crypto::Side;
 use hypercore_merkle::{BlockRequest, Request};
-use hypercore_replication::{Connection, Message};
+use hypercore_replication::{Connection, Message, StandaloneProof};
 use protomux::Options;
 use served::{Served, hello, reader, upgrade_request, written};
 
@@ -106,4 +106,16 @@ fn the_single_messages_are_read_and_written() {
             assert_eq!(item(&message), bytes, "{remark}");
         }
     }
+}
+
+#[test]
+fn the_proof_that_stands_alone_is_written_and_believed() {
+    let log = written(2);
+    let proof = StandaloneProof::create(&log, Some(1)).unwrap().unwrap().to_vec();
+    let page: Vec<u8> = lines("standalone").into_iter().flat_map(|(bytes, _)| bytes).collect();
+    assert_eq!(to_hex(&proof), to_hex(&page));
+
+    let read = StandaloneProof::decode(&page.into()).unwrap();
+    let standing = read.verify(&log.key(), None).unwrap();
+    assert_eq!(standing.block, Some((1, served::block(1).into())));
 }
