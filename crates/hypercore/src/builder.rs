@@ -1,6 +1,7 @@
 //! How a log is opened.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hypercore_crypto::{CoreKey, KeyPair, Manifest, discovery_key};
@@ -12,8 +13,10 @@ use crate::encryption::Cipher;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Hypercore;
 use crate::options::Access;
+use crate::session::{Session, Settings};
 use crate::shared::{Identity, Shared, is_some_log_settling};
 use crate::storage::{MemoryStorage, Storage, share};
+use crate::view::View;
 
 /// Bytes of the two header slots at the start of an oplog; every finished log has them.
 ///
@@ -197,9 +200,11 @@ impl Builder {
             discovery_key: discovery_key(&log.key()),
             writable: self.access == Access::ReadWrite && log.is_writable(),
             stores: self.access == Access::ReadWrite,
-            cipher: Cipher::new(&log.key(), log.is_compat(), self.encryption_key.as_deref()),
         };
-        Ok(Hypercore::new(Shared::new(log, identity, self.durability, runtime)))
+        let cipher = Cipher::new(&log.key(), log.is_compat(), self.encryption_key.as_deref());
+        let shared = Shared::new(log, identity, self.durability, runtime);
+        let session = Session::begin(shared, View::Live, Arc::new(cipher), Settings::default())?;
+        Ok(Hypercore::of(session))
     }
 
     fn log_options(&self, fresh: Option<&KeyPair>) -> OpenOptions {

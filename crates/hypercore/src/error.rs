@@ -133,6 +133,10 @@ impl Error {
         Self::new(Repr::Replicated(error))
     }
 
+    pub(crate) fn not_writable() -> Self {
+        LogError::ReadOnly.into()
+    }
+
     pub(crate) fn conflict() -> Self {
         LogError::Frozen.into()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hypercore_crypto::{CoreKey, DiscoveryKey, Hash};
 use hypercore_log::{
-    AuditProgress, AuditReport, BLOCK_LEN_MAX, Cleared, Get, Log, LogError, RecoveryReport,
+    AuditProgress, AuditReport, BLOCK_LEN_MAX, Cleared, Get, LogError, RecoveryReport,
     RepairProgress, RepairReport,
 };
 use hypercore_replication::LogChange;
@@ -19,8 +19,10 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::info::{Appended, Info};
 use crate::replication::exchange;
+use crate::session::Session;
 use crate::shared::Shared;
 use crate::storage::Storage;
+use crate::view::Viewed;
 
 /// The largest write in bytes that runs inline under `Eventual` durability: hashing and handing it
 /// to the operating system takes less than a switch of threads.
@@ -40,19 +42,22 @@ const INLINE_READ_LEN_MAX: u64 = 64 * 1024;
 ///
 /// A write that has begun runs to its end, also when its future is dropped: then nobody hears
 /// whether it succeeded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Hypercore {
-    shared: Arc<Shared>,
+    session: Arc<Session>,
 }
 
 impl Hypercore {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.take_handle();
-        Self { shared }
+    pub(crate) fn of(session: Arc<Session>) -> Self {
+        Self { session }
+    }
+
+    pub(crate) fn session_ref(&self) -> &Arc<Session> {
+        &self.session
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+        self.session.shared()
     }
 
     /// The options for opening a log in `storage`: a directory, memory, or stores of one's own.
@@ -113,7 +118,14 @@ impl Hypercore {
         if let Some(result) = self.append_inline(&blocks).await {
             return result;
         }
-        self.shared.append_queued(Batch::owned(blocks)).await
+        self.session.append_queued(Batch::owned(blocks)).await
+    }
+
+    /// Tells peers, and those who wait, what became of the log.
+    fn tell(&self, change: LogChange) {
+        if self.session.view().is_live() {
+            exchange::log_changed(self.shared(), change);
+        }
     }
 
     /// Comes before every call that runs inline. Such calls never wait, so a task that makes one
@@ -127,7 +139,7 @@ impl Hypercore {
         if let Some(result) = self.append_inline(blocks).await {
             return result;
         }
-        self.shared.append_queued(Batch::copy_of(blocks).await).await
+        self.session.append_queued(Batch::copy_of(blocks).await).await
     }
 
     /// Appends on this thread what is so little that a switch of threads would take longer.
@@ -136,7 +148,7 @@ impl Hypercore {
             return None;
         }
         Self::take_turn().await;
-        self.shared.append_inline(blocks)
+        self.session.append_inline(blocks)
     }
 
     /// Reads a block that is stored here; `None` when it is not (never downloaded, or cleared). Never
@@ -147,7 +159,7 @@ impl Hypercore {
     /// stored is not what was signed; `Io` when the disk failed.
     pub async fn get_local(&self, index: u64) -> Result<Option<Bytes>> {
         Self::take_turn().await;
-        let inline = self.shared.inline(|log, cipher| {
+        let inline = self.session.inline(|log, cipher| {
             Ok(match log.get_up_to(index, INLINE_READ_LEN_MAX)? {
                 Get::Block(stored) => Some(Some(cipher.decrypt(index, stored)?)),
                 Get::Absent => Some(None),
@@ -156,7 +168,7 @@ impl Hypercore {
         })?;
         match inline {
             Some(block) => Ok(block),
-            None => self.shared.blocking(move |log, cipher| get(log, cipher, index)).await,
+            None => self.session.blocking(move |log, cipher| get(log, cipher, index)).await,
         }
     }
 
@@ -166,7 +178,7 @@ impl Hypercore {
     /// `Closed`, and `Io` when the disk failed.
     pub async fn has(&self, index: u64) -> Result<bool> {
         Self::take_turn().await;
-        self.shared.inline(|log, _| Ok(log.has(index)))
+        self.session.inline(|log, _| Ok(log.has(index)))
     }
 
     /// Whether all blocks of a range are stored here. An empty range is.
@@ -175,7 +187,7 @@ impl Hypercore {
     /// `Closed`, and `Io` when the disk failed.
     pub async fn has_range(&self, blocks: Range<u64>) -> Result<bool> {
         Self::take_turn().await;
-        self.shared.inline(|log, _| Ok(log.has_range(blocks)))
+        self.session.inline(|log, _| Ok(log.has_range(blocks)))
     }
 
     /// The parts of a range that are stored here, in order, at most `limit` of them.
@@ -183,7 +195,7 @@ impl Hypercore {
     /// # Errors
     /// `Closed`, and `Io` when the disk failed.
     pub async fn stored_ranges(&self, blocks: Range<u64>, limit: usize) -> Result<Vec<Range<u64>>> {
-        self.shared.blocking(move |log, _| Ok(log.stored_ranges(blocks, limit))).await
+        self.session.blocking(move |log, _| Ok(log.stored_ranges(blocks, limit))).await
     }
 
     /// The block that holds content byte `byte` of the log, and the byte's offset in that block, by
@@ -195,7 +207,7 @@ impl Hypercore {
     /// `Caller` when the tree nodes that tell are not stored here; `Corrupt`, `Io`, `Closed`.
     pub async fn seek_local(&self, byte: u64) -> Result<Option<(u64, u64)>> {
         Self::take_turn().await;
-        self.shared.inline(|log, cipher| Ok(log.seek(byte, cipher.padding())?))
+        self.session.inline(|log, cipher| Ok(log.seek(byte, cipher.padding())?))
     }
 
     /// Drops the content of blocks and gives their space back. The log keeps its length and its
@@ -209,8 +221,8 @@ impl Hypercore {
     /// that is not stored, is no error.
     pub async fn clear(&self, blocks: Range<u64>) -> Result<Cleared> {
         let change = LogChange::Cleared(blocks.clone());
-        let cleared = self.shared.blocking_write(move |log, _| Ok(log.clear(blocks)?)).await?;
-        exchange::log_changed(&self.shared, change);
+        let cleared = self.session.blocking_write(move |log, _| Ok(log.clear(blocks)?)).await?;
+        self.tell(change);
         Ok(cleared)
     }
 
@@ -224,9 +236,8 @@ impl Hypercore {
     /// `Caller` when the log is shorter than `length`, `fork` is not above the present fork, or this
     /// handle may not write; `Io`, `Closed`.
     pub async fn truncate(&self, length: u64, fork: Option<u64>) -> Result<()> {
-        let truncated = move |log: &Log, _: &Cipher| Ok(log.truncate(length, fork).map(drop)?);
-        self.shared.blocking_write(truncated).await?;
-        exchange::log_changed(&self.shared, LogChange::Truncated { length });
+        self.session.blocking_write(move |log, _| Ok(log.truncate(length, fork)?)).await?;
+        self.tell(LogChange::Truncated { length });
         Ok(())
     }
 
@@ -238,7 +249,7 @@ impl Hypercore {
     /// `Io`, `Closed`.
     pub async fn tree_hash_local(&self, length: u64) -> Result<Hash> {
         Self::take_turn().await;
-        self.shared.inline(|log, _| Ok(log.tree_hash_at(length)?))
+        self.session.inline(|log, _| Ok(log.tree_hash_at(length)?))
     }
 
     /// What the log is and what it takes in its storage, at one moment.
@@ -247,17 +258,17 @@ impl Hypercore {
     /// `Io` when the disk does not tell; `Closed`.
     pub async fn info(&self) -> Result<Info> {
         Self::take_turn().await;
-        let identity = &self.shared.identity;
-        self.shared.inline(|log, cipher| {
-            let head = log.head();
+        let identity = &self.shared().identity;
+        self.session.inline(|view, cipher| {
+            let (log, head) = (view.log(), view.head());
             Ok(Info {
                 key: identity.key,
                 discovery_key: identity.discovery_key,
-                writable: identity.writable,
+                writable: self.writable(),
                 signer: log.signer(),
                 length: head.length,
                 byte_length: cipher.content_len(head.byte_length, head.length),
-                contiguous_length: log.contiguous_length().min(head.length),
+                contiguous_length: view.contiguous_length().min(head.length),
                 fork: head.fork,
                 tree_hash: head.tree_hash,
                 compat: log.is_compat(),
@@ -286,7 +297,7 @@ impl Hypercore {
         &self,
         mut progress: impl FnMut(AuditProgress) + Send + 'static,
     ) -> Result<AuditReport> {
-        self.shared.blocking(move |log, _| Ok(log.audit(&mut progress)?)).await
+        self.session.blocking(move |view, _| Ok(view.log().audit(&mut progress)?)).await
     }
 
     /// Writes again what can be derived from the rest: tree nodes, and which blocks are stored. Head, keys and blocks
@@ -305,7 +316,7 @@ impl Hypercore {
         &self,
         mut progress: impl FnMut(RepairProgress) + Send + 'static,
     ) -> Result<RepairReport> {
-        self.shared.blocking_write(move |log, _| Ok(log.repair(&mut progress)?)).await
+        self.session.blocking_write(move |view, _| Ok(view.log().repair(&mut progress)?)).await
     }
 
     /// What opening found, and mended.
@@ -313,7 +324,7 @@ impl Hypercore {
     /// # Errors
     /// `Closed`.
     pub fn recovery(&self) -> Result<RecoveryReport> {
-        self.shared.inline(|log, _| Ok(log.recovery().clone()))
+        self.session.inline(|view, _| Ok(view.log().recovery().clone()))
     }
 
     /// Makes everything written so far durable.
@@ -324,7 +335,7 @@ impl Hypercore {
     /// # Errors
     /// `Io` when the disk failed: reopen the log; `Closed`.
     pub async fn flush(&self) -> Result<()> {
-        self.shared.flush().await
+        self.session.flush().await
     }
 
     /// Closes the log for all clones: waits for the calls that run, makes what they wrote durable
@@ -338,37 +349,37 @@ impl Hypercore {
     /// # Errors
     /// `Io` when what was not yet durable could not be made so.
     pub async fn close(&self) -> Result<()> {
-        self.shared.close().await
+        self.session.close().await
     }
 
     /// Whether the log was closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shared.is_closed()
+        self.session.is_closed()
     }
 
     /// The public name of the log: what a reader needs to verify it.
     #[must_use]
     pub fn key(&self) -> CoreKey {
-        self.shared.identity.key
+        self.shared().identity.key
     }
 
     /// A hash of the key by which peers find each other without telling it.
     #[must_use]
     pub fn discovery_key(&self) -> DiscoveryKey {
-        self.shared.identity.discovery_key
+        self.shared().identity.discovery_key
     }
 
     /// Whether this handle may append.
     #[must_use]
     pub fn writable(&self) -> bool {
-        self.shared.identity.writable
+        self.session.is_writable()
     }
 
     /// Blocks in the log; after closing, those at that time.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.shared.last_seen().length
+        self.session.last_seen().length
     }
 
     /// Whether the log has no blocks.
@@ -380,33 +391,21 @@ impl Hypercore {
     /// Content bytes in the log; after closing, those at that time.
     #[must_use]
     pub fn byte_length(&self) -> u64 {
-        let seen = self.shared.last_seen();
-        self.shared.identity.cipher.content_len(seen.stored_bytes, seen.length)
+        let seen = self.session.last_seen();
+        self.session.cipher().content_len(seen.stored_bytes, seen.length)
     }
 
     /// How often the log was truncated and rewritten.
     #[must_use]
     pub fn fork(&self) -> u64 {
-        self.shared.last_seen().fork
+        self.session.last_seen().fork
     }
 
     /// Blocks stored here without a gap, from block 0 on.
     #[must_use]
     pub fn contiguous_length(&self) -> u64 {
-        let seen = self.shared.last_seen();
+        let seen = self.session.last_seen();
         seen.contiguous_length.min(seen.length)
-    }
-}
-
-impl Clone for Hypercore {
-    fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.shared))
-    }
-}
-
-impl Drop for Hypercore {
-    fn drop(&mut self) {
-        self.shared.drop_handle();
     }
 }
 
@@ -422,7 +421,7 @@ fn check_lens<B: AsRef<[u8]>>(blocks: &[B]) -> Result<()> {
     }
 }
 
-fn get(log: &Log, cipher: &Cipher, index: u64) -> Result<Option<Bytes>> {
+fn get(log: Viewed<'_>, cipher: &Cipher, index: u64) -> Result<Option<Bytes>> {
     match log.get(index)? {
         None => Ok(None),
         Some(stored) => cipher.decrypt(index, stored).map(Some),

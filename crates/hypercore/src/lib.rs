@@ -107,9 +107,11 @@ mod info;
 mod options;
 mod queue;
 mod replication;
+mod session;
 mod shared;
 mod storage;
 mod turns;
+mod view;
 
 pub use background::EVENTUAL_FLUSH_AFTER;
 pub use builder::{Builder, random_key_pair};

@@ -28,6 +28,12 @@ pub(crate) const LINGER_TURNS: u32 = 16;
 
 type Answer = oneshot::Sender<Result<Appended>>;
 
+/// What tells which appends may become one batch.
+pub(crate) trait Mergeable {
+    /// Whether what comes from here may be written together with what comes from `other`.
+    fn goes_with(&self, other: &Self) -> bool;
+}
+
 /// One append that waits for its turn.
 struct Waiting<L> {
     /// Held until the append is written, and not any longer: callers that have their answer may drop
@@ -62,7 +68,7 @@ pub(crate) struct Pushed {
     pub(crate) unserved: bool,
 }
 
-impl<L> Queue<L> {
+impl<L: Mergeable> Queue<L> {
     pub(crate) fn new() -> Self {
         Self { state: Mutex::new(State { waiting: VecDeque::new(), served: false }) }
     }
@@ -127,7 +133,7 @@ impl<L> Queue<L> {
         while let Some(next) = state.waiting.pop_front_if(|next| {
             blocks = blocks.saturating_add(next.batch.count());
             len = len.saturating_add(next.batch.len());
-            blocks <= TOGETHER_BLOCKS_MAX && len <= TOGETHER_LEN_MAX
+            blocks <= TOGETHER_BLOCKS_MAX && len <= TOGETHER_LEN_MAX && log.goes_with(&next.log)
         }) {
             asked.push((next.batch, next.answer));
         }

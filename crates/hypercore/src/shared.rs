@@ -1,10 +1,10 @@
-//! What all clones of a handle share: the engine, and how calls reach it without keeping an
+//! What all sessions of a log share: the engine, and how calls reach it without keeping an
 //! executor thread busy.
 //!
 //! A call runs inline when it is short for sure, else on a blocking thread of the runtime the log
 //! was opened in; appends that wait for such a thread go through a queue. The engine sits behind a
 //! `RwLock` that only closing takes for writing: it is held during a call, never over an await.
-//! Knows nothing of formats and options.
+//! Knows nothing of formats, and of sessions only how many there are.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -20,8 +20,9 @@ use crate::batch::Batch;
 use crate::encryption::{Cipher, encrypt};
 use crate::error::{Error, Result};
 use crate::info::Appended;
-use crate::queue::{LINGER_TURNS, Queue};
+use crate::queue::{LINGER_TURNS, Mergeable, Queue};
 use crate::replication::exchange::{self, Exchange};
+use crate::session::Registry;
 use crate::turns::{LongTurn, Turns};
 
 /// Logs that a blocking thread syncs without anybody waiting for it. It holds their locks also when
@@ -62,7 +63,26 @@ pub(crate) struct Identity {
     pub(crate) writable: bool,
     /// Whether this handle may change what is stored, with or without a key.
     pub(crate) stores: bool,
-    pub(crate) cipher: Cipher,
+}
+
+/// Where an append comes from, and what makes its blocks out of those that were given.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    shared: Arc<Shared>,
+    cipher: Arc<Cipher>,
+}
+
+impl Origin {
+    pub(crate) fn new(shared: Arc<Shared>, cipher: Arc<Cipher>) -> Self {
+        Self { shared, cipher }
+    }
+}
+
+impl Mergeable for Origin {
+    /// Appends that are encrypted in the same way may be one batch.
+    fn goes_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.cipher, &other.cipher)
+    }
 }
 
 #[derive(Debug)]
@@ -76,12 +96,12 @@ pub(crate) struct Shared {
     /// Set when closing begins, and again when it is done.
     last_seen: Mutex<LastSeen>,
     turns: Arc<Turns>,
-    queue: Arc<Queue<Arc<Self>>>,
+    queue: Arc<Queue<Origin>>,
     background: Background,
     /// Made when it is first needed.
     exchange: OnceLock<Exchange>,
-    handles: AtomicUsize,
-    /// Set when the last handle is gone and others may still hold the log for a moment. Dropped after
+    sessions: Registry,
+    /// Set when the last session is gone and others may still hold the log for a moment. Dropped after
     /// the log.
     settling: Mutex<Option<Settling>>,
 }
@@ -105,21 +125,23 @@ impl Shared {
             queue: Arc::new(Queue::new()),
             background: Background::default(),
             exchange: OnceLock::new(),
-            handles: AtomicUsize::new(0),
+            sessions: Registry::default(),
             settling: Mutex::new(None),
         })
     }
 
-    /// A handle was made.
-    pub(crate) fn take_handle(&self) {
-        self.handles.fetch_add(1, Ordering::Relaxed);
+    /// Who uses the log.
+    pub(crate) fn sessions(&self) -> &Registry {
+        &self.sessions
     }
 
-    /// A handle is being dropped.
-    pub(crate) fn drop_handle(&self) {
-        if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let settling = Some(Settling::begin());
-            *self.settling.lock().unwrap_or_else(PoisonError::into_inner) = settling;
+    /// The last session that keeps the log open was dropped, not closed. The log closes with the last
+    /// reference to it; those that weak sessions have are made worthless.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        let settling = Some(Settling::begin());
+        *self.settling.lock().unwrap_or_else(PoisonError::into_inner) = settling;
+        if self.sessions.has_weak() {
+            self.begin_closing();
         }
     }
 
@@ -151,20 +173,20 @@ impl Shared {
     }
 
     /// Runs a short call on this thread.
-    pub(crate) fn inline<T>(&self, call: impl FnOnce(&Log, &Cipher) -> Result<T>) -> Result<T> {
+    pub(crate) fn inline<T>(&self, call: impl FnOnce(&Log) -> Result<T>) -> Result<T> {
         if self.is_closed() {
             return Err(Error::closed());
         }
         // Only closing locks for writing, so a lock that is not free means that it is being closed.
         let Ok(log) = self.log.try_read() else { return Err(Error::closed()) };
-        call(log.as_ref().ok_or_else(Error::closed)?, &self.identity.cipher)
+        call(log.as_ref().ok_or_else(Error::closed)?)
     }
 
     /// Runs a long call that only reads on a blocking thread. Once begun it runs to its end, also
     /// when the future is dropped.
     pub(crate) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
-        call: impl FnOnce(&Log, &Cipher) -> Result<T> + Send + 'static,
+        call: impl FnOnce(&Log) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         if self.is_closed() {
             return Err(Error::closed());
@@ -172,7 +194,7 @@ impl Shared {
         let shared = Arc::clone(self);
         let task = self.runtime.spawn_blocking(move || {
             let log = shared.log.read().unwrap_or_else(PoisonError::into_inner);
-            call(log.as_ref().ok_or_else(Error::closed)?, &shared.identity.cipher)
+            call(log.as_ref().ok_or_else(Error::closed)?)
         });
         match task.await {
             Ok(result) => result,
@@ -186,12 +208,12 @@ impl Shared {
     /// Runs a long call that writes on a blocking thread, as [`blocking`](Self::blocking) does.
     pub(crate) async fn blocking_write<T: Send + 'static>(
         self: &Arc<Self>,
-        call: impl FnOnce(&Log, &Cipher) -> Result<T> + Send + 'static,
+        call: impl FnOnce(&Log) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let turn = self.turns.announce_long();
-        self.blocking(move |log, cipher| {
+        self.blocking(move |log| {
             turn.wait();
-            call(log, cipher)
+            call(log)
         })
         .await
     }
@@ -200,13 +222,14 @@ impl Shared {
     /// wait for a write that does.
     pub(crate) fn append_inline<B: AsRef<[u8]>>(
         self: &Arc<Self>,
+        cipher: &Cipher,
         blocks: &[B],
     ) -> Option<Result<Appended>> {
         if self.durability != Durability::Eventual || self.background.is_tail_long() {
             return None;
         }
         let turn = self.turns.try_short()?;
-        let result = self.inline(|log, cipher| append(log, cipher, blocks));
+        let result = self.inline(|log| append(log, cipher, blocks));
         drop(turn);
         if result.is_ok() {
             self.background.wrote_inline(self, blocks.len());
@@ -217,16 +240,21 @@ impl Shared {
 
     /// Appends blocks on a blocking thread, together with what others append meanwhile. Once asked
     /// for it runs to its end, also when the future is dropped.
-    pub(crate) async fn append_queued(self: &Arc<Self>, batch: Batch) -> Result<Appended> {
-        if self.is_closed() {
-            return Err(Error::closed());
-        }
-        let pushed = self.queue.push(Arc::clone(self), batch);
-        if pushed.unserved {
-            let (queue, turn) = (Arc::clone(&self.queue), self.turns.announce_long());
-            let serving = Serving { queue, turn, linger_turns: self.linger_turns(), served: false };
-            drop(self.runtime.spawn_blocking(move || serving.serve()));
-        }
+    pub(crate) async fn append_queued(origin: Origin, batch: Batch) -> Result<Appended> {
+        let pushed = {
+            let shared = Arc::clone(&origin.shared);
+            if shared.is_closed() {
+                return Err(Error::closed());
+            }
+            let pushed = shared.queue.push(origin, batch);
+            if pushed.unserved {
+                let (queue, turn) = (Arc::clone(&shared.queue), shared.turns.announce_long());
+                let linger_turns = shared.linger_turns();
+                let serving = Serving { queue, turn, linger_turns, served: false };
+                drop(shared.runtime.spawn_blocking(move || serving.serve()));
+            }
+            pushed
+        };
         // Without an answer the thread panicked in the middle of a write.
         pushed.answer.await.unwrap_or_else(|_| Err(LogError::Poisoned.into()))
     }
@@ -246,7 +274,7 @@ impl Shared {
     /// Makes everything written so far durable.
     pub(crate) async fn flush(self: &Arc<Self>) -> Result<()> {
         let shared = Arc::clone(self);
-        self.blocking_write(move |log, _| {
+        self.blocking_write(move |log| {
             // Not before: a runtime that takes no more work leaves the flush to the background.
             shared.background.begin_flush();
             log.flush()?;
@@ -297,14 +325,18 @@ impl Shared {
     /// Closes the log once, whoever asks first; everyone who asks hears how it went.
     pub(crate) async fn close(self: &Arc<Self>) -> Result<()> {
         let mut closed = self.closed.subscribe();
+        self.begin_closing();
+        let answer = closed.wait_for(Option::is_some).await;
+        answer.ok().and_then(|answer| (*answer).clone()).unwrap_or_else(|| Err(Error::closed()))
+    }
+
+    fn begin_closing(self: &Arc<Self>) {
         if !self.closing.swap(true, Ordering::AcqRel) {
             self.remember(self.last_seen());
             let closing = Closing(Arc::clone(self));
             // A thread of its own: closing goes on when the future of the first closer is dropped.
             drop(self.runtime.spawn_blocking(move || drop(closing)));
         }
-        let answer = closed.wait_for(Option::is_some).await;
-        answer.ok().and_then(|answer| (*answer).clone()).unwrap_or_else(|| Err(Error::closed()))
     }
 
     /// Waits for the calls that are running, then flushes and lets go of the stores.
@@ -317,6 +349,8 @@ impl Shared {
             }
             None => Ok(()),
         };
+        // The lock is free: nobody needs to wait for it.
+        drop(self.settling.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.closed.send_replace(Some(result));
         exchange::close(self);
     }
@@ -340,7 +374,7 @@ impl Drop for Shared {
 /// Serves the queue of appends. Dropped before it has, it tells those who wait.
 #[derive(Debug)]
 struct Serving {
-    queue: Arc<Queue<Arc<Shared>>>,
+    queue: Arc<Queue<Origin>>,
     turn: LongTurn,
     linger_turns: u32,
     served: bool,
@@ -349,12 +383,10 @@ struct Serving {
 impl Serving {
     fn serve(mut self) {
         self.turn.wait();
-        self.queue.serve(self.linger_turns, |shared, blocks| {
+        self.queue.serve(self.linger_turns, |Origin { shared, cipher }, blocks| {
             let result = {
                 let log = shared.log.read().unwrap_or_else(PoisonError::into_inner);
-                log.as_ref()
-                    .ok_or_else(Error::closed)
-                    .and_then(|log| append(log, &shared.identity.cipher, blocks))
+                log.as_ref().ok_or_else(Error::closed).and_then(|log| append(log, &cipher, blocks))
             };
             if result.is_ok() {
                 shared.wrote();

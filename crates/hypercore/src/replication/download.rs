@@ -139,7 +139,7 @@ impl Download {
     /// # Errors
     /// `Closed` when the log was closed.
     pub fn progress(&self) -> Result<DownloadProgress> {
-        self.log.shared().inline(|log, _| Ok(progress(log, &self.blocks)))
+        self.log.session_ref().inline(|view, _| Ok(progress(view.log(), &self.blocks)))
     }
 }
 

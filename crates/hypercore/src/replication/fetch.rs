@@ -90,7 +90,7 @@ impl Hypercore {
                 Ok(None) => {}
                 Err(error) if error.missing_node().is_none() => return Err(error),
                 Err(_) => {
-                    let padding = self.shared().identity.cipher.padding();
+                    let padding = self.session_ref().cipher().padding();
                     let outcome = self.wish(Wish::Seek { byte, padding })?.outcome().await?;
                     if let Outcome::Found { block, offset } = outcome {
                         return Ok((block, offset));
@@ -230,7 +230,7 @@ impl Hypercore {
     /// # Errors
     /// `Closed`.
     pub fn conflict(&self) -> Result<Option<Conflict>> {
-        self.shared().inline(|log, _| Ok(log.conflict()))
+        self.session_ref().inline(|view, _| Ok(view.log().conflict()))
     }
 
     /// Messages of one's own beside the log, to peers that know the same name.
@@ -240,7 +240,7 @@ impl Hypercore {
     }
 
     pub(crate) fn is_frozen(&self) -> Result<bool> {
-        self.shared().inline(|log, _| Ok(log.is_frozen()))
+        self.session_ref().inline(|view, _| Ok(view.log().is_frozen()))
     }
 
     fn check_stores(&self) -> Result<()> {

@@ -1,0 +1,193 @@
+//! A session: one way of using the open log, with settings and an end of its own.
+//!
+//! All sessions of a log share the engine ([`Shared`]); a handle is a reference to one session. A session ends when it
+//! is closed or its last handle is dropped, and with the last one that is not weak the log closes.
+//!
+//! Invariant: threads and tasks of the crate hold [`Shared`], a [`View`] or a [`Cipher`], never a
+//! session: when the last handle is gone the session must end then, not when some thread is done.
+
+mod registry;
+mod settings;
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+
+use tokio::sync::Notify;
+
+pub(crate) use registry::{Leaving, Registry};
+pub(crate) use settings::Settings;
+
+use crate::batch::Batch;
+use crate::encryption::Cipher;
+use crate::error::{Error, Result};
+use crate::info::Appended;
+use crate::shared::{LastSeen, Origin, Shared};
+use crate::view::{View, Viewed};
+
+/// One session of an open log.
+pub(crate) struct Session {
+    shared: Arc<Shared>,
+    view: View,
+    cipher: Arc<Cipher>,
+    settings: Settings,
+    /// Set once, when it ends.
+    ended: OnceLock<Leaving>,
+    /// Wakes those who wait in this session.
+    on_end: Notify,
+}
+
+impl Session {
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// `Closed` when no session that keeps the log open is left.
+    pub(crate) fn begin(
+        shared: Arc<Shared>,
+        view: View,
+        cipher: Arc<Cipher>,
+        settings: Settings,
+    ) -> Result<Arc<Self>> {
+        shared.sessions().enter(settings.weak)?;
+        let (ended, on_end) = (OnceLock::new(), Notify::new());
+        Ok(Arc::new(Self { shared, view, cipher, settings, ended, on_end }))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    pub(crate) fn cipher(&self) -> &Arc<Cipher> {
+        &self.cipher
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether this session may append.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.settings.writable && self.shared.identity.writable
+    }
+
+    /// The numbers that this session shows, also after its end.
+    pub(crate) fn last_seen(&self) -> LastSeen {
+        self.view.last_seen(&self.shared)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.ended.get().is_some() || self.shared.is_closed()
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.ended.get().is_some() { Err(Error::closed()) } else { Ok(()) }
+    }
+
+    /// Runs a short call on this thread.
+    pub(crate) fn inline<T>(
+        &self,
+        call: impl FnOnce(Viewed<'_>, &Cipher) -> Result<T>,
+    ) -> Result<T> {
+        self.check_open()?;
+        self.shared.inline(|log| call(self.view.of(log), &self.cipher))
+    }
+
+    /// Runs a long call that only reads on a blocking thread. Once begun it runs to its end, also
+    /// when the future is dropped.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(Viewed<'_>, &Cipher) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.check_open()?;
+        let (view, cipher) = (self.view.clone(), Arc::clone(&self.cipher));
+        self.shared.blocking(move |log| call(view.of(log), &cipher)).await
+    }
+
+    /// Runs a long call that writes on a blocking thread, as [`blocking`](Self::blocking) does.
+    pub(crate) async fn blocking_write<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(Viewed<'_>, &Cipher) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.check_open()?;
+        let (view, cipher) = (self.view.clone(), Arc::clone(&self.cipher));
+        self.shared.blocking_write(move |log| call(view.of(log), &cipher)).await
+    }
+
+    /// Appends few small blocks on this thread; `None` when that could take long.
+    pub(crate) fn append_inline<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Option<Result<Appended>> {
+        if let Err(error) = self.check_writable() {
+            return Some(Err(error));
+        }
+        self.shared.append_inline(&self.cipher, blocks)
+    }
+
+    /// Appends blocks on a blocking thread, together with what others append meanwhile.
+    pub(crate) async fn append_queued(&self, batch: Batch) -> Result<Appended> {
+        self.check_writable()?;
+        let origin = Origin::new(Arc::clone(&self.shared), Arc::clone(&self.cipher));
+        Shared::append_queued(origin, batch).await
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        self.check_open()?;
+        if self.settings.writable { Ok(()) } else { Err(Error::not_writable()) }
+    }
+
+    /// Makes everything written so far durable.
+    pub(crate) async fn flush(&self) -> Result<()> {
+        self.check_open()?;
+        self.shared.flush().await
+    }
+
+    /// What `waiting` gives, or `Closed` when this session ends before.
+    pub(crate) async fn until_end<T>(&self, waiting: impl Future<Output = Result<T>>) -> Result<T> {
+        let (mut ended, mut waiting) = (pin!(self.on_end.notified()), pin!(waiting));
+        ended.as_mut().enable();
+        self.check_open()?;
+        poll_fn(|context| match waiting.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => ended.as_mut().poll(context).map(|()| Err(Error::closed())),
+        })
+        .await
+    }
+
+    /// Ends the session, and closes the log if no other keeps it open. All who ask hear how it went.
+    pub(crate) async fn close(&self) -> Result<()> {
+        let leaving = self.end();
+        match leaving {
+            Leaving::Last => self.shared.close().await,
+            Leaving::Others => Ok(()),
+        }
+    }
+
+    fn end(&self) -> Leaving {
+        let leaving = *self.ended.get_or_init(|| self.shared.sessions().leave(self.settings.weak));
+        self.on_end.notify_waiters();
+        leaving
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.ended.get().is_none() && self.end() == Leaving::Last {
+            self.shared.abandon();
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("key", &self.shared.identity.key)
+            .field("view", &self.view)
+            .field("settings", &self.settings)
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
