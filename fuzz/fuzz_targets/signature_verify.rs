@@ -3,7 +3,7 @@
 #![no_main]
 
 use compact_encoding::{Decode, Encode};
-use hypercore_crypto::{MultiSignature, verify};
+use hypercore_crypto::{MultiSignature, PartialSignature, verify};
 use hypercore_fuzz::{core, manifests, signers};
 use libfuzzer_sys::fuzz_target;
 
@@ -27,6 +27,9 @@ fuzz_target!(|bytes: &[u8]| {
                 ));
             }
         }
+    }
+    if let Ok(part) = PartialSignature::from_slice(bytes) {
+        assert_eq!(PartialSignature::from_slice(&part.to_vec()), Ok(part));
     }
     let _ = MultiSignature::decode_v0(&mut compact_encoding::Decoder::new(bytes));
 });

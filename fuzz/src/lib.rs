@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use flat_tree::Index;
-use hypercore_crypto::{CoreKey, KeyPair, Manifest, PartialSignature, Signer, Verifier};
+use hypercore_crypto::{CoreKey, KeyPair, Manifest, ManifestSigner, PartialSignature, Verifier};
 use hypercore_merkle::{Authority, BlockRequest, Leaf, Node, Request, Tree, UpgradeRequest};
 
 /// Blocks of the core.
@@ -119,7 +119,7 @@ pub fn manifests() -> &'static [(Manifest, CoreKey)] {
         let compat = CoreKey::from_bytes(*signers()[0].public().as_bytes());
         let mut all = vec![(single.clone(), single.key()), (single, compat)];
         for version in [0, 1, 2] {
-            let signers = signers().iter().map(|pair| Signer::new(pair.public()));
+            let signers = signers().iter().map(|pair| ManifestSigner::new(pair.public()));
             let manifest = Manifest::builder()
                 .version(version)
                 .quorum(2)

@@ -51,6 +51,7 @@ mod namespace;
 mod sign;
 mod signable;
 mod signature;
+mod to_sign;
 mod verify;
 
 pub use batch::{leaf_hashes, parent_hashes, parent_hashes_into};
@@ -61,7 +62,7 @@ pub use hash::{hash, hash_parts, keyed_hash, leaf_hash, parent_hash, tree_hash};
 pub use key::{KeyPair, KeyPairMismatch, verify};
 pub use manifest::{
     MANIFEST_LIST_LEN_MAX, MANIFEST_VERSION_MAX, Manifest, ManifestBuilder, ManifestError,
-    Prologue, Signer,
+    ManifestSigner, Prologue,
 };
 pub use namespace::{
     DEFAULT_ENCRYPTION_NAMESPACE, DEFAULT_SIGNER_NAMESPACE, MANIFEST_NAMESPACE,
@@ -71,4 +72,5 @@ pub use namespace::{
 pub use sign::{AssembleError, PartialSignature, SignError, signable_length};
 pub use signable::{Side, capability, compat_signable, legacy_signable, signable};
 pub use signature::{MultiSignature, SignatureNode, SignatureProof};
+pub use to_sign::ToSign;
 pub use verify::{SignedTree, Verifier, VerifyError};

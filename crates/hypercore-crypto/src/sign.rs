@@ -132,13 +132,8 @@ impl Verifier<'_> {
         length: u64,
         fork: u64,
     ) -> Result<PartialSignature, SignError> {
-        let public = key_pair.public();
-        let mut signers = self.manifest.signers().iter().zip(0_u64..);
-        let (signer, number) =
-            signers.find(|(signer, _)| signer.public_key == public).ok_or(SignError::NotASigner)?;
-        let signed = self.signable(signer, tree_hash, length, fork);
-        let signature = key_pair.sign(signed.as_slice());
-        Ok(PartialSignature { signer: number, signature, length, nodes: Vec::new() })
+        let to_sign = self.to_sign(&key_pair.public(), tree_hash, length, fork)?;
+        Ok(to_sign.part(key_pair.sign(to_sign.message())))
     }
 
     /// Joins the signatures of several signers into one for a tree of `length` blocks.

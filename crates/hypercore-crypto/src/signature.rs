@@ -7,6 +7,7 @@
 use compact_encoding::{Decode, DecodeError, Decoder, Encode, Encoder, uint_len};
 
 use crate::fixed::{Hash, Signature};
+use crate::sign::PartialSignature;
 
 /// Fewest bytes of a version 1 proof: signer, signature, patch.
 const PROOF_LEN_MIN: usize = 66;
@@ -135,17 +136,19 @@ fn encode_nodes(nodes: &[SignatureNode], out: &mut Encoder) {
     });
 }
 
+fn node_len(node: &SignatureNode) -> usize {
+    let numbers = uint_len(node.index).saturating_add(uint_len(node.size));
+    numbers.saturating_add(node.hash.encoded_len())
+}
+
 impl Encode for MultiSignature {
     fn encoded_len(&self) -> usize {
         let proofs = self.proofs.iter().map(|proof| {
             [uint_len(proof.signer), proof.signature.encoded_len(), uint_len(proof.patch)]
         });
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|node| [uint_len(node.index), uint_len(node.size), node.hash.encoded_len()]);
         let counts = [uint_len(self.proofs.len() as u64), uint_len(self.nodes.len() as u64), 0];
-        proofs.chain(nodes).chain([counts]).flatten().fold(0, usize::saturating_add)
+        let nodes = self.nodes.iter().map(node_len);
+        proofs.chain([counts]).flatten().chain(nodes).fold(0, usize::saturating_add)
     }
 
     fn encode(&self, out: &mut Encoder) {
@@ -166,5 +169,31 @@ impl<'a> Decode<'a> for MultiSignature {
             Ok(SignatureProof { signer, signature, patch: input.uint()? })
         })?;
         Ok(Self { proofs, nodes: decode_nodes(input)? })
+    }
+}
+
+/// The form in which signers pass their parts to whoever assembles them: signer, signature, length
+/// signed, nodes. JavaScript has none.
+impl Encode for PartialSignature {
+    fn encoded_len(&self) -> usize {
+        let nodes = self.nodes.iter().map(node_len);
+        let own = [uint_len(self.signer), self.signature.encoded_len(), uint_len(self.length)];
+        let own = own.into_iter().chain([uint_len(self.nodes.len() as u64)]);
+        own.chain(nodes).fold(0, usize::saturating_add)
+    }
+
+    fn encode(&self, out: &mut Encoder) {
+        out.uint(self.signer);
+        self.signature.encode(out);
+        out.uint(self.length);
+        encode_nodes(&self.nodes, out);
+    }
+}
+
+impl<'a> Decode<'a> for PartialSignature {
+    fn decode(input: &mut Decoder<'a>) -> Result<Self, DecodeError> {
+        let signer = input.uint()?;
+        let signature = Signature::decode(input)?;
+        Ok(Self { signer, signature, length: input.uint()?, nodes: decode_nodes(input)? })
     }
 }

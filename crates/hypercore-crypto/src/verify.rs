@@ -7,7 +7,7 @@ use compact_encoding::{Decode as _, DecodeError, Decoder};
 
 use crate::fixed::{CoreKey, Hash};
 use crate::key::verify;
-use crate::manifest::{Manifest, Signer};
+use crate::manifest::{Manifest, ManifestSigner};
 use crate::signable::{compat_signable, legacy_signable, signable};
 use crate::signature::{MultiSignature, SignatureNode, SignatureProof};
 
@@ -227,7 +227,7 @@ impl<'a> Verifier<'a> {
     /// What `signer` signs for a tree.
     pub(crate) fn signable(
         &self,
-        signer: &Signer,
+        signer: &ManifestSigner,
         hash: &Hash,
         length: u64,
         fork: u64,
@@ -244,6 +244,7 @@ impl<'a> Verifier<'a> {
 }
 
 /// One of the three forms of what is signed.
+#[derive(Clone)]
 pub(crate) enum Signable {
     Full([u8; 112]),
     Compat([u8; 80]),

@@ -6,7 +6,7 @@ use common::tree::{SlowTree, upgrade_nodes};
 use common::{bytes, each, text, yes};
 use compact_encoding::{Decode, Decoder, Encode};
 use hypercore_crypto::{
-    AssembleError, KeyPair, Manifest, MultiSignature, PartialSignature, SignedTree, Signer,
+    AssembleError, KeyPair, Manifest, ManifestSigner, MultiSignature, PartialSignature, SignedTree,
     Verifier, signable_length,
 };
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn blocks(count: u8) -> Vec<Vec<u8>> {
 }
 
 fn manifest(version: u8, signers: u8, quorum: u64, patch: bool) -> Manifest {
-    let signers = (0..signers).map(|number| Signer::new(pair(number).public()));
+    let signers = (0..signers).map(|number| ManifestSigner::new(pair(number).public()));
     let builder = Manifest::builder().version(version).quorum(quorum).signers(signers);
     let builder = if patch { builder.allow_patch() } else { builder };
     builder.build().expect("valid")
@@ -78,6 +78,19 @@ fn parts_that_do_not_fit_are_refused() {
     let strict = manifest(1, 3, 2, false);
     let found = assemble(&strict, 5, &[a, b]);
     assert_eq!(found, Err(AssembleError::WrongLength { signer: 1, found: 7, length: 5 }));
+}
+
+#[test]
+fn a_part_travels_as_bytes() {
+    for signed in [5, 7, 300] {
+        let part = PartialSignature { length: signed, ..part(&manifest(1, 3, 2, true), 1, 5, 7) };
+        let bytes = part.to_vec();
+        assert_eq!(bytes.len(), part.encoded_len());
+        assert_eq!(PartialSignature::from_slice(&bytes).as_ref(), Ok(&part));
+        for cut in 0..bytes.len() {
+            assert!(PartialSignature::from_slice(&bytes[..cut]).is_err());
+        }
+    }
 }
 
 #[test]

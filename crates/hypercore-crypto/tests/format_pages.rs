@@ -8,8 +8,8 @@ use common::{hex, unhex};
 use compact_encoding::{Decode, DecodeErrorKind, Decoder, Encode};
 use hypercore_crypto::{
     BlockEncryption, CoreKey, DefaultEncryption, Hash, KeyIdEncryption, KeyPair, Manifest,
-    Namespace, Prologue, Signer, discovery_key, id, leaf_hash, namespaces, parent_hash, signable,
-    tree_hash,
+    ManifestSigner, Namespace, Prologue, Verifier, discovery_key, id, leaf_hash, namespaces,
+    parent_hash, signable, tree_hash,
 };
 
 macro_rules! page {
@@ -68,6 +68,9 @@ fn hashes_and_signatures() {
     assert!(HASHES.contains(&format!("`{}`", id::encode(key.as_bytes()))));
     check(HASHES, "discovery-key", discovery_key(&key));
     check(HASHES, "signable", signable(key.as_bytes(), &tree(), 2, 0));
+    let verifier = Verifier::new(&manifest, &key).expect("own key");
+    let part = verifier.sign_partial(&writer(), &tree(), 2, 0).expect("a signer");
+    check(HASHES, "part", part.to_vec());
     let signed = Opaque { hash: tree(), length: 2, fork: 0 };
     let compat = CoreKey::from_bytes(*writer().public().as_bytes());
     for (name, key) in [("signature", key), ("compat-signature", compat)] {
@@ -93,7 +96,7 @@ fn manifests() {
     };
     let default = Manifest::single(writer().public());
     check_both_ways("default", &default);
-    let signers = [1, 2].map(|seed| Signer::new(KeyPair::from_seed(&[seed; 32]).public()));
+    let signers = [1, 2].map(|seed| ManifestSigner::new(KeyPair::from_seed(&[seed; 32]).public()));
     let full = Manifest::builder()
         .allow_patch()
         .quorum(1)

@@ -5,8 +5,8 @@ mod common;
 
 use common::{array, bytes, each, hex, text, yes};
 use hypercore_crypto::{
-    CORESTORE_DEFAULT_NAMESPACE, KeyPair, KeyPairMismatch, Manifest, PrimaryKey, PublicKey, Signer,
-    corestore_namespace, verify,
+    CORESTORE_DEFAULT_NAMESPACE, KeyPair, KeyPairMismatch, Manifest, ManifestSigner, PrimaryKey,
+    PublicKey, corestore_namespace, verify,
 };
 
 #[test]
@@ -85,7 +85,7 @@ fn corestore_key_pairs() {
             assert_eq!(pair.public().to_string(), text(case, "public_key"));
             assert_eq!(pair.public().to_string(), text(case, "key_compat"));
 
-            let signer = Signer::new(pair.public());
+            let signer = ManifestSigner::new(pair.public());
             let version_0 = Manifest::builder().version(0).signer(signer).build().expect("valid");
             assert_eq!(version_0.key().to_string(), text(case, "key_manifest_v0"));
             let version_1 = Manifest::single(pair.public());

@@ -5,8 +5,8 @@ mod common;
 use common::{array, bytes, each, hash, number, text, yes};
 use compact_encoding::{Decode, DecodeErrorKind, Decoder, Encode};
 use hypercore_crypto::{
-    CoreKey, Hash, KeyPair, Manifest, ManifestError, Namespace, Prologue, PublicKey, Signer,
-    discovery_key,
+    CoreKey, Hash, KeyPair, Manifest, ManifestError, ManifestSigner, Namespace, Prologue,
+    PublicKey, discovery_key,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -15,9 +15,9 @@ fn decode(encoded: &[u8]) -> Option<Manifest> {
     Manifest::decode(&mut Decoder::new(encoded)).ok()
 }
 
-fn signer(fields: &Value) -> Signer {
+fn signer(fields: &Value) -> ManifestSigner {
     assert_eq!(text(fields, "signature"), "ed25519");
-    Signer::with_namespace(
+    ManifestSigner::with_namespace(
         PublicKey::from_bytes(array(fields, "public_key")),
         Namespace::from_bytes(array(fields, "namespace")),
     )
@@ -96,8 +96,8 @@ fn a_decode_error_says_what_is_wrong_and_where() {
     check(&[1, 0, 0, 1, 0xfe, 0, 0, 0, 0x40], 4, DecodeErrorKind::TooManyElements);
 }
 
-fn key(number: u8) -> Signer {
-    Signer::new(KeyPair::from_seed(&[number; 32]).public())
+fn key(number: u8) -> ManifestSigner {
+    ManifestSigner::new(KeyPair::from_seed(&[number; 32]).public())
 }
 
 /// The recorded create errors that the types do not already make impossible.
@@ -182,7 +182,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
         |(version, patch, signers, prologue, linked, user_data)| {
             let mut builder = Manifest::builder().version(version).signers(signers.iter().map(
                 |(key, namespace)| {
-                    Signer::with_namespace(
+                    ManifestSigner::with_namespace(
                         PublicKey::from_bytes(*key),
                         Namespace::from_bytes(*namespace),
                     )

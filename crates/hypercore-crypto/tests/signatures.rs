@@ -6,8 +6,8 @@ use common::tree::{Opaque, SlowTree};
 use common::{array, bytes, each, hash, number, text, unhex, yes};
 use compact_encoding::{Decode, Decoder, Encode};
 use hypercore_crypto::{
-    CoreKey, Hash, KeyPair, Manifest, MultiSignature, SignError, SignedTree, Signer, Verifier,
-    VerifyError,
+    CoreKey, Hash, KeyPair, Manifest, ManifestSigner, MultiSignature, SignError, SignedTree,
+    Verifier, VerifyError,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -103,7 +103,7 @@ fn one_signer_signs_for_every_kind_of_core() {
     check(&single, &single.key(), 68);
     check(&single, &CoreKey::from_bytes(*pair(1).public().as_bytes()), 64);
 
-    let signer = |number| Signer::new(pair(number).public());
+    let signer = |number| ManifestSigner::new(pair(number).public());
     let version_0 = Manifest::builder().version(0).signer(signer(1)).build().expect("valid");
     check(&version_0, &version_0.key(), 64);
     let patched = Manifest::builder().version(0).allow_patch().signer(signer(1)).build();
@@ -114,9 +114,38 @@ fn one_signer_signs_for_every_kind_of_core() {
     check(&any_of, &any_of.key(), 68);
 }
 
+/// Whoever keeps the key gets the exact bytes, and only a signature of these is taken.
+#[test]
+fn a_signature_made_elsewhere_serves_like_one_made_here() {
+    let check = |manifest: &Manifest, key: &CoreKey, message_len: usize| {
+        let verifier = Verifier::new(manifest, key).expect("own key");
+        let hash = tree(10).hash();
+        let to_sign = verifier.to_sign(&pair(1).public(), &hash, 10, 2).expect("a signer");
+        assert_eq!((to_sign.key, to_sign.tree_hash), (*key, hash));
+        assert_eq!((to_sign.length, to_sign.fork), (10, 2));
+        assert_eq!(to_sign.message().len(), message_len);
+        let part = to_sign.signed(pair(1).sign(to_sign.message())).expect("signed");
+        assert_eq!(verifier.assemble(10, &[part]), Ok(sign(manifest, key, 1).expect("can sign")));
+        let bad = Err(VerifyError::BadSignature { signer: to_sign.signer });
+        assert_eq!(to_sign.signed(pair(2).sign(to_sign.message())), bad);
+        assert_eq!(to_sign.signed(pair(1).sign(b"something else")), bad);
+        let stranger = verifier.to_sign(&pair(9).public(), &hash, 10, 2);
+        assert!(matches!(stranger, Err(SignError::NotASigner)));
+    };
+    let single = Manifest::single(pair(1).public());
+    check(&single, &single.key(), 112);
+    check(&single, &CoreKey::from_bytes(*pair(1).public().as_bytes()), 80);
+    let signers = [2, 1].map(|number| ManifestSigner::new(pair(number).public()));
+    for version in [0, 1, 3] {
+        let builder = Manifest::builder().version(version).signers(signers).quorum(1);
+        let any_of = builder.build().expect("valid");
+        check(&any_of, &any_of.key(), 112);
+    }
+}
+
 #[test]
 fn what_one_signer_cannot_sign_is_an_error() {
-    let signers = [1, 2].map(|number| Signer::new(pair(number).public()));
+    let signers = [1, 2].map(|number| ManifestSigner::new(pair(number).public()));
     let both = Manifest::builder().signers(signers).build().expect("valid");
     assert_eq!(sign(&both, &both.key(), 1), Err(SignError::QuorumNotOne { quorum: 2 }));
     let nobody = Manifest::builder().build().expect("valid");
@@ -159,7 +188,7 @@ fn a_quorum_larger_than_the_signers_is_never_met() {
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), version in 0_u8..=3, patch: bool) {
-        let signers = [1, 2, 3].map(|number| Signer::new(pair(number).public()));
+        let signers = [1, 2, 3].map(|number| ManifestSigner::new(pair(number).public()));
         let mut builder = Manifest::builder().version(version).signers(signers);
         if patch {
             builder = builder.allow_patch();

@@ -7,7 +7,9 @@
 use compact_encoding::{
     ARRAY_LEN_MAX, Decode, DecodeError, DecodeErrorKind, Decoder, Encode, Encoder, uint_len,
 };
-use hypercore_crypto::{CoreKey, Hash, KeyPair, MANIFEST_VERSION_MAX, Manifest, PublicKey, Signer};
+use hypercore_crypto::{
+    CoreKey, Hash, KeyPair, MANIFEST_VERSION_MAX, Manifest, ManifestSigner, PublicKey,
+};
 use zeroize::Zeroizing;
 
 use crate::seal::{Counts, SEAL_LEN};
@@ -248,7 +250,7 @@ fn decode_version_0(input: &mut Decoder<'_>) -> Result<Header, HeaderError> {
     let tree = HeaderTree::decode(input)?;
     let offset = input.position();
     let pair = StoredKeyPair::decode(input)?;
-    let signer = Signer::new(pair.public);
+    let signer = ManifestSigner::new(pair.public);
     let manifest = Manifest::builder().version(0).quorum(1).signer(signer).build();
     Ok(Header {
         key: CoreKey::from_bytes(*pair.public.as_bytes()),

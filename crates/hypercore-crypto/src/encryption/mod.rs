@@ -71,14 +71,15 @@ pub trait BlockEncryption: fmt::Debug + Send + Sync {
 /// The key that the blocks of one core are encrypted with.
 ///
 /// Wiped when dropped, never printed.
+// Boxed, so that moving a key does not leave copies of the secret behind.
 #[derive(Clone)]
-pub struct BlockKey(Zeroizing<[u8; 32]>);
+pub struct BlockKey(Box<Zeroizing<[u8; 32]>>);
 
 impl BlockKey {
     /// Takes a block key as it is.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(*bytes))
+        Self(Box::new(Zeroizing::new(*bytes)))
     }
 
     /// Derives the block key of a core that is not compat.

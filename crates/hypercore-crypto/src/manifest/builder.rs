@@ -1,7 +1,7 @@
 //! Making a manifest from its fields: defaults, and what is refused.
 
 use crate::fixed::CoreKey;
-use crate::manifest::{MANIFEST_VERSION_MAX, Manifest, Prologue, Signer};
+use crate::manifest::{MANIFEST_VERSION_MAX, Manifest, ManifestSigner, Prologue};
 
 /// Most signers, and most linked keys: more would not decode again.
 ///
@@ -62,7 +62,7 @@ pub struct ManifestBuilder {
     version: Option<u8>,
     allow_patch: bool,
     quorum: Option<u64>,
-    signers: Vec<Signer>,
+    signers: Vec<ManifestSigner>,
     prologue: Option<Prologue>,
     linked: Vec<CoreKey>,
     user_data: Option<Vec<u8>>,
@@ -92,13 +92,13 @@ impl ManifestBuilder {
     }
 
     /// Adds a signer.
-    pub fn signer(mut self, signer: Signer) -> Self {
+    pub fn signer(mut self, signer: ManifestSigner) -> Self {
         self.signers.push(signer);
         self
     }
 
     /// Adds signers.
-    pub fn signers(mut self, signers: impl IntoIterator<Item = Signer>) -> Self {
+    pub fn signers(mut self, signers: impl IntoIterator<Item = ManifestSigner>) -> Self {
         self.signers.extend(signers);
         self
     }

@@ -8,7 +8,7 @@ use compact_encoding::{
 };
 
 use crate::fixed::{CoreKey, Hash, Namespace, PublicKey};
-use crate::manifest::{MANIFEST_VERSION_MAX, Manifest, Prologue, Signer};
+use crate::manifest::{MANIFEST_VERSION_MAX, Manifest, ManifestSigner, Prologue};
 
 const ALLOW_PATCH: u64 = 1;
 const PROLOGUE: u64 = 2;
@@ -84,12 +84,12 @@ impl Manifest {
             }
             V0_SINGLE => {
                 manifest.quorum = 1;
-                manifest.signers.push(Signer::decode(input)?);
+                manifest.signers.push(ManifestSigner::decode(input)?);
             }
             V0_MULTI => {
                 manifest.allow_patch = input.uint()? & ALLOW_PATCH != 0;
                 manifest.quorum = input.uint()?;
-                manifest.signers = input.array(SIGNER_LEN, Signer::decode)?;
+                manifest.signers = input.array(SIGNER_LEN, ManifestSigner::decode)?;
             }
             _ => return Err(invalid(at, "kind of version 0 manifest")),
         }
@@ -159,7 +159,7 @@ impl<'a> Decode<'a> for Manifest {
             version,
             allow_patch: flags & ALLOW_PATCH != 0,
             quorum: input.uint()?,
-            signers: input.array(SIGNER_LEN, Signer::decode)?,
+            signers: input.array(SIGNER_LEN, ManifestSigner::decode)?,
             prologue: if flags & PROLOGUE == 0 {
                 None
             } else {
@@ -175,7 +175,7 @@ impl<'a> Decode<'a> for Manifest {
     }
 }
 
-impl Encode for Signer {
+impl Encode for ManifestSigner {
     fn encoded_len(&self) -> usize {
         SIGNER_LEN
     }
@@ -187,7 +187,7 @@ impl Encode for Signer {
     }
 }
 
-impl<'a> Decode<'a> for Signer {
+impl<'a> Decode<'a> for ManifestSigner {
     fn decode(input: &mut Decoder<'a>) -> Result<Self, DecodeError> {
         let at = input.position();
         if input.uint()? != SIGNATURE_ED25519 {

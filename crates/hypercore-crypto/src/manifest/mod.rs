@@ -23,7 +23,7 @@ pub const MANIFEST_VERSION_MAX: u8 = 3;
 
 /// One who may sign a core. The algorithm is always Ed25519.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Signer {
+pub struct ManifestSigner {
     /// What the signer's public key is used for. In version 0 it is part of what is signed, from
     /// version 1 on only of the manifest.
     pub namespace: Namespace,
@@ -31,7 +31,7 @@ pub struct Signer {
     pub public_key: PublicKey,
 }
 
-impl Signer {
+impl ManifestSigner {
     /// A signer with the default namespace.
     #[must_use]
     pub const fn new(public_key: PublicKey) -> Self {
@@ -65,7 +65,7 @@ pub struct Manifest {
     version: u8,
     allow_patch: bool,
     quorum: u64,
-    signers: Vec<Signer>,
+    signers: Vec<ManifestSigner>,
     prologue: Option<Prologue>,
     linked: Option<Vec<CoreKey>>,
     user_data: Option<Vec<u8>>,
@@ -82,7 +82,7 @@ impl Manifest {
             version: 1,
             allow_patch: false,
             quorum: 1,
-            signers: vec![Signer::new(public_key)],
+            signers: vec![ManifestSigner::new(public_key)],
             prologue: None,
             linked: None,
             user_data: None,
@@ -115,7 +115,7 @@ impl Manifest {
 
     /// Who may sign.
     #[must_use]
-    pub fn signers(&self) -> &[Signer] {
+    pub fn signers(&self) -> &[ManifestSigner] {
         &self.signers
     }
 
