@@ -58,6 +58,7 @@ mod check;
 mod checkpoint;
 mod commit;
 mod conflict;
+mod cuts;
 mod entry;
 mod error;
 #[cfg(test)]
@@ -94,6 +95,7 @@ pub use apply::Applied;
 pub use audit::{AuditProgress, AuditReport, Audited, FINDINGS_MAX, Finding};
 pub use change::{Cleared, USER_DATA_LEN_MAX};
 pub use conflict::Conflict;
+pub use cuts::Moved;
 pub use error::{Corruption, LogError, OpenError, StorageError};
 pub use known::Extent;
 pub use log::{Get, Log, StorageInfo};

@@ -11,6 +11,7 @@ use hypercore_merkle::{Node, NodeLookup, Tree, TreeError};
 
 use crate::bitfield::{Bitfield, BitfieldError};
 use crate::commit::Announced;
+use crate::cuts::Cuts;
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{Corruption, LogError, StorageError};
 use crate::header::{Header, HeaderTree, ReorgHint};
@@ -54,6 +55,7 @@ pub(crate) struct State {
     pub(crate) stored_off: u64,
     pub(crate) user_data: UserData,
     pub(crate) reorg_hints: Vec<ReorgHint>,
+    pub(crate) cuts: Cuts,
 }
 
 impl State {
@@ -71,6 +73,7 @@ impl State {
             stored_off: 0,
             user_data: header.user_data.clone(),
             reorg_hints: header.reorg_hints.clone(),
+            cuts: Cuts::default(),
         }
     }
 
@@ -114,6 +117,9 @@ impl State {
                 self.nodes.truncate(ancestors);
                 self.bitfield.truncate(ancestors);
                 self.contiguous_length = self.contiguous_length.min(ancestors);
+            }
+            if fork != old.fork {
+                self.cuts.add(fork, ancestors);
             }
             if fork != old.fork && old.length > 0 {
                 self.add_reorg_hint(ReorgHint { from: old.fork, to: fork, ancestors });
