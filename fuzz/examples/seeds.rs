@@ -8,9 +8,10 @@ use compact_encoding::Encode;
 use hypercore_crypto::id;
 use hypercore_fuzz::{
     LENGTH, StreamSide, block, contents, core, framed, manifests, nodes, recorded, recorded_oplog,
-    signatures,
+    signatures, sources,
 };
 use hypercore_merkle::{BlockRequest, Data, HashRequest, Request, SeekRequest, UpgradeRequest};
+use hypercore_replication::StandaloneProof;
 use secret_stream::Role;
 use serde_json::Value;
 
@@ -159,6 +160,23 @@ fn replication_scripts() -> Vec<Vec<u8>> {
     scripts(&[&download, &fork, &conflict, &spoiled, &serve], 12, 400)
 }
 
+/// Proofs that stand alone: those that JavaScript made, one of each source as bytes, and honest ones to be spoiled.
+fn standalone() -> Result<Vec<Vec<u8>>> {
+    let recorded = fixture("hypercore-replication/tests/fixtures/proofs.json")?;
+    let recorded = recorded["standalone"].as_array().into_iter().flatten();
+    let mut seeds: Vec<_> = recorded.filter_map(|case| case["hex"].as_str()).map(unhex).collect();
+    for source in sources() {
+        seeds.extend(StandaloneProof::create(&source.log, Some(2))?.map(|proof| proof.to_vec()));
+    }
+    for seed in &mut seeds {
+        seed.insert(0, 1);
+    }
+    let honest: [&[u8]; 3] = [&[0, 0, 0, 20, 0, 0, 20], &[0, 1, 0, 3, 0, 0, 5], &[0, 4, 0, 9]];
+    let spoiled = scripts(&[], 9, 40).into_iter().map(|script| [&[0], &script[..]].concat());
+    seeds.extend(honest.map(<[u8]>::to_vec).into_iter().chain(spoiled));
+    Ok(seeds)
+}
+
 fn main() -> Result<()> {
     let codecs = fixture("compact-encoding/tests/fixtures/compact_encoding.json")?;
     let values = codecs["values"].as_array().into_iter().flatten().step_by(9);
@@ -243,6 +261,7 @@ fn main() -> Result<()> {
 
     write("protomux_frames", protomux_scripts()?)?;
     write("replication_messages", replication_scripts())?;
+    write("standalone_verify", standalone()?)?;
 
     let answers = requests().into_iter().map(|request| {
         let core = core();

@@ -9,6 +9,7 @@ use hypercore_fuzz::{
 };
 use hypercore_log::Access;
 use hypercore_merkle::{Authority, Data, Tree};
+use hypercore_replication::StandaloneProof;
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
@@ -110,6 +111,19 @@ fn peers_that_follow_the_protocol_get_somewhere() {
     assert_eq!(talk(1), (1, 13, false));
     assert_eq!(talk(2), (1, 13, true));
     assert_eq!(talk(3).2, false);
+}
+
+/// Those of the sources are believed, JavaScript's are of another log.
+#[test]
+fn proofs_that_stand_alone_are_believed() {
+    let key = sources()[0].log.key();
+    let seeds = seeds("standalone_verify");
+    let written = seeds.iter().filter_map(|seed| seed.strip_prefix(&[1]));
+    let proofs = written
+        .map(|bytes| StandaloneProof::decode(&bytes.to_vec().into()).unwrap())
+        .collect::<Vec<_>>();
+    let believed = proofs.iter().filter(|proof| proof.verify(&key, None).is_ok());
+    assert_eq!((proofs.len(), believed.count()), (8, 5));
 }
 
 #[test]
