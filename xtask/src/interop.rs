@@ -19,7 +19,7 @@ mod script;
 
 use std::path::{Path, PathBuf};
 
-use crate::process::{Echo, capture, cargo, is_present};
+use crate::process::{BUILD_BINARIES, Echo, capture, cargo, is_present};
 use crate::report::{Figures, Miss, Outcome, miss};
 use crate::{npm, rng, tree};
 
@@ -185,8 +185,7 @@ fn mix(seed: u64, index: u64) -> u64 {
 
 /// Builds the Rust driver and the command, and gives the folder with both.
 fn build() -> Result<PathBuf, Miss> {
-    let packages = ["build", "--package", "interop-driver", "--package", "hypercore-cli"];
-    capture(&mut cargo(packages), Echo::OnFailure)?;
+    capture(&mut cargo(BUILD_BINARIES), Echo::OnFailure)?;
     Ok(tree::target_dir()?.join("debug"))
 }
 

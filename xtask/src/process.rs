@@ -9,6 +9,10 @@ use std::sync::{Arc, Mutex};
 use crate::report::{Miss, miss};
 use crate::tree;
 
+/// What builds the commands that others run, as the tests build them: named by themselves they would be built anew,
+/// with their own choice of features.
+pub(crate) const BUILD_BINARIES: [&str; 4] = ["build", "--workspace", "--all-features", "--bins"];
+
 /// `cargo`, in the project's root, by the path of the cargo that runs this.
 pub(crate) fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -15,7 +15,7 @@ mod scenario;
 mod strace;
 mod writer;
 
-use crate::process::{Echo, capture, cargo};
+use crate::process::{BUILD_BINARIES, Echo, capture, cargo};
 use crate::report::{Figures, Outcome};
 use crate::tree;
 
@@ -79,7 +79,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         full::inside(&binary, &work.join("full"))?;
         return Ok(Figures::new("done"));
     }
-    capture(&mut cargo(["build", "--package", "hypercore-cli"]), Echo::OnFailure)?;
+    capture(&mut cargo(BUILD_BINARIES), Echo::OnFailure)?;
     if work.exists() {
         std::fs::remove_dir_all(&work)?;
     }

@@ -19,6 +19,9 @@ const CARGO_FUZZ_VERSION: &str = "0.13.2";
 /// Seconds for each target, unless others are asked for.
 pub(crate) const SECONDS: u64 = 10;
 
+/// Inputs after which a short run of a target ends early: the fast ones, of small formats, find nothing new with more.
+const RUNS_MAX: u32 = 1_000_000;
+
 /// What the short runs draw from: the same inputs each time, as far as the time goes.
 pub(crate) const SEED: u32 = 1;
 
@@ -34,8 +37,14 @@ const MEMORY_MIB_MAX: u32 = 1024;
 /// The tests of the targets' own seeds, then every target for `seconds`; no crash.
 pub(crate) fn smoke(seconds: u64, seed: u32) -> Outcome {
     let targets = targets()?;
-    let passed = test_seeds()?;
-    capture(&mut cargo_fuzz(&["build"])?, Echo::OnFailure)?;
+    // The targets are built one crate after the other for most of the time: the tests take the other core.
+    let mut build = cargo_fuzz(&["build"])?;
+    let (passed, built) = std::thread::scope(|scope| {
+        let tests = scope.spawn(test_seeds);
+        let built = capture(&mut build, Echo::OnFailure);
+        (tests.join().expect("no panic"), built)
+    });
+    let (passed, _) = (passed?, built?);
     let waiting = Mutex::new(targets.iter().rev());
     let (runs, problems) = (Mutex::new(0_u64), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -54,7 +63,7 @@ pub(crate) fn smoke(seconds: u64, seed: u32) -> Outcome {
     let runs = runs.into_inner().expect("no panic");
     let count = targets.len();
     Ok(Figures::new(format!(
-        "{passed} tests, {count} targets, {seconds} s each, seed {seed}, {runs} runs, no crash"
+        "{passed} tests, {count} targets, {seconds} s or {RUNS_MAX} runs each, seed {seed}, {runs} runs, no crash"
     )))
 }
 
@@ -76,7 +85,8 @@ fn run_for(target: &str, seconds: u64, seed: u32) -> Result<u64, Miss> {
         _ => {}
     }
     let mut command = command(target, &fresh)?;
-    command.arg(format!("-max_total_time={seconds}")).arg(format!("-seed={seed}"));
+    command.arg(format!("-max_total_time={seconds}")).arg(format!("-runs={RUNS_MAX}"));
+    command.arg(format!("-seed={seed}"));
     let (status, text) = try_capture(&mut command, Echo::OnFailure)?;
     if !status.success() {
         return miss(format!("{target}: {status} with seed {seed}, see above and fuzz/artifacts"));

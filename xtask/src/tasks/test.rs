@@ -1,9 +1,12 @@
 //! `test`: unit and integration tests by cargo-nextest, those of the log once more on stores that move one byte a
-//! call, then the doctests.
+//! call, then the doctests and the examples.
+//!
+//! All of it is the whole workspace with all features: whatever named one crate would build what it needs anew, since
+//! cargo then settles the features of what is shared for that crate alone.
 
 use std::process::{Command, ExitStatus};
 
-use crate::process::{Echo, cargo, is_present, output, try_capture};
+use crate::process::{Echo, capture, cargo, is_present, output, program, try_capture};
 use crate::report::{Figures, Miss, Outcome, miss};
 use crate::tree;
 
@@ -23,11 +26,11 @@ struct Counts {
 pub(crate) fn run() -> Outcome {
     let has_nextest = is_present("cargo-nextest");
     let (mut tests, runner) = if has_nextest {
-        let command = ["nextest", "run", "--workspace", "--profile", "ci", "--no-fail-fast"];
-        (cargo(command), "cargo-nextest")
+        (nextest(), "cargo-nextest")
     } else {
-        let command = ["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"];
-        (cargo(command), "cargo test, cargo-nextest is missing")
+        let mut command = cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+        command.args(["--lib", "--bins", "--tests"]);
+        (command, "cargo test, cargo-nextest is missing")
     };
     let (tests_end, text) = try_capture(&mut tests, Echo::Always)?;
     let (passed, failed) = counts(&text);
@@ -35,7 +38,8 @@ pub(crate) fn run() -> Outcome {
     let (one_byte_end, text) = try_capture(&mut one_byte(has_nextest), Echo::Always)?;
     let (one_byte_passed, one_byte_failed) = counts(&text);
 
-    let mut doctests = cargo(["test", "--workspace", "--doc", "--no-fail-fast"]);
+    let mut doctests = cargo(["test", "--workspace", "--all-features", "--doc"]);
+    doctests.arg("--no-fail-fast");
     let (doctests_end, text) = try_capture(&mut doctests, Echo::Always)?;
     let doctests = libtest_counts(&text);
 
@@ -56,25 +60,35 @@ pub(crate) fn run() -> Outcome {
 /// The behaviour tests of the log on stores that move one byte a call.
 fn one_byte(has_nextest: bool) -> Command {
     let mut command = if has_nextest {
-        let mut nextest = cargo(["nextest", "run", "--profile", "ci", "--no-fail-fast"]);
+        let mut command = nextest();
         let slow = SLOW_BY_THE_BYTE.map(|test| format!(" - test({test})")).concat();
-        nextest.args(["--filterset", &format!("kind(test){slow}")]);
-        nextest
+        let filter = format!("package(hypercore-log) & kind(test){slow}");
+        command.args(["--filterset", &filter]);
+        command
     } else {
-        cargo(["test", "--tests", "--no-fail-fast"])
+        let mut command = cargo(["test", "--tests", "--no-fail-fast", "--all-features"]);
+        command.args(["--package", "hypercore-log", "--"]);
+        command.args(SLOW_BY_THE_BYTE.iter().flat_map(|test| ["--skip", test]));
+        command
     };
-    command.args(["--package", "hypercore-log"]).env("HYPERCORE_LOG_ONE_BYTE", "1");
-    if !has_nextest {
-        command.arg("--").args(SLOW_BY_THE_BYTE.iter().flat_map(|test| ["--skip", test]));
-    }
+    command.env("HYPERCORE_LOG_ONE_BYTE", "1");
+    command
+}
+
+fn nextest() -> Command {
+    let mut command = cargo(["nextest", "run", "--workspace", "--all-features"]);
+    command.args(["--profile", "ci", "--no-fail-fast"]);
     command
 }
 
 /// Runs every example of the workspace; each must end well and show something.
 fn run_examples() -> Result<usize, Miss> {
+    let build = ["build", "--workspace", "--all-features", "--examples"];
+    capture(&mut cargo(build), Echo::OnFailure)?;
     let metadata = tree::metadata(&["--no-deps"])?;
+    let built = tree::target_dir()?;
     // What they leave behind lies here, not in the folder of the whole machine.
-    let scratch = tree::target_dir()?.join("examples-scratch");
+    let scratch = built.join("examples-scratch");
     if scratch.exists() {
         std::fs::remove_dir_all(&scratch)?;
     }
@@ -87,8 +101,9 @@ fn run_examples() -> Result<usize, Miss> {
                 continue;
             }
             let example = target["name"].as_str().unwrap_or_default();
-            let run = ["run", "--quiet", "--package", name, "--example", example];
-            if output(cargo(run).env("TMPDIR", &scratch))?.is_empty() {
+            let binary = built.join("debug").join("examples").join(example);
+            let mut run = program(binary, [""; 0]);
+            if output(run.env("TMPDIR", &scratch))?.is_empty() {
                 return miss(format!("the example {example} of {name} shows nothing"));
             }
             count += 1;
