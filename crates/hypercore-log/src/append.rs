@@ -1,15 +1,19 @@
 //! Appending: one signature for a batch, hashed before the lock is taken.
 
-use hypercore_merkle::{Leaf, Node};
+use std::sync::MutexGuard;
+
+use hypercore_crypto::Hash;
+use hypercore_merkle::{Leaf, Node, Tree};
 use random_access_storage::RandomAccess;
 
 use crate::blocks::{WRITE_LEN, write_blocks};
-use crate::commit::Unsynced;
+use crate::commit::{Announced, Unsynced};
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::error::{LogError, StorageError};
 use crate::log::Log;
 use crate::nodes::{NODE_BYTES, NODE_LEN, encode};
 use crate::options::Rhythm;
+use crate::signing::{AppendOptions, Signing};
 use crate::state::Head;
 use crate::stores::FileName;
 use crate::writer::Writer;
@@ -39,6 +43,34 @@ pub struct Appended {
     pub byte_length: u64,
 }
 
+/// The tree with a batch that is not stored yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Grown {
+    /// What it comes after.
+    pub(crate) old: Announced,
+    /// Where its bytes go.
+    offset: u64,
+    pub(crate) tree: Tree,
+    pub(crate) tree_hash: Hash,
+    nodes: Vec<Node>,
+}
+
+impl AppendOptions {
+    /// Bytes a block may have.
+    pub(crate) const fn block_len_max(&self) -> usize {
+        if self.padded { STORED_BLOCK_LEN_MAX } else { BLOCK_LEN_MAX }
+    }
+
+    fn check_expected(&self, fork: u64, length: u64) -> Result<(), LogError> {
+        match self.expected {
+            Some(expected) if expected != (fork, length) => {
+                Err(LogError::HeadMoved { fork, length })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Log {
     /// Appends `blocks` as one batch under one signature.
     ///
@@ -50,17 +82,33 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::NotWritable`], [`LogError::ReadOnly`], [`LogError::BlockTooLarge`], [`LogError::TooLong`],
-    /// [`LogError::BelowPrologue`], [`LogError::HeaderLost`], [`LogError::Frozen`], [`LogError::Poisoned`]: nothing was
-    /// changed. [`LogError::Storage`]: the disk failed, and the log is poisoned.
+    /// [`LogError::BelowPrologue`], [`LogError::HeaderLost`], [`LogError::Frozen`], [`LogError::MaybeNotNewest`],
+    /// [`LogError::Poisoned`]: nothing was changed. [`LogError::Storage`]: the disk failed, and the log is poisoned.
     pub fn append<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended, LogError> {
+        self.append_with_options(blocks, &AppendOptions::new())
+    }
+
+    /// Appends `blocks` as [`append`](Self::append) does, with a limit, for one head only, or signed by somebody else.
+    ///
+    /// # Durability
+    /// As [`append`](Self::append).
+    ///
+    /// # Errors
+    /// As [`append`](Self::append); [`LogError::LengthLimit`], [`LogError::HeadMoved`], [`LogError::KeyPair`],
+    /// [`LogError::Signature`]: nothing was changed.
+    pub fn append_with_options<B: AsRef<[u8]>>(
+        &self,
+        blocks: &[B],
+        options: &AppendOptions,
+    ) -> Result<Appended, LogError> {
+        let signing = options.signing();
         let blocks: Vec<&[u8]> = blocks.iter().map(AsRef::as_ref).collect();
-        check_lens(&blocks, BLOCK_LEN_MAX)?;
-        if !self.is_writable() {
-            return Err(self.not_writable());
-        }
+        check_lens(&blocks, options.block_len_max())?;
+        self.check_may_sign(signing)?;
         let leaves = Leaf::hash_all(&blocks);
         let writer = self.lock_writer()?;
-        self.append_hashed(writer, &blocks, &leaves)
+        let grown = self.grow(&leaves, options)?;
+        self.append_grown(writer, &blocks, grown, signing)
     }
 
     /// Appends the blocks that `make` makes of the head they come after.
@@ -77,23 +125,36 @@ impl Log {
         &self,
         make: impl FnOnce(&Head) -> Vec<Vec<u8>>,
     ) -> Result<Appended, LogError> {
-        if !self.is_writable() {
-            return Err(self.not_writable());
-        }
+        self.append_made(&AppendOptions::new(), make)
+    }
+
+    /// Appends the blocks that `make` makes as [`append_with`](Self::append_with) does, with options.
+    ///
+    /// # Durability
+    /// As [`append`](Self::append).
+    ///
+    /// # Errors
+    /// As [`append_with_options`](Self::append_with_options). `make` does not run where the head is not the expected one.
+    pub fn append_made(
+        &self,
+        options: &AppendOptions,
+        make: impl FnOnce(&Head) -> Vec<Vec<u8>>,
+    ) -> Result<Appended, LogError> {
+        let signing = options.signing();
+        self.check_may_sign(signing)?;
         let writer = self.lock_writer()?;
-        let blocks = make(&self.head());
+        let head = self.head();
+        options.check_expected(head.fork, head.length)?;
+        let blocks = make(&head);
         let blocks: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
         check_lens(&blocks, STORED_BLOCK_LEN_MAX)?;
         let leaves = Leaf::hash_all(&blocks);
-        self.append_hashed(writer, &blocks, &leaves)
+        let grown = self.grow(&leaves, options)?;
+        self.append_grown(writer, &blocks, grown, signing)
     }
 
-    fn append_hashed(
-        &self,
-        mut writer: std::sync::MutexGuard<'_, Writer>,
-        blocks: &[&[u8]],
-        leaves: &[Leaf],
-    ) -> Result<Appended, LogError> {
+    /// The tree with `leaves` behind the present head, if they may be appended.
+    pub(crate) fn grow(&self, leaves: &[Leaf], options: &AppendOptions) -> Result<Grown, LogError> {
         let (mut tree, old, prologue) = {
             let state = self.read_state();
             if state.is_frozen() {
@@ -101,14 +162,42 @@ impl Log {
             }
             (state.tree.clone(), state.announced(), state.prologue_length())
         };
-        if leaves.is_empty() {
-            return Ok(Appended { length: old.length, byte_length: tree.byte_length() });
+        options.check_expected(old.fork, old.length)?;
+        let length = old.length.saturating_add(leaves.len() as u64);
+        if let Some(max) = options.length_max
+            && length > max
+        {
+            return Err(LogError::LengthLimit { length, max });
         }
-        if old.length < prologue {
+        if old.length < prologue && !leaves.is_empty() {
             return Err(LogError::BelowPrologue { prologue });
         }
         let offset = tree.byte_length();
         let nodes = tree.append(leaves).map_err(|_| LogError::TooLong)?;
+        Ok(Grown { old, offset, nodes, tree_hash: tree.hash(), tree })
+    }
+
+    /// Stores a batch that was hashed, behind the head it was hashed for.
+    pub(crate) fn append_grown(
+        &self,
+        mut writer: MutexGuard<'_, Writer>,
+        blocks: &[&[u8]],
+        grown: Grown,
+        signing: Signing<'_>,
+    ) -> Result<Appended, LogError> {
+        let Grown { old, offset, tree, tree_hash, nodes } = grown;
+        let appended = Appended { length: tree.length(), byte_length: tree.byte_length() };
+        if blocks.is_empty() {
+            return Ok(appended);
+        }
+        let ready = match signing {
+            Signing::Own => None,
+            Signing::KeyPair(_) | Signing::Ready(_) => {
+                let signature = self.sign_tree(&writer, &tree, &tree_hash, signing)?;
+                self.note_signed_here(&mut writer)?;
+                Some(signature)
+            }
+        };
         let direct = self.options.rhythm == Rhythm::Bounded && nodes.len() > ENTRY_NODES_MAX;
 
         let mut written = write_blocks(&*self.stores.data, offset, blocks, &mut writer.buffer);
@@ -123,9 +212,10 @@ impl Log {
         let data_len = tree.byte_length().saturating_sub(offset);
         self.begin_sync(FileName::Data, offset, data_len);
         // Meanwhile the medium is at work.
-        let tree_hash = tree.hash();
-        let signature = self.sign(&writer, &tree, &tree_hash)?;
-        let appended = Appended { length: tree.length(), byte_length: tree.byte_length() };
+        let signature = match ready {
+            Some(signature) => signature,
+            None => self.sign_tree(&writer, &tree, &tree_hash, signing)?,
+        };
         let (entry_nodes, file_nodes) =
             if direct { (None, nodes) } else { (Some(nodes), Vec::new()) };
         let entry = Entry {
@@ -214,7 +304,7 @@ pub(crate) fn write_nodes(
     store.write_at(offset(window), bytes).map_err(&in_tree)
 }
 
-fn check_lens(blocks: &[&[u8]], max: usize) -> Result<(), LogError> {
+pub(crate) fn check_lens(blocks: &[&[u8]], max: usize) -> Result<(), LogError> {
     match blocks.iter().map(|block| block.len()).find(|len| *len > max) {
         Some(len) => Err(LogError::BlockTooLarge { len: len as u64, max: max as u64 }),
         None => Ok(()),

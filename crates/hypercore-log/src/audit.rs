@@ -200,7 +200,7 @@ impl Log {
     }
 
     /// The first tree index at or after `from` that may be stored.
-    fn next_node(&self, state: &State, from: u64) -> Result<Option<u64>, LogError> {
+    pub(crate) fn next_node(&self, state: &State, from: u64) -> Result<Option<u64>, LogError> {
         let stored = self
             .stores
             .tree

@@ -4,6 +4,7 @@
 //! (a recovery that dropped their entry would miss those bytes) before they destroy anything.
 
 use std::ops::Range;
+use std::sync::MutexGuard;
 
 use hypercore_merkle::{Node, Tree};
 
@@ -14,8 +15,10 @@ use crate::error::{LogError, StorageError};
 use crate::log::Log;
 use crate::options::Rhythm;
 use crate::rewrite::cut_oplog;
+use crate::signing::{Signing, TruncateOptions};
 use crate::state::{Head, State, tree_error};
 use crate::stores::FileName;
+use crate::user_data::is_own;
 use crate::writer::Writer;
 
 /// Bytes of all user data values and keys together: a header holds them all and is written at each checkpoint.
@@ -26,7 +29,7 @@ pub const USER_DATA_LEN_MAX: usize = 16 * 1024 * 1024;
 /// The largest fork number the format can hold.
 const FORK_MAX: u64 = (1 << 53) - 1;
 
-const OPLOG: Unsynced = Unsynced { data: false, tree: false, oplog: true };
+pub(crate) const OPLOG: Unsynced = Unsynced { data: false, tree: false, oplog: true };
 
 /// What a clear gave back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,46 +53,98 @@ impl Log {
     /// [`LogError::OutOfBounds`] when the log is shorter; [`LogError::ForkTooLow`], [`LogError::ForkTooHigh`];
     /// [`LogError::BelowPrologue`]; [`LogError::NodeMissing`] in a sparse log, also where the size of a node to be signed
     /// is a peer's word, until a block below it is fetched; [`LogError::NotWritable`],
-    /// [`LogError::ReadOnly`], [`LogError::Poisoned`]: nothing was changed. [`LogError::Storage`]: the log is
-    /// poisoned.
+    /// [`LogError::ReadOnly`], [`LogError::MaybeNotNewest`], [`LogError::Poisoned`]: nothing was changed.
+    /// [`LogError::Storage`]: the log is poisoned.
     pub fn truncate(&self, length: u64, fork: Option<u64>) -> Result<Head, LogError> {
-        if !self.is_writable() {
-            return Err(self.not_writable());
+        self.truncate_with(length, fork, &TruncateOptions::new())
+    }
+
+    /// Cuts the log as [`truncate`](Self::truncate) does, signed by somebody else.
+    ///
+    /// # Durability
+    /// As [`truncate`](Self::truncate).
+    ///
+    /// # Errors
+    /// As [`truncate`](Self::truncate); [`LogError::KeyPair`], [`LogError::Signature`]: nothing was changed. A ready signature leaves
+    /// [`LogError::HeaderLost`] behind only where all blocks stay, as it is for one tree.
+    pub fn truncate_with(
+        &self,
+        length: u64,
+        fork: Option<u64>,
+        options: &TruncateOptions,
+    ) -> Result<Head, LogError> {
+        let signing = options.signing();
+        self.check_may_sign(signing)?;
+        let writer = self.lock_to_truncate()?;
+        let (tree, old) = self.shortened(&writer, length, fork)?;
+        self.shorten(writer, tree, old, signing)
+    }
+
+    /// The tree after a truncation, and what it comes after, if the log may be cut so.
+    pub(crate) fn shortened(
+        &self,
+        writer: &Writer,
+        length: u64,
+        fork: Option<u64>,
+    ) -> Result<(Tree, Announced), LogError> {
+        let state = self.read_state();
+        let old = state.announced();
+        if length > old.length {
+            return Err(LogError::OutOfBounds { index: length, length: old.length });
         }
-        let mut writer = self.lock_to_truncate()?;
-        let (tree, old) = {
-            let state = self.read_state();
-            let old = state.announced();
-            if length > old.length {
-                return Err(LogError::OutOfBounds { index: length, length: old.length });
-            }
-            let fork = fork.unwrap_or_else(|| old.fork.saturating_add(1));
-            if fork > FORK_MAX {
-                return Err(LogError::ForkTooHigh { fork, max: FORK_MAX });
-            }
-            if fork <= old.fork {
-                return Err(LogError::ForkTooLow { fork, present: old.fork });
-            }
-            let prologue = state.prologue_length();
-            if length < prologue {
-                return Err(LogError::BelowPrologue { prologue });
-            }
-            let tree = state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?;
-            if state.has_claims(&writer)
-                && let Some(root) = state.tree.claimed_root(&*state, &tree).map_err(tree_error)?
-            {
-                return Err(LogError::NodeMissing { index: root.get() });
-            }
-            (tree, old)
+        let fork = fork.unwrap_or_else(|| old.fork.saturating_add(1));
+        if fork > FORK_MAX {
+            return Err(LogError::ForkTooHigh { fork, max: FORK_MAX });
+        }
+        if fork <= old.fork {
+            return Err(LogError::ForkTooLow { fork, present: old.fork });
+        }
+        let prologue = state.prologue_length();
+        if length < prologue {
+            return Err(LogError::BelowPrologue { prologue });
+        }
+        let tree = state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?;
+        if state.has_claims(writer)
+            && let Some(root) = state.tree.claimed_root(&*state, &tree).map_err(tree_error)?
+        {
+            return Err(LogError::NodeMissing { index: root.get() });
+        }
+        Ok((tree, old))
+    }
+
+    /// Cuts the log, whose head is `old`, to `tree`.
+    pub(crate) fn shorten(
+        &self,
+        mut writer: MutexGuard<'_, Writer>,
+        tree: Tree,
+        old: Announced,
+        signing: Signing<'_>,
+    ) -> Result<Head, LogError> {
+        let length = tree.length();
+        let signature = match length {
+            0 => None,
+            _ => Some(self.sign_tree(&writer, &tree, &tree.hash(), signing)?),
         };
-        let signature =
-            if length == 0 { None } else { Some(self.sign(&writer, &tree, &tree.hash())?) };
-        let old =
-            if writer.header_lost { self.leave_lost_head(&mut writer, &tree, old)? } else { old };
+        let leaves_entry = writer.header_lost && !self.recovery.newer_header_lost;
+        if leaves_entry && matches!(signing, Signing::Ready(_)) && length != old.length {
+            return Err(LogError::HeaderLost);
+        }
+        let from_elsewhere = !matches!(signing, Signing::Own);
+        if from_elsewhere && !writer.header_lost {
+            self.note_signed_here(&mut writer)?;
+        }
+        let old = if writer.header_lost {
+            self.leave_lost_head(&mut writer, &tree, old, signing)?
+        } else {
+            old
+        };
         self.settle_direct_nodes(&mut writer)?;
         let end = NewEnd { tree, ancestors: length, nodes: Vec::new(), signature };
         let head = self.replace_end(&mut writer, end, old)?;
         writer.header_lost = false;
+        if from_elsewhere {
+            self.note_signed_here(&mut writer)?;
+        }
         Ok(head)
     }
 
@@ -103,6 +158,7 @@ impl Log {
         writer: &mut Writer,
         new: &Tree,
         old: Announced,
+        signing: Signing<'_>,
     ) -> Result<Announced, LogError> {
         if self.recovery.newer_header_lost {
             // Opening left standing what may belong to the lost header.
@@ -115,8 +171,10 @@ impl Log {
             let state = self.read_state();
             state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?
         };
-        let signature =
-            if length == 0 { None } else { Some(self.sign(writer, &tree, &tree.hash())?) };
+        let signature = match length {
+            0 => None,
+            _ => Some(self.sign_tree(writer, &tree, &tree.hash(), signing)?),
+        };
         let upgrade = TreeUpgrade { fork, ancestors: length, length, signature };
         {
             let mut state = self.publish();
@@ -153,11 +211,13 @@ impl Log {
                 length: old.length.saturating_sub(ancestors),
             }),
         };
+        let keeping = self.keep_end(ancestors);
         self.write_entry(writer, &entry)?;
         let (head, data_len) = {
             let mut state = self.publish();
             self.apply(&mut state, entry, old)?;
             state.set_tree(tree);
+            keeping.cut();
             (state.head(), end_of_stored(&state))
         };
         self.end_at_checkpoint(writer, OPLOG)?;
@@ -208,8 +268,10 @@ impl Log {
             }),
             ..Entry::default()
         };
+        let keeping = self.keep_blocks(&range);
         self.write_entry(&mut writer, &entry)?;
         self.apply(&mut self.publish(), entry, old)?;
+        drop(keeping);
         let sequence = self.commit.wrote(OPLOG, old);
         if !planted(Bug::HoleBeforeSync) {
             self.settle(sequence)?;
@@ -247,9 +309,17 @@ impl Log {
     /// As [`append`](Self::append).
     ///
     /// # Errors
-    /// [`LogError::UserDataTooLarge`], [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]:
+    /// [`LogError::ReservedKey`], [`LogError::UserDataTooLarge`], [`LogError::ReadOnly`], [`LogError::HeaderLost`], [`LogError::Poisoned`]:
     /// nothing was changed. [`LogError::Storage`]: the log is poisoned.
     pub fn set_user_data(&self, key: &str, value: Option<&[u8]>) -> Result<(), LogError> {
+        if is_own(key) {
+            return Err(LogError::ReservedKey { key: key.to_owned() });
+        }
+        self.put_user_data(key, value)
+    }
+
+    /// Sets any key, also one of the log itself.
+    pub(crate) fn put_user_data(&self, key: &str, value: Option<&[u8]>) -> Result<(), LogError> {
         let value = value.filter(|value| !value.is_empty());
         let mut writer = self.lock_writer()?;
         let old = {

@@ -30,7 +30,7 @@ impl Log {
     /// Keeps a proof that contradicts this log, as [`check_conflict`](Self::check_conflict) tells, and freezes the log: it
     /// takes no blocks and no proofs until it has another fork. Gives the evidence, or `None` when there is none.
     ///
-    /// Removing the key `hypercore-log/conflict` from the user data thaws the log.
+    /// [`thaw`](Self::thaw) takes it back.
     ///
     /// # Durability
     /// On stable storage on return, in either mode.
@@ -45,9 +45,21 @@ impl Log {
         for proof in [&own, &other] {
             out.buffer(&Data { request_id: 0, proof: proof.clone() }.to_vec());
         }
-        self.set_user_data(EVIDENCE, Some(out.as_slice()))?;
+        self.put_user_data(EVIDENCE, Some(out.as_slice()))?;
         self.flush()?;
         Ok(Some(Conflict { own, other }))
+    }
+
+    /// Forgets the evidence: a frozen log goes on with the history it has, whatever others hold.
+    ///
+    /// # Durability
+    /// On stable storage on return, in either mode.
+    ///
+    /// # Errors
+    /// Those of [`set_user_data`](Self::set_user_data).
+    pub fn thaw(&self) -> Result<(), LogError> {
+        self.put_user_data(EVIDENCE, None)?;
+        self.flush()
     }
 
     /// A proof that holds, without what would make evidence as large as whoever brings it likes: the leaf stands for its

@@ -1,6 +1,6 @@
 //! What can go wrong, by whose fault it was and what to do now.
 
-use hypercore_crypto::CoreKey;
+use hypercore_crypto::{AssembleError, CoreKey, SignError, VerifyError};
 
 use crate::stores::FileName;
 
@@ -121,6 +121,35 @@ pub enum LogError {
     /// The log has no key pair that may sign for it alone.
     #[error("the log has no key pair that may sign for it")]
     NotWritable,
+    /// The key pair can not sign for this log alone.
+    #[error("the key pair can not sign for this log")]
+    KeyPair(#[source] SignError),
+    /// A signature does not hold for what was to be stored with it. Nothing was changed.
+    #[error("the signature does not hold")]
+    Signature(#[source] VerifyError),
+    /// The signatures of several signers do not make one.
+    #[error("the signatures do not make one of the log")]
+    Assemble(#[source] AssembleError),
+    /// The log has another head than the one this was made for. Make it again for the present one.
+    #[error("the log moved on to {length} blocks of fork {fork}")]
+    HeadMoved {
+        /// The present fork.
+        fork: u64,
+        /// The present length in blocks.
+        length: u64,
+    },
+    /// The log would be longer than the append allows.
+    #[error("the log would have {length} blocks: at most {max} were allowed")]
+    LengthLimit {
+        /// Blocks with the batch.
+        length: u64,
+        /// The limit that came with it.
+        max: u64,
+    },
+    /// This is a backup, and the log that it was taken of may have gone on since: blocks signed here would fork it for everyone.
+    /// [`confirm_newest`](crate::Log::confirm_newest) once it is known that nobody has a longer one.
+    #[error("the log is a backup that may not be the newest: confirm it before writing to it")]
+    MaybeNotNewest,
     /// The new fork number must be above the present one.
     #[error("fork {fork} is not above the present fork {present}")]
     ForkTooLow {
@@ -183,12 +212,28 @@ pub enum LogError {
     /// The reorganisation wants to know more before it can be applied.
     #[error("the reorganisation wants to know more first")]
     Unfinished,
+    /// The log itself uses the keys of user data that begin with `hypercore-log/`.
+    #[error("the user data key {key:?} is one of the log itself")]
+    ReservedKey {
+        /// The key.
+        key: String,
+    },
     /// The user data would be larger than [`USER_DATA_LEN_MAX`](crate::USER_DATA_LEN_MAX).
     #[error("{len} bytes of user data are too many")]
     UserDataTooLarge {
         /// Bytes of all keys and values.
         len: u64,
     },
+    /// What a snapshot or a branch shared with its log is gone: the log was rewritten from block `shared` on, and it could not
+    /// be copied in time (a full disk), or the branch was not open. Blocks before are as they were.
+    #[error("the log was rewritten from block {shared} on, and what was there is not kept")]
+    BaseRewritten {
+        /// The first blocks that are still shared.
+        shared: u64,
+    },
+    /// The log handed in is not the one that the snapshot or the branch is of.
+    #[error("this is a snapshot or a branch of another log")]
+    OtherLog,
     /// A store failed. After a failed write or sync the log is poisoned.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -4,7 +4,7 @@
 //! change the bytes under them; writers do their I/O under the writer's lock and take the state's write lock
 //! only to publish the result.
 
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hypercore_crypto::{CoreKey, Hash, Manifest, PublicKey, leaf_hash};
@@ -17,8 +17,10 @@ use crate::error::{LogError, OpenError, StorageError};
 use crate::options::{Access, Durability, OpenOptions, Rhythm};
 use crate::proven::Proven;
 use crate::recover::{self, RecoveryReport};
+use crate::snapshot::keep::Snapshots;
 use crate::state::{Head, State, corrupt_block, tree_error};
 use crate::stores::{FileName, Stores};
+use crate::user_data::is_own;
 use crate::writer::Writer;
 
 /// A signed, append-only log on five stores.
@@ -35,6 +37,7 @@ pub struct Log {
     pub(crate) commit: GroupCommit,
     pub(crate) recovery: RecoveryReport,
     pub(crate) proven: Proven,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// What was chosen when the log was opened and holds as long as it is open.
@@ -71,6 +74,17 @@ pub enum Get {
     Absent,
     /// It has more bytes.
     Longer,
+}
+
+impl Get {
+    /// The block, if it was found.
+    #[must_use]
+    pub fn block(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Block(block) => Some(block),
+            Self::Absent | Self::Longer => None,
+        }
+    }
 }
 
 impl StorageInfo {
@@ -220,10 +234,7 @@ impl Log {
     /// that were signed (unless verification was turned off); [`LogError::NodeMissing`] when the tree does not
     /// tell where it is; [`LogError::Corrupt`] when the tree is damaged; [`LogError::Storage`].
     pub fn get(&self, index: u64) -> Result<Option<Vec<u8>>, LogError> {
-        Ok(match self.get_up_to(index, u64::MAX)? {
-            Get::Block(block) => Some(block),
-            Get::Absent | Get::Longer => None,
-        })
+        self.get_up_to(index, u64::MAX).map(Get::block)
     }
 
     /// A block as it is stored, if it has at most `len_max` bytes: a longer one is not read, so that the call is short.
@@ -326,13 +337,7 @@ impl Log {
     /// [`LogError::NodeMissing`] when a sparse log does not know it; [`LogError::Corrupt`] when stored sizes
     /// contradict each other; [`LogError::Storage`].
     pub fn seek(&self, bytes: u64, padding: u64) -> Result<Option<(u64, u64)>, LogError> {
-        match self.seek_within(bytes, padding)? {
-            Seek::Found { block, offset } => Ok(Some((block, offset))),
-            Seek::Narrowed { blocks } => {
-                Err(LogError::NodeMissing { index: blocks.start.saturating_mul(2) })
-            }
-            _ => Ok(None),
-        }
+        found(self.seek_within(bytes, padding)?)
     }
 
     /// The tree hash that the log had at an earlier length.
@@ -341,26 +346,37 @@ impl Log {
     /// [`LogError::OutOfBounds`] past the end; [`LogError::NodeMissing`] in a sparse log; [`LogError::Corrupt`] when a
     /// node it takes is not one of the signed tree; [`LogError::Storage`].
     pub fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
-        let state = self.read_state();
-        if length > state.tree.length() {
-            return Err(LogError::OutOfBounds { index: length, length: state.tree.length() });
-        }
-        state.tree.tree_hash_at(&state.nodes, length).map_err(tree_error)
+        self.read_state().tree_hash_at(length)
     }
 
     /// A value of the user data, which is kept beside the log and neither signed nor replicated. JavaScript
     /// can leave a key with an empty value behind, which counts as absent.
     #[must_use]
     pub fn user_data(&self, key: &str) -> Option<Vec<u8>> {
-        self.read_state().user_data.get(key).filter(|value| !value.is_empty()).map(<[u8]>::to_vec)
+        let state = self.read_state();
+        let value = state.user_data.get(key).filter(|value| !value.is_empty() && !is_own(key));
+        value.map(<[u8]>::to_vec)
     }
 
-    /// All user data, in the order it was first set.
+    /// All user data, in the order it was first set, without what the log keeps for itself.
     #[must_use]
     pub fn user_data_entries(&self) -> Vec<(String, Vec<u8>)> {
         let state = self.read_state();
-        let there = state.user_data.iter().filter(|(_, value)| !value.is_empty());
-        there.map(|(key, value)| (key.to_owned(), value.to_vec())).collect()
+        state.user_data.shown().map(|(key, value)| (key.to_owned(), value.to_vec())).collect()
+    }
+
+    /// At most `limit` entries of the user data whose keys lie in a range, in the order of their keys (that of their bytes). The
+    /// next ones come after the last key: `(Bound::Excluded(last), Bound::Unbounded)`.
+    #[must_use]
+    pub fn user_data_range<'a>(
+        &self,
+        range: impl RangeBounds<&'a str>,
+        limit: usize,
+    ) -> Vec<(String, Vec<u8>)> {
+        let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+        let state = self.read_state();
+        let found = state.user_data.range(bounds, limit);
+        found.into_iter().map(|(key, value)| (key.to_owned(), value.to_vec())).collect()
     }
 
     /// Bytes that each store takes up on its medium.
@@ -402,5 +418,16 @@ impl Log {
         }
         let writer = self.writer.lock().map_err(|_| LogError::Poisoned)?;
         if self.commit.has_failed() { Err(LogError::Poisoned) } else { Ok(writer) }
+    }
+}
+
+/// What a seek that goes no further says of what it found.
+pub(crate) fn found(seek: Seek) -> Result<Option<(u64, u64)>, LogError> {
+    match seek {
+        Seek::Found { block, offset } => Ok(Some((block, offset))),
+        Seek::Narrowed { blocks } => {
+            Err(LogError::NodeMissing { index: blocks.start.saturating_mul(2) })
+        }
+        _ => Ok(None),
     }
 }

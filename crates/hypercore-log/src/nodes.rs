@@ -201,11 +201,7 @@ impl Nodes {
                 return Ok(None);
             }
             drop(cache);
-            let mut bytes = [0; NODE_BYTES];
-            let Some(offset) = index.get().checked_mul(NODE_LEN) else { return Ok(None) };
-            let len = read_up_to(&*self.stores.tree, offset, &mut bytes)?;
-            // A node that is only partly there is not there.
-            let node = if len < NODE_BYTES { None } else { decode(index, &bytes) };
+            let node = read_node(&*self.stores.tree, index)?;
             match node {
                 Some(node) => self.lock_cache().keep_upper(node),
                 None => self.lock_cache().keep_absent(index),
@@ -427,6 +423,17 @@ fn read_up_to(
         }
     }
     Ok(0)
+}
+
+/// The node that a store has at `index`. One that is only partly there is not there.
+pub(crate) fn read_node(
+    store: &dyn RandomAccess,
+    index: Index,
+) -> Result<Option<Node>, StorageError> {
+    let Some(offset) = index.get().checked_mul(NODE_LEN) else { return Ok(None) };
+    let mut bytes = [0; NODE_BYTES];
+    let len = read_up_to(store, offset, &mut bytes)?;
+    Ok(if len < NODE_BYTES { None } else { decode(index, &bytes) })
 }
 
 /// A node as it is stored; 40 zero bytes stand for none.

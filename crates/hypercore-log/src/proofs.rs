@@ -4,6 +4,7 @@
 //! led up to one that is known to belong to the signed tree. Blocks are looked up first and read together, neighbours with
 //! one read, and hashed together.
 
+use std::ops::Range;
 use std::sync::RwLockReadGuard;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use flat_tree::Index;
 use hypercore_crypto::leaf_hashes;
 use hypercore_merkle::{
     BlockProof, HashProof, Node, NodeLookup as _, Placed, Proof, ProveError, Request, TreeError,
-    VerifyError,
+    UpgradeRequest, VerifyError,
 };
 
 use crate::blocks::read_block;
@@ -115,14 +116,49 @@ impl Log {
 
     /// The state, when all of it is on stable storage or this log can not sign.
     fn settled_state(&self) -> Result<RwLockReadGuard<'_, State>, LogError> {
+        let state = self.read_state();
+        if !self.signs(&state) {
+            return Ok(state);
+        }
+        drop(state);
+        self.durable_state()
+    }
+
+    /// The state, all of which is on stable storage.
+    pub(crate) fn durable_state(&self) -> Result<RwLockReadGuard<'_, State>, LogError> {
         // Compared under the lock that is held to the end: an append may publish between a flush and the look.
         let mut state = self.read_state();
-        while self.is_writable() && self.commit.durable() != state.announced() {
+        while self.commit.durable() != state.announced() {
             drop(state);
             self.flush()?;
             state = self.read_state();
         }
         Ok(state)
+    }
+
+    /// The nodes that lead from the tree of `range.start` blocks to that of `range.end`, which are not past the end. Each is proven.
+    pub(crate) fn upgrade_nodes(
+        &self,
+        state: &State,
+        range: Range<u64>,
+    ) -> Result<Vec<Node>, LogError> {
+        let length = range.end.saturating_sub(range.start);
+        if length == 0 {
+            return Ok(Vec::new());
+        }
+        let upgrade = Some(UpgradeRequest { start: range.start, length });
+        let request = Request { fork: state.tree.fork(), upgrade, ..Request::default() };
+        // Without a manifest: its prologue would begin the upgrade elsewhere.
+        let proof = state.tree.prove(&state.nodes, &request, None, None);
+        let proof = proof.map_err(|error| match error {
+            ProveError::Tree(error) => tree_error(error),
+            error => request_error(error),
+        })?;
+        let nodes = proof.upgrade.map(|upgrade| upgrade.nodes).unwrap_or_default();
+        for node in &nodes {
+            self.siblings(state, *node, 0)?;
+        }
+        Ok(nodes)
     }
 
     /// An answer but for the bytes of its block, which is added to `gathered`.

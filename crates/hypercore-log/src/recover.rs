@@ -30,6 +30,7 @@ use crate::replay::{Replayed, replay};
 use crate::rewrite::{cut_oplog, rewrite_tail, sync_all};
 use crate::seal::Counts;
 use crate::state::{State, node_offset};
+use crate::snapshot::keep::Snapshots;
 use crate::stores::{FileName, Stores};
 use crate::user_data::UserData;
 use crate::writer::Writer;
@@ -258,7 +259,7 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         rewrite_tail(&stores, &mut state, &position, old, entries).map_err(open_error)?;
     }
     let bounded = options.rhythm == Rhythm::Bounded;
-    if report.lost_head() && may_be_signed_here(&header, signer.as_ref()) && bounded {
+    if report.lost_head() && may_be_signed_here(&header, signer.as_ref(), &state) && bounded {
         // Nothing is cut: what is left of the later state may still help whoever mends this.
         return Ok(finish(stores, &options, header, signer, position, state, report));
     }
@@ -389,7 +390,7 @@ fn finish(
     let bounded = options.rhythm == Rhythm::Bounded;
     let writer = Writer {
         header_lost: recovery.lost_head()
-            && may_be_signed_here(&header, signer.as_ref())
+            && may_be_signed_here(&header, signer.as_ref(), &state)
             && bounded,
         seals: bounded,
         oplog: position,
@@ -408,12 +409,14 @@ fn finish(
         writer: Mutex::new(writer),
         recovery,
         proven: Proven::default(),
+        snapshots: Snapshots::default(),
     }
 }
 
-/// Whether this log is signed from this directory, by this handle or by one that is given the secret key.
-const fn may_be_signed_here(header: &Header, signer: Option<&KeyPair>) -> bool {
-    signer.is_some() || header.key_pair.is_some()
+/// Whether this log is signed from this directory, by this handle, by one that is given the secret key, or with signatures
+/// from elsewhere.
+fn may_be_signed_here(header: &Header, signer: Option<&KeyPair>, state: &State) -> bool {
+    signer.is_some() || header.key_pair.is_some() || state.is_signed_here()
 }
 
 /// Whether this key pair alone satisfies the manifest.

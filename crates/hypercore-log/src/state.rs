@@ -163,6 +163,14 @@ impl State {
         self.nodes.node(index)?.ok_or(LogError::NodeMissing { index: index.get() })
     }
 
+    /// The tree hash at an earlier length.
+    pub(crate) fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
+        if length > self.tree.length() {
+            return Err(LogError::OutOfBounds { index: length, length: self.tree.length() });
+        }
+        self.tree.tree_hash_at(&self.nodes, length).map_err(tree_error)
+    }
+
     /// Whether `block` lies below the length.
     pub(crate) fn check_bounds(&self, block: u64) -> Result<(), LogError> {
         let length = self.tree.length();

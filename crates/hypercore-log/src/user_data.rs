@@ -4,11 +4,26 @@
 //! Most logs have none and set none, so keys are looked up one by one until one of many is set.
 
 use std::collections::BTreeSet;
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use compact_encoding::{Decode, DecodeError, Decoder, Encode, Encoder, uint_len};
 
 use crate::header::buffer_len;
+
+/// What the keys of the log itself begin with. Nobody else sees or sets them.
+const OWN: &str = "hypercore-log/";
+
+/// Says that signatures from elsewhere were put to what was written here: see `signing.rs`.
+pub(crate) const SIGNED_HERE: &str = "hypercore-log/signed-here";
+
+/// Says that this is a backup that nobody confirmed to be the newest: see `backup.rs`.
+pub(crate) const BACKUP: &str = "hypercore-log/backup";
+
+/// Whether a key is one of the log itself.
+pub(crate) fn is_own(key: &str) -> bool {
+    key.starts_with(OWN)
+}
 
 /// From so many keys on they are ordered before one is set.
 const ORDERED_FROM: usize = 32;
@@ -87,6 +102,21 @@ impl UserData {
             }
             (None, None) => false,
         }
+    }
+
+    /// At most `limit` of the application's keys of a range with their values, in order; of a key that is there twice the first.
+    pub(crate) fn range(&self, range: impl RangeBounds<str>, limit: usize) -> Vec<(&str, &[u8])> {
+        let mut found: Vec<_> = self.shown().filter(|(key, _)| range.contains(*key)).collect();
+        // Stable: of two the first stays in front.
+        found.sort_by_key(|(key, _)| *key);
+        found.dedup_by_key(|(key, _)| *key);
+        found.truncate(limit);
+        found
+    }
+
+    /// The application's keys and values in the order they were first set. An empty value is none.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.iter().filter(|(key, value)| !value.is_empty() && !is_own(key))
     }
 
     fn order(&mut self) {

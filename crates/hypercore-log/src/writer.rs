@@ -2,8 +2,7 @@
 
 use std::sync::MutexGuard;
 
-use hypercore_crypto::{CoreKey, Hash, KeyPair};
-use hypercore_merkle::Tree;
+use hypercore_crypto::{CoreKey, KeyPair};
 
 use crate::canary::{Bug, planted};
 use crate::checkpoint::Version10Rhythm;
@@ -75,21 +74,6 @@ impl Log {
         } else {
             LogError::NotWritable
         }
-    }
-
-    /// Signs a tree, whose hash is `hash`, with the key pair of this log.
-    pub(crate) fn sign(
-        &self,
-        writer: &Writer,
-        tree: &Tree,
-        hash: &Hash,
-    ) -> Result<Vec<u8>, LogError> {
-        let signer = writer.signer.as_ref().ok_or(LogError::NotWritable)?;
-        let state = self.read_state();
-        let manifest = state.manifest.as_ref().ok_or(LogError::NotWritable)?;
-        manifest
-            .sign(&self.key, signer, hash, tree.length(), tree.fork())
-            .map_err(|_| LogError::NotWritable)
     }
 
     /// Appends `entry` to the oplog. From here on a crash may bring the operation back.
