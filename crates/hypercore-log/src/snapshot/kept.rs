@@ -62,11 +62,7 @@ impl Kept {
     }
 
     /// What is kept, beside what `log` has now.
-    pub(crate) fn view<'a>(
-        &'a self,
-        log: &'a Log,
-        state: &'a State,
-    ) -> Result<View<'a>, LogError> {
+    pub(crate) fn view<'a>(&'a self, log: &'a Log, state: &'a State) -> Result<View<'a>, LogError> {
         if std::ptr::eq(self.log.as_ptr(), Arc::as_ptr(&log.stores)) {
             Ok(View { kept: self, parts: self.parts(), log, state })
         } else {

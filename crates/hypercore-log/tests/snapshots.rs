@@ -1,0 +1,77 @@
+//! Snapshots: what they show stays, whatever the log does.
+
+mod support;
+
+use hypercore_log::{Log, LogError, Overlay, Snapshot};
+use random_access_memory::RandomAccessMemory;
+use random_access_storage::testing::{Fault, Faults, FaultyDisk};
+use support::{Disk, block, create};
+
+fn overlay() -> Overlay {
+    Overlay { tree: Box::new(RandomAccessMemory::new()), data: Box::new(RandomAccessMemory::new()) }
+}
+
+fn blocks(log: &Log, snapshot: &Snapshot) -> Vec<Option<Vec<u8>>> {
+    (0..snapshot.length()).map(|index| snapshot.get(log, index).unwrap()).collect()
+}
+
+#[test]
+fn a_snapshot_of_3_keeps_three_old_blocks_while_the_log_is_truncated_to_2_and_rewritten() {
+    let log = create(&Disk::new());
+    log.append(&["a", "bb", "ccc"]).unwrap();
+    let head = log.head();
+    let snapshot = log.snapshot(overlay());
+    log.truncate(2, None).unwrap();
+    log.append(&["other", "and more"]).unwrap();
+    let old = [b"a".to_vec(), b"bb".to_vec(), b"ccc".to_vec()].map(Some);
+    assert_eq!(blocks(&log, &snapshot), old);
+    assert_eq!(snapshot.head(), head);
+    assert_eq!(snapshot.shared_length(&log), 2);
+    assert_eq!(snapshot.seek(&log, 3, 0).unwrap(), Some((2, 0)));
+    assert_eq!(snapshot.tree_hash_at(&log, 3).unwrap(), head.tree_hash);
+    assert_eq!(snapshot.block_range(&log, 2).unwrap(), 3..6);
+    assert_eq!(log.get(2).unwrap().unwrap(), b"other");
+}
+
+#[test]
+fn what_is_cleared_stays_in_a_snapshot() {
+    let log = create(&Disk::new());
+    let all: Vec<Vec<u8>> = (0..20).map(|index| block(index, 30)).collect();
+    log.append(&all).unwrap();
+    let snapshot = log.snapshot(overlay());
+    log.clear(3..17).unwrap();
+    assert_eq!(log.get(5).unwrap(), None);
+    assert!(snapshot.has_range(&log, 0..20));
+    assert_eq!(snapshot.contiguous_length(&log), 20);
+    log.truncate(0, None).unwrap();
+    log.append(&["x"; 30]).unwrap();
+    assert_eq!(blocks(&log, &snapshot), all.into_iter().map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_copy_that_fails_costs_the_snapshot_and_not_the_writer() {
+    let log = create(&Disk::new());
+    log.append(&["a", "b", "c", "d"]).unwrap();
+    let full = FaultyDisk::new(&Faults::fail_from(1, Fault::StorageFull));
+    let snapshot =
+        log.snapshot(Overlay { tree: Box::new(RandomAccessMemory::new()), data: Box::new(full) });
+    log.truncate(1, None).unwrap();
+    log.append(&["x", "y", "z"]).unwrap();
+    assert_eq!(snapshot.get(&log, 0).unwrap().unwrap(), b"a");
+    for index in 1..4 {
+        let error = snapshot.get(&log, index).unwrap_err();
+        assert!(matches!(error, LogError::BaseRewritten { shared: 1 }), "{error}");
+        assert!(!snapshot.has(&log, index));
+    }
+    assert_eq!(snapshot.contiguous_length(&log), 1);
+}
+
+#[test]
+fn another_log_is_refused() {
+    let (log, other) = (create(&Disk::new()), create(&Disk::new()));
+    log.append(&["a"]).unwrap();
+    other.append(&["b"]).unwrap();
+    let snapshot = log.snapshot(overlay());
+    assert!(matches!(snapshot.get(&other, 0), Err(LogError::OtherLog)));
+    assert!(!snapshot.has(&other, 0));
+}
