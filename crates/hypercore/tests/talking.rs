@@ -18,9 +18,11 @@ async fn events_tell_what_happened() {
     while !matches!(seen.last(), Some(Event::Downloaded { .. })) {
         seen.push(told.next().await.unwrap());
     }
-    let Event::PeerAdded { peer, remote_public_key: Some(_) } = seen[0] else { panic!("{seen:?}") };
+    assert!(matches!(seen[0], Event::Ready { length: 0, .. }));
+    let Event::PeerAdded { peer, remote_public_key: Some(_) } = seen[1] else { panic!("{seen:?}") };
     assert!(seen.iter().any(|event| matches!(event, Event::PeerChanged { length: 3, fork: 0, peer: who } if *who == peer)));
-    assert!(seen.iter().any(|event| matches!(event, Event::Upgraded { length: 3, fork: 0 })));
+    let grown = |event: &Event| matches!(event, Event::Appended { length: 3, byte_length: 21 });
+    assert!(seen.iter().any(grown));
     assert!(
         matches!(seen.last(), Some(Event::Downloaded { index: 1, bytes: 7, peer: who }) if *who == peer)
     );

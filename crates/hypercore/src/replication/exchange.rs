@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hypercore_replication::{LogChange, Message, PeerOptions, Progress};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::control::Order;
-use super::events::{EVENTS_MAX, Event};
 use super::link::{Link, LinkKey};
 use super::mailbox::Mail;
 use super::peers::{Counters, PeerInfo, Traffic};
@@ -69,7 +68,6 @@ pub(crate) struct Exchange {
     state: Mutex<State>,
     began: Instant,
     next_key: AtomicU64,
-    events: broadcast::Sender<Event>,
     /// Counts up whenever the log may have changed.
     changes: watch::Sender<u64>,
     finding: AtomicUsize,
@@ -97,7 +95,6 @@ impl Exchange {
             state: Mutex::new(State::new(seed)),
             began: Instant::now(),
             next_key: AtomicU64::new(1),
-            events: broadcast::Sender::new(EVENTS_MAX),
             changes: watch::Sender::new(0),
             finding: AtomicUsize::new(0),
             counters: Counters::default(),
@@ -107,10 +104,6 @@ impl Exchange {
     /// A number that no link and no wish of this log has had.
     pub(crate) fn next_key(&self) -> u64 {
         self.next_key.fetch_add(1, Ordering::Relaxed)
-    }
-
-    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
     }
 
     /// Changes whenever the log may have.
@@ -166,8 +159,9 @@ pub(crate) fn push(shared: &Arc<Shared>, command: Command) -> bool {
     true
 }
 
-/// Tells the worker of `shared` that its owner changed the log.
+/// Tells those who listen, and the worker of `shared`, that its owner changed the log.
 pub(crate) fn log_changed(shared: &Arc<Shared>, change: LogChange) {
+    shared.tell_changes();
     let Some(exchange) = shared.exchange_if_any() else { return };
     exchange.changed();
     let mut inbox = exchange.lock();
@@ -299,7 +293,7 @@ impl Worker {
             exchange.end(&mut state);
             return Progress::Idle;
         };
-        let Worked { wrote, changed, traffic } = state.deliver(&exchange.events);
+        let Worked { wrote, changed, traffic } = state.deliver(&self.shared);
         exchange.counters.add(&traffic);
         let engaged = state.is_engaged();
         drop(state);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::events::{Event, Events, PeerId};
+use crate::events::{Event, Events, PeerId};
 use super::exchange::{self, Command};
 use super::link::LinkKey;
 use crate::error::Result;

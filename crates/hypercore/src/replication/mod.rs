@@ -13,7 +13,6 @@
 pub(crate) mod carrier;
 pub(crate) mod control;
 pub(crate) mod download;
-pub(crate) mod events;
 pub(crate) mod exchange;
 pub(crate) mod extension;
 pub(crate) mod fetch;

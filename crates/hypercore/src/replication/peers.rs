@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hypercore_crypto::PublicKey;
 
-use super::events::PeerId;
+use crate::events::PeerId;
 use super::exchange::{self, Command};
 use super::link::LinkKey;
 use crate::handle::Hypercore;

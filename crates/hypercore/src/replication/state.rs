@@ -12,16 +12,16 @@ use hypercore_replication::{
     CloseReason, Event as Told, LogChange, Message, Options, Output, PeerId as Id, PeerOptions,
     PeerStatistics, Progress, Replicator, WishId,
 };
-use tokio::sync::broadcast;
 
 use super::control::Order;
-use super::events::{Event, Payloads, PeerId};
 use super::exchange::Command;
 use super::link::{Link, LinkKey, Outgoing, message_len};
 use super::mailbox::Mail;
 use super::peers::{PeerInfo, Traffic};
 use super::wish::{Answer, Wish, WishKey};
 use crate::error::Error;
+use crate::events::{Event, Payloads, PeerId};
+use crate::shared::Shared;
 
 /// What a single block is asked for with.
 ///
@@ -155,7 +155,7 @@ impl State {
 
     /// Hands over what the round made: letters to connections, outcomes to calls, events to all.
     /// Whether something was stored.
-    pub(crate) fn deliver(&mut self, events: &broadcast::Sender<Event>) -> Worked {
+    pub(crate) fn deliver(&mut self, shared: &Shared) -> Worked {
         self.post();
         let mut worked = Worked::default();
         while let Some(told) = self.replicator.next_event() {
@@ -179,6 +179,8 @@ impl State {
                 Told::Uploaded { bytes, .. } => worked.traffic.uploaded(*bytes),
                 Told::Upgraded { .. } | Told::Truncated { .. } => {
                     (worked.wrote, worked.changed) = (true, true);
+                    shared.tell_changes();
+                    continue;
                 }
                 Told::PeerAdded(_) | Told::PeerRemoved(_) | Told::SyncChanged { .. } => {
                     worked.changed = true;
@@ -186,11 +188,10 @@ impl State {
                 _ => {}
             }
             let removed = if let Told::PeerRemoved(id) = &told { Some(*id) } else { None };
-            if events.receiver_count() > 0
+            if shared.events().is_listened_to()
                 && let Some(event) = self.translate(told)
             {
-                // Everybody who listened may be gone by now.
-                let _ = events.send(event);
+                shared.events().tell(event);
             }
             removed.map(|id| self.names.remove(&id));
         }
@@ -367,8 +368,6 @@ impl State {
             Told::SyncChanged { peer, fork, length } => {
                 Event::PeerChanged { peer: name(peer)?, length, fork }
             }
-            Told::Upgraded { length, fork } => Event::Upgraded { length, fork },
-            Told::Truncated { length, fork } => Event::Truncated { length, fork },
             Told::Downloaded { index, bytes, peer } => {
                 Event::Downloaded { index, bytes, peer: name(peer)? }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hypercore_crypto::PublicKey;
 use hypercore_replication::UpgradeWish;
 
-use super::events::PeerId;
+use crate::events::PeerId;
 use super::wish::Wish;
 use crate::error::Result;
 use crate::handle::Hypercore;

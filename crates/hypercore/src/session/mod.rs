@@ -169,6 +169,7 @@ impl Session {
     fn end(&self) -> Leaving {
         let leaving = *self.ended.get_or_init(|| self.shared.sessions().leave(self.settings.weak));
         self.on_end.notify_waiters();
+        self.shared.events().end_session(std::ptr::from_ref(self).addr());
         leaving
     }
 }

@@ -1,4 +1,4 @@
-//! What happens to a log, as a stream of events that nothing waits for.
+//! What can happen to a log, or between it and its peers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,11 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hypercore_crypto::PublicKey;
-use tokio::sync::broadcast;
-
 use crate::error::Error;
 
-/// Events that are kept for those who have not taken them yet; beyond it the oldest are dropped, and
+/// Events that a stream keeps until they are taken; beyond it the oldest are dropped, and
 /// [`Event::Lagged`] tells how many.
 pub const EVENTS_MAX: usize = 1024;
 
@@ -32,6 +30,34 @@ impl fmt::Display for PeerId {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// The first event of every stream: the log as it is now. All that comes after it changes this.
+    Ready {
+        /// Blocks.
+        length: u64,
+        /// Content bytes.
+        byte_length: u64,
+        /// The fork.
+        fork: u64,
+    },
+    /// The log grew: by ourselves, or by what a peer proved. Several appends may be told as one.
+    Appended {
+        /// Blocks now.
+        length: u64,
+        /// Content bytes now.
+        byte_length: u64,
+    },
+    /// History was rewritten, by ourselves or by a writer elsewhere: blocks from `length` on are gone, and those that
+    /// follow are others. Several truncations may be told as one, with the lowest length.
+    Truncated {
+        /// Blocks that stayed, of those told of before.
+        length: u64,
+        /// The fork now.
+        fork: u64,
+    },
+    /// A reader learned who may sign: see [`Hypercore::info`](crate::Hypercore::info).
+    Manifest,
+    /// The log was closed, or the session that the events are of. Nothing comes after it.
+    Closed,
     /// A peer that knows the log's key is there.
     PeerAdded {
         /// Who.
@@ -51,20 +77,6 @@ pub enum Event {
         /// Its blocks.
         length: u64,
         /// Its fork.
-        fork: u64,
-    },
-    /// The log took over a longer tree from a peer.
-    Upgraded {
-        /// Blocks now.
-        length: u64,
-        /// The fork.
-        fork: u64,
-    },
-    /// The log followed its writer to another fork; blocks from `length` on are gone.
-    Truncated {
-        /// Blocks that stayed.
-        length: u64,
-        /// The fork now.
         fork: u64,
     },
     /// A block was verified and stored.
@@ -119,7 +131,7 @@ pub enum Event {
         /// What.
         payload: Bytes,
     },
-    /// So many events were dropped, because this stream, or another one of the log, was not read.
+    /// So many events were dropped, because this stream, or for messages of peers another one of the log, was not read.
     Lagged {
         /// Events.
         missed: u64,
@@ -155,25 +167,5 @@ impl AsRef<[u8]> for Payload {
 impl Drop for Payload {
     fn drop(&mut self) {
         self.kept.fetch_sub(self.payload.len(), Ordering::Relaxed);
-    }
-}
-
-/// The events of a log from the moment on at which it was asked for; see
-/// [`Hypercore::events`](crate::Hypercore::events).
-#[derive(Debug)]
-pub struct Events(broadcast::Receiver<Event>);
-
-impl Events {
-    pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
-        Self(receiver)
-    }
-
-    /// The next event; `None` once the log is gone. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Event> {
-        match self.0.recv().await {
-            Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Lagged { missed }),
-            Err(broadcast::error::RecvError::Closed) => None,
-        }
     }
 }
