@@ -13,7 +13,7 @@ use crate::encryption::Cipher;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Hypercore;
 use crate::options::Access;
-use crate::session::{Session, Settings};
+use crate::session::{Session, Settings, WaitHook};
 use crate::shared::{Identity, Shared, is_some_log_settling};
 use crate::storage::{MemoryStorage, Storage, share};
 use crate::view::View;
@@ -53,6 +53,7 @@ pub struct Builder {
     encryption_key: Option<Zeroizing<[u8; 32]>>,
     verify_reads: bool,
     rebuild_roots: bool,
+    settings: Settings,
 }
 
 impl Builder {
@@ -69,6 +70,7 @@ impl Builder {
             encryption_key: None,
             verify_reads: true,
             rebuild_roots: false,
+            settings: Settings::default(),
         }
     }
 
@@ -154,6 +156,27 @@ impl Builder {
         self
     }
 
+    /// The longest that a call waits for what is not stored here; `None`, the default, is for ever. A call
+    /// that has waited so long fails with [`Error::is_timed_out`]. [Sessions](Hypercore::session) and
+    /// [single calls](crate::GetOptions) may have it otherwise. Needs the timer of the runtime.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.waiting.timeout = timeout.into();
+        self
+    }
+
+    /// Whether calls wait for what is not stored here, as they do by default. Those that do not say that
+    /// it is [not stored](Error::is_not_stored).
+    pub fn wait(mut self, wait: bool) -> Self {
+        self.settings.waiting.wait = wait;
+        self
+    }
+
+    /// Called with the index of a block right before [`get`](Hypercore::get) waits for it.
+    pub fn on_wait(mut self, hook: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.settings.waiting.on_wait = Some(WaitHook::new(hook));
+        self
+    }
+
     /// Opens the log.
     ///
     /// Must be called inside a tokio runtime; the log's long calls run on that runtime's blocking
@@ -199,11 +222,12 @@ impl Builder {
             key: log.key(),
             discovery_key: discovery_key(&log.key()),
             writable: self.access == Access::ReadWrite && log.is_writable(),
+            compat: log.is_compat(),
             stores: self.access == Access::ReadWrite,
         };
         let cipher = Cipher::new(&log.key(), log.is_compat(), self.encryption_key.as_deref());
         let shared = Shared::new(log, identity, self.durability, runtime);
-        let session = Session::begin(shared, View::Live, Arc::new(cipher), Settings::default())?;
+        let session = Session::begin(shared, View::Live, Arc::new(cipher), self.settings, None)?;
         Ok(Hypercore::of(session))
     }
 

@@ -27,8 +27,10 @@ pub enum ErrorKind {
     Corrupt,
     /// The disk or the system failed. After a failed write, reopen the log: opening verifies.
     Io,
-    /// The log was closed.
+    /// The log was closed, or this session of it.
     Closed,
+    /// Nobody brought it in time. Ask again, or wait longer.
+    TimedOut,
 }
 
 /// Why a call on a log failed.
@@ -58,6 +60,8 @@ enum Repr {
     NotADirectory { path: PathBuf, source: io::Error },
     #[error("the log was closed")]
     Closed,
+    #[error("it did not come in time")]
+    TimedOut,
     #[error("there is no tokio runtime here: open the log inside one")]
     NoRuntime,
     #[error("the tokio runtime shut down before the call was done")]
@@ -66,7 +70,7 @@ enum Repr {
     Entropy(#[source] getrandom::Error),
     #[error("the connection has ended")]
     StreamEnded,
-    #[error("it is not stored here, and this handle does not store what it gets from peers")]
+    #[error("it is not stored here, and this handle does not wait for peers to bring it")]
     NotStored,
     #[error(transparent)]
     Replicated(Arc<LogError>),
@@ -106,6 +110,10 @@ impl Error {
 
     pub(crate) fn closed() -> Self {
         Self::new(Repr::Closed)
+    }
+
+    pub(crate) fn timed_out() -> Self {
+        Self::new(Repr::TimedOut)
     }
 
     pub(crate) fn no_runtime() -> Self {
@@ -172,6 +180,7 @@ impl Error {
             | Repr::NotStored
             | Repr::Decrypt { .. } => ErrorKind::Caller,
             Repr::Peer(_) => ErrorKind::Peer,
+            Repr::TimedOut => ErrorKind::TimedOut,
             Repr::Closed | Repr::StreamEnded | Repr::RuntimeGone => ErrorKind::Closed,
         }
     }
@@ -233,11 +242,17 @@ impl Error {
         matches!(self.log_error(), Some(LogError::OutOfBounds { .. }))
     }
 
-    /// Whether something that is not stored here was waited for on a handle that is open for reading, and
-    /// gets nothing from peers.
+    /// Whether something is not stored here and was not waited for: the handle is open for reading and gets
+    /// nothing from peers, or the session does not wait.
     #[must_use]
     pub fn is_not_stored(&self) -> bool {
         matches!(*self.0, Repr::NotStored)
+    }
+
+    /// Whether what was waited for did not come in time.
+    #[must_use]
+    pub fn is_timed_out(&self) -> bool {
+        matches!(*self.0, Repr::TimedOut)
     }
 
     /// Whether two histories of the log were signed, so that nothing more is added to it before it has

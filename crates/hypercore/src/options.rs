@@ -1,4 +1,8 @@
-//! Who else may have a log open.
+//! Options of single calls, and who else may have a log open.
+
+use std::time::Duration;
+
+use crate::session::{WaitHook, Waiting};
 
 /// Whether a handle writes, and who else may have the log open meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,4 +20,90 @@ pub enum Access {
     /// Everything read is verified against the signed tree, so a writer that truncates or clears
     /// meanwhile makes reads fail, never wrong. To see what was appended since, open again.
     Follow,
+}
+
+/// How a block is read; see [`Hypercore::get_with`](crate::Hypercore::get_with). What is not said is as the
+/// session has it.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct GetOptions {
+    wait: Option<bool>,
+    timeout: Option<Option<Duration>>,
+    pub(crate) on_wait: Option<WaitHook>,
+    pub(crate) raw: bool,
+}
+
+impl GetOptions {
+    /// As the session has it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to wait for a block that is not stored here.
+    pub fn wait(mut self, wait: bool) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// The longest to wait for it; `None` is for ever.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = Some(timeout.into());
+        self
+    }
+
+    /// Called with the index right before the call waits, before the hook of the session is.
+    pub fn on_wait(mut self, hook: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.on_wait = Some(WaitHook::new(hook));
+        self
+    }
+
+    /// Gives the block as it is stored: still encrypted, with its padding, if the log is encrypted.
+    pub fn raw(mut self, raw: bool) -> Self {
+        self.raw = raw;
+        self
+    }
+
+    pub(crate) fn waits(&self, session: &Waiting) -> bool {
+        self.wait.unwrap_or(session.wait)
+    }
+
+    pub(crate) fn timeout_in(&self, session: &Waiting) -> Option<Duration> {
+        self.timeout.unwrap_or(session.timeout)
+    }
+}
+
+/// How a place is sought; see [`Hypercore::seek_with`](crate::Hypercore::seek_with). What is not said is as
+/// the session has it.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct SeekOptions {
+    wait: Option<bool>,
+    timeout: Option<Option<Duration>>,
+}
+
+impl SeekOptions {
+    /// As the session has it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to wait for what is not stored here, and for the log to be long enough.
+    pub fn wait(mut self, wait: bool) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// The longest to wait for it; `None` is for ever.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = Some(timeout.into());
+        self
+    }
+
+    pub(crate) fn waits(&self, session: &Waiting) -> bool {
+        self.wait.unwrap_or(session.wait)
+    }
+
+    pub(crate) fn timeout_in(&self, session: &Waiting) -> Option<Duration> {
+        self.timeout.unwrap_or(session.timeout)
+    }
 }

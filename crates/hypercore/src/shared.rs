@@ -19,11 +19,10 @@ use crate::background::Background;
 use crate::batch::Batch;
 use crate::encryption::{Cipher, encrypt};
 use crate::error::{Error, Result};
-use crate::events::{Hub, Listener};
 use crate::info::Appended;
 use crate::queue::{LINGER_TURNS, Mergeable, Queue};
 use crate::replication::exchange::{self, Exchange};
-use crate::session::Registry;
+use crate::session::{Places, Registry};
 use crate::turns::{LongTurn, Turns};
 
 /// Logs that a blocking thread syncs without anybody waiting for it. It holds their locks also when
@@ -62,6 +61,8 @@ pub(crate) struct Identity {
     pub(crate) key: CoreKey,
     pub(crate) discovery_key: DiscoveryKey,
     pub(crate) writable: bool,
+    /// Whether the key is the bare public key of the writer.
+    pub(crate) compat: bool,
     /// Whether this handle may change what is stored, with or without a key.
     pub(crate) stores: bool,
 }
@@ -101,8 +102,8 @@ pub(crate) struct Shared {
     background: Background,
     /// Made when it is first needed.
     exchange: OnceLock<Exchange>,
-    events: Arc<Hub>,
     sessions: Registry,
+    places: Places,
     /// Set when the last session is gone and others may still hold the log for a moment. Dropped after
     /// the log.
     settling: Mutex<Option<Settling>>,
@@ -127,8 +128,8 @@ impl Shared {
             queue: Arc::new(Queue::new()),
             background: Background::default(),
             exchange: OnceLock::new(),
-            events: Arc::default(),
             sessions: Registry::default(),
+            places: Places::default(),
             settling: Mutex::new(None),
         })
     }
@@ -136,6 +137,11 @@ impl Shared {
     /// Who uses the log.
     pub(crate) fn sessions(&self) -> &Registry {
         &self.sessions
+    }
+
+    /// Who waits to be the only session that writes.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// The last session that keeps the log open was dropped, not closed. The log closes with the last
@@ -159,27 +165,6 @@ impl Shared {
 
     pub(crate) fn exchange_if_any(&self) -> Option<&Exchange> {
         self.exchange.get()
-    }
-
-    /// Who listens to what happens.
-    pub(crate) fn events(&self) -> &Arc<Hub> {
-        &self.events
-    }
-
-    /// Lets somebody of a session listen, from now on.
-    pub(crate) fn listen(&self, session: usize) -> Arc<Listener> {
-        let log = self.log.try_read().ok();
-        self.events.listen(session, log.as_ref().and_then(|log| log.as_ref()))
-    }
-
-    /// The log has changed: those who listen hear how. While it is being closed, closing tells them.
-    pub(crate) fn tell_changes(&self) {
-        if self.events.is_listened_to()
-            && let Ok(log) = self.log.try_read()
-            && let Some(log) = &*log
-        {
-            self.events.look_at(log);
-        }
     }
 
     /// Announces a call that may take long; see [`Turns`].
@@ -356,6 +341,7 @@ impl Shared {
 
     fn begin_closing(self: &Arc<Self>) {
         if !self.closing.swap(true, Ordering::AcqRel) {
+            self.places.close();
             self.remember(self.last_seen());
             let closing = Closing(Arc::clone(self));
             // A thread of its own: closing goes on when the future of the first closer is dropped.
@@ -369,7 +355,6 @@ impl Shared {
         let result = match log {
             Some(log) => {
                 self.remember(LastSeen::of(&log));
-                self.events.look_at(&log);
                 log.close().map_err(Error::from)
             }
             None => Ok(()),
@@ -377,7 +362,6 @@ impl Shared {
         // The lock is free: nobody needs to wait for it.
         drop(self.settling.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.closed.send_replace(Some(result));
-        self.events.close();
         exchange::close(self);
     }
 }
@@ -386,7 +370,6 @@ impl Drop for Shared {
     /// What is not yet durable is synced on a blocking thread, or here if the runtime takes no more
     /// work.
     fn drop(&mut self) {
-        self.events.close();
         let log = self.log.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(log) = log
             && self.durability == Durability::Eventual

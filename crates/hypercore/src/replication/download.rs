@@ -128,7 +128,8 @@ impl Download {
     /// `Closed` when the log was closed before.
     pub async fn done(&mut self) -> Result<()> {
         if let Some(wish) = &mut self.wish {
-            self.ended = wish.outcome().await.map(drop);
+            let session = self.log.session_ref();
+            self.ended = session.until_end(wish.outcome()).await.map(drop);
             self.wish = None;
         }
         self.ended.clone()

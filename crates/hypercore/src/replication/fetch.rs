@@ -1,21 +1,16 @@
 //! The calls of a log that reach its peers, and wait for them.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use flat_tree::Index;
-use hypercore_crypto::Hash;
 use hypercore_log::Conflict;
-use hypercore_replication::{Outcome, UpgradeWish};
+use hypercore_replication::UpgradeWish;
 use secret_stream::Role;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::download::{Download, DownloadRange};
+use super::events::Events;
 use super::exchange::{self, Command, Exchange};
 use super::extension::Extension;
 use super::options::StreamOptions;
@@ -54,68 +49,6 @@ impl Hypercore {
         Replication(ProtocolStream::over_bytes(stream, role, None, options, single))
     }
 
-    /// Reads a block, waiting until it is here: until a peer brings it, or it is appended.
-    ///
-    /// A block that is stored here is read at once, as with [`get_local`](Self::get_local). Dropping
-    /// the future stops asking for the block.
-    ///
-    /// # Errors
-    /// `Caller` when it is not stored here and the handle is open for reading, so that it never will be
-    /// ([`Error::is_not_stored`]); `Corrupt` when what is stored is not what was signed; `Io` when the
-    /// disk failed; `Closed` when the log is closed meanwhile.
-    pub async fn get(&self, index: u64) -> Result<Bytes> {
-        loop {
-            match self.get_local(index).await {
-                Ok(Some(block)) => return Ok(block),
-                Err(error) if !error.is_out_of_bounds() => return Err(error),
-                Ok(None) | Err(_) => {}
-            }
-            self.wish(Wish::Block(index))?.outcome().await?;
-        }
-    }
-
-    /// The block that holds content byte `byte` of the log, and the byte's offset in that block; asks
-    /// peers for what is not known here, and waits until the log is long enough. The end of the log is
-    /// `(length, 0)`.
-    ///
-    /// # Errors
-    /// `Caller` as for [`get`](Self::get); `Corrupt`, `Io`, `Closed`.
-    pub async fn seek(&self, byte: u64) -> Result<(u64, u64)> {
-        let mut changes = self.shared().exchange().changes();
-        loop {
-            changes.mark_unchanged();
-            match self.seek_local(byte).await {
-                Ok(Some(place)) => return Ok(place),
-                Ok(None) => {}
-                Err(error) if error.missing_node().is_none() => return Err(error),
-                Err(_) => {
-                    let padding = self.session_ref().cipher().padding();
-                    let outcome = self.wish(Wish::Seek { byte, padding })?.outcome().await?;
-                    if let Outcome::Found { block, offset } = outcome {
-                        return Ok((block, offset));
-                    }
-                }
-            }
-            // Past the end, as far as is known. The log keeps the sender alive.
-            let _ = changes.changed().await;
-        }
-    }
-
-    /// The hash that the log had when it was `length` blocks long (in the present fork); asks peers for
-    /// the tree nodes that are not stored here.
-    ///
-    /// # Errors
-    /// `Caller` when the log is shorter, and as for [`get`](Self::get); `Corrupt`, `Io`, `Closed`.
-    pub async fn tree_hash(&self, length: u64) -> Result<Hash> {
-        loop {
-            let result = self.tree_hash_local(length).await;
-            let Some(index) = result.as_ref().err().and_then(Error::missing_node) else {
-                return result;
-            };
-            self.wish(Wish::Node(Index::new(index)))?.outcome().await?;
-        }
-    }
-
     /// Asks all connected peers whether they have more than this log, and takes it over; while somebody
     /// is [finding peers](Self::finding_peers), waits for those as well. Whether the log is longer
     /// now. A log that can be written to asks nobody: it knows best.
@@ -129,6 +62,10 @@ impl Hypercore {
         if self.writable() {
             return Ok(false);
         }
+        self.session_ref().until_end(self.catch_up()).await
+    }
+
+    async fn catch_up(&self) -> Result<bool> {
         let exchange = self.shared().exchange();
         let (length, fork) = (self.length(), self.fork());
         let mut changes = exchange.changes();
@@ -148,9 +85,21 @@ impl Hypercore {
     /// Waits until the log has at least `length` blocks: until they are appended, or a peer proves them.
     ///
     /// # Errors
-    /// `Caller` when it is shorter and the handle is open for reading; `Io` and others when what peers send
-    /// can not be stored any more; `Closed`.
+    /// `Caller` when it is shorter and the handle is open for reading, or the session does not wait
+    /// ([`Error::is_not_stored`]); `TimedOut`; `Io` and others when what peers send can not be stored any
+    /// more; `Closed`.
     pub async fn wait_for_length(&self, length: u64) -> Result<()> {
+        let waiting = &self.session_ref().settings().waiting;
+        if waiting.wait {
+            self.session_ref().until_end_or(waiting.timeout, self.grow_to(length)).await
+        } else if self.length() >= length {
+            Ok(())
+        } else {
+            Err(Error::not_stored())
+        }
+    }
+
+    async fn grow_to(&self, length: u64) -> Result<()> {
         let mut changes = self.shared().exchange().changes();
         let mut wish: Option<Pending> = None;
         loop {
@@ -162,14 +111,9 @@ impl Hypercore {
                 Some(wish) => wish,
                 none => none.insert(self.wish(Wish::Upgrade(UpgradeWish::Length(length)))?),
             };
-            let (mut changed, mut ended) = (pin!(changes.changed()), pin!(wish.outcome()));
-            let ended = poll_fn(|context| match ended.as_mut().poll(context) {
-                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-                // The log keeps the sender alive.
-                Poll::Pending => changed.as_mut().poll(context).map(|_| None),
-            });
-            if let Some(outcome) = ended.await {
-                return outcome.map(drop);
+            // The log keeps the sender alive.
+            if wish.outcome_or(changes.changed()).await? {
+                return Ok(());
             }
         }
     }
@@ -180,7 +124,7 @@ impl Hypercore {
     /// # Errors
     /// `Closed`.
     pub async fn ask_peers(&self, deadline: Duration) -> Result<Survey> {
-        survey::ask(self, deadline).await
+        self.session_ref().until_end(survey::ask(self, deadline)).await
     }
 
     /// Says that peers are being looked for: until the guard is dropped, [`update`](Self::update) waits
@@ -214,6 +158,13 @@ impl Hypercore {
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.shared().exchange_if_any().map(Exchange::traffic).unwrap_or_default()
+    }
+
+    /// What happens from now on between this log and its peers. Nothing waits for the events to be
+    /// taken: who falls behind misses some, and is told how many.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::new(self.shared().exchange().events())
     }
 
     /// The proof that two histories of this log were signed, once a peer has shown one. It is kept with

@@ -2,6 +2,10 @@
 //!
 //! A wish lives as long as the future that waits for it: dropping the future takes it back.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use flat_tree::Index;
 use hypercore_replication::{Outcome, RangeWish, UpgradeWish};
 use tokio::sync::oneshot;
@@ -50,6 +54,16 @@ impl Pending {
         let outcome = (&mut self.answer).await;
         self.done = true;
         outcome.unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    /// Waits until it has ended, or `other` has: whether it was the wish.
+    pub(crate) async fn outcome_or(&mut self, other: impl Future) -> Result<bool> {
+        let (mut other, mut ended) = (pin!(other), pin!(self.outcome()));
+        poll_fn(|context| match ended.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(outcome.map(|_| true)),
+            Poll::Pending => other.as_mut().poll(context).map(|_| Ok(false)),
+        })
+        .await
     }
 }
 

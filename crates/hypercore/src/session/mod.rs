@@ -6,19 +6,22 @@
 //! Invariant: threads and tasks of the crate hold [`Shared`], a [`View`] or a [`Cipher`], never a
 //! session: when the last handle is gone the session must end then, not when some thread is done.
 
+mod builder;
+mod exclusive;
 mod registry;
 mod settings;
+mod waiting;
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::{Arc, OnceLock};
-use std::task::Poll;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
+pub use builder::SessionBuilder;
+pub(crate) use exclusive::{Place, Places};
 pub(crate) use registry::{Leaving, Registry};
 pub(crate) use settings::Settings;
+pub(crate) use waiting::{WaitHook, Waiting};
 
 use crate::batch::Batch;
 use crate::encryption::Cipher;
@@ -35,6 +38,8 @@ pub(crate) struct Session {
     settings: Settings,
     /// Set once, when it ends.
     ended: OnceLock<Leaving>,
+    /// Given back when it ends.
+    place: Mutex<Option<Place>>,
     /// Wakes those who wait in this session.
     on_end: Notify,
 }
@@ -49,10 +54,11 @@ impl Session {
         view: View,
         cipher: Arc<Cipher>,
         settings: Settings,
+        place: Option<Place>,
     ) -> Result<Arc<Self>> {
         shared.sessions().enter(settings.weak)?;
-        let (ended, on_end) = (OnceLock::new(), Notify::new());
-        Ok(Arc::new(Self { shared, view, cipher, settings, ended, on_end }))
+        let (ended, on_end, place) = (OnceLock::new(), Notify::new(), Mutex::new(place));
+        Ok(Arc::new(Self { shared, view, cipher, settings, ended, place, on_end }))
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -73,7 +79,9 @@ impl Session {
 
     /// Whether this session may append.
     pub(crate) fn is_writable(&self) -> bool {
-        self.settings.writable && self.shared.identity.writable
+        let identity = &self.shared.identity;
+        let signs = identity.writable || self.settings.key_pair.is_some();
+        self.settings.writable && identity.stores && signs
     }
 
     /// The numbers that this session shows, also after its end.
@@ -145,18 +153,6 @@ impl Session {
         self.shared.flush().await
     }
 
-    /// What `waiting` gives, or `Closed` when this session ends before.
-    pub(crate) async fn until_end<T>(&self, waiting: impl Future<Output = Result<T>>) -> Result<T> {
-        let (mut ended, mut waiting) = (pin!(self.on_end.notified()), pin!(waiting));
-        ended.as_mut().enable();
-        self.check_open()?;
-        poll_fn(|context| match waiting.as_mut().poll(context) {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => ended.as_mut().poll(context).map(|()| Err(Error::closed())),
-        })
-        .await
-    }
-
     /// Ends the session, and closes the log if no other keeps it open. All who ask hear how it went.
     pub(crate) async fn close(&self) -> Result<()> {
         let leaving = self.end();
@@ -168,8 +164,8 @@ impl Session {
 
     fn end(&self) -> Leaving {
         let leaving = *self.ended.get_or_init(|| self.shared.sessions().leave(self.settings.weak));
+        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.on_end.notify_waiters();
-        self.shared.events().end_session(std::ptr::from_ref(self).addr());
         leaving
     }
 }

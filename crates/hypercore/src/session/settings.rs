@@ -1,16 +1,25 @@
 //! What a session may choose for itself; the rest belongs to the log.
 
-/// The settings of one session.
+use std::sync::Arc;
+
+use hypercore_crypto::KeyPair;
+
+use super::waiting::Waiting;
+
+/// The settings of one session. A session that is opened on another one begins with its settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Whether it may write, if the log may be written to at all.
     pub(crate) writable: bool,
     /// Whether it lets the log close under it.
     pub(crate) weak: bool,
+    pub(crate) waiting: Waiting,
+    /// Signs in the place of the log's own key pair.
+    pub(crate) key_pair: Option<Arc<KeyPair>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { writable: true, weak: false }
+        Self { writable: true, weak: false, waiting: Waiting::default(), key_pair: None }
     }
 }
