@@ -19,6 +19,7 @@ use crate::background::Background;
 use crate::batch::Batch;
 use crate::encryption::{Cipher, encrypt};
 use crate::error::{Error, Result};
+use crate::events::{Hub, Listener};
 use crate::info::Appended;
 use crate::queue::{LINGER_TURNS, Mergeable, Queue};
 use crate::replication::exchange::{self, Exchange};
@@ -102,6 +103,7 @@ pub(crate) struct Shared {
     background: Background,
     /// Made when it is first needed.
     exchange: OnceLock<Exchange>,
+    events: Arc<Hub>,
     sessions: Registry,
     places: Places,
     /// Set when the last session is gone and others may still hold the log for a moment. Dropped after
@@ -128,6 +130,7 @@ impl Shared {
             queue: Arc::new(Queue::new()),
             background: Background::default(),
             exchange: OnceLock::new(),
+            events: Arc::default(),
             sessions: Registry::default(),
             places: Places::default(),
             settling: Mutex::new(None),
@@ -165,6 +168,27 @@ impl Shared {
 
     pub(crate) fn exchange_if_any(&self) -> Option<&Exchange> {
         self.exchange.get()
+    }
+
+    /// Who listens to what happens.
+    pub(crate) fn events(&self) -> &Arc<Hub> {
+        &self.events
+    }
+
+    /// Lets somebody of a session listen, from now on.
+    pub(crate) fn listen(&self, session: usize) -> Arc<Listener> {
+        let log = self.log.try_read().ok();
+        self.events.listen(session, log.as_ref().and_then(|log| log.as_ref()))
+    }
+
+    /// The log has changed: those who listen hear how. While it is being closed, closing tells them.
+    pub(crate) fn tell_changes(&self) {
+        if self.events.is_listened_to()
+            && let Ok(log) = self.log.try_read()
+            && let Some(log) = &*log
+        {
+            self.events.look_at(log);
+        }
     }
 
     /// Announces a call that may take long; see [`Turns`].
@@ -355,6 +379,7 @@ impl Shared {
         let result = match log {
             Some(log) => {
                 self.remember(LastSeen::of(&log));
+                self.events.look_at(&log);
                 log.close().map_err(Error::from)
             }
             None => Ok(()),
@@ -362,6 +387,7 @@ impl Shared {
         // The lock is free: nobody needs to wait for it.
         drop(self.settling.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.closed.send_replace(Some(result));
+        self.events.close();
         exchange::close(self);
     }
 }
@@ -370,6 +396,7 @@ impl Drop for Shared {
     /// What is not yet durable is synced on a blocking thread, or here if the runtime takes no more
     /// work.
     fn drop(&mut self) {
+        self.events.close();
         let log = self.log.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(log) = log
             && self.durability == Durability::Eventual

@@ -10,7 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::download::{Download, DownloadRange};
-use super::events::Events;
 use super::exchange::{self, Command, Exchange};
 use super::extension::Extension;
 use super::options::StreamOptions;
@@ -158,13 +157,6 @@ impl Hypercore {
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.shared().exchange_if_any().map(Exchange::traffic).unwrap_or_default()
-    }
-
-    /// What happens from now on between this log and its peers. Nothing waits for the events to be
-    /// taken: who falls behind misses some, and is told how many.
-    #[must_use]
-    pub fn events(&self) -> Events {
-        Events::new(self.shared().exchange().events())
     }
 
     /// The proof that two histories of this log were signed, once a peer has shown one. It is kept with

@@ -166,6 +166,7 @@ impl Session {
         let leaving = *self.ended.get_or_init(|| self.shared.sessions().leave(self.settings.weak));
         drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.on_end.notify_waiters();
+        self.shared.events().end_session(std::ptr::from_ref(self).addr());
         leaving
     }
 }
