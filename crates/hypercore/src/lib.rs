@@ -106,6 +106,7 @@ mod events;
 mod handle;
 mod info;
 mod options;
+mod proofs;
 mod queue;
 mod replication;
 mod session;
@@ -121,6 +122,7 @@ pub use events::{EVENTS_MAX, EXTENSION_LEN_MAX, Event, Events, PeerId};
 pub use handle::Hypercore;
 pub use info::{Appended, Info, decode_manifest, encode_manifest};
 pub use options::{Access, GetOptions, SeekOptions};
+pub use proofs::{Proof, ProofRequest, Proven, RemoteProof, RemoteProven};
 pub use replication::download::{Download, DownloadProgress, DownloadRange};
 pub use replication::extension::Extension;
 pub use replication::fetch::FindingPeers;
@@ -141,9 +143,9 @@ pub use hypercore_crypto::{
     CoreKey, DiscoveryKey, Hash, KeyPair, Manifest, ManifestBuilder, PublicKey, id,
 };
 pub use hypercore_log::{
-    AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Conflict, Corruption, Create,
-    Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport, StorageInfo,
-    Stores,
+    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Conflict, Corruption,
+    Create, Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport,
+    StorageInfo, Stores,
 };
 pub use random_access_storage::{Error as StoreError, RandomAccess};
 pub use secret_stream::{Handshake, PublicKey as StreamPublicKey, Role};
