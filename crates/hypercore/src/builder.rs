@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::encryption::Cipher;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Hypercore;
+use crate::named_batch::Batches;
 use crate::options::Access;
 use crate::session::{Session, Settings, WaitHook};
 use crate::shared::{Identity, Shared, is_some_log_settling};
@@ -226,7 +227,8 @@ impl Builder {
             stores: self.access == Access::ReadWrite,
         };
         let cipher = Cipher::new(&log.key(), log.is_compat(), self.encryption_key.as_deref());
-        let shared = Shared::new(log, identity, self.durability, runtime);
+        let batches = Batches::new(self.storage.side(self.access));
+        let shared = Shared::new(log, identity, self.durability, runtime, batches);
         let session = Session::begin(shared, View::Live, Arc::new(cipher), self.settings, None)?;
         Ok(Hypercore::of(session))
     }

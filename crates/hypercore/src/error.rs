@@ -12,6 +12,8 @@ use hypercore_crypto::DecryptError;
 use hypercore_log::{Corruption, LogError, OpenError};
 use random_access_storage::Error as StoreError;
 
+use crate::named_batch::BATCH_NAME_LEN_MAX;
+
 /// What the facade says, or why not.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -58,6 +60,10 @@ enum Repr {
     Directory { what: &'static str, path: PathBuf, source: io::Error },
     #[error("{} is not a directory", path.display())]
     NotADirectory { path: PathBuf, source: io::Error },
+    #[error("the name of a batch has {found} bytes, not 1 to {max}")]
+    BatchName { found: usize, max: usize },
+    #[error("these stores have no place for named batches: see Storage::side_stores")]
+    NoSideStores,
     #[error("the log was closed")]
     Closed,
     #[error("it did not come in time")]
@@ -106,6 +112,15 @@ impl Error {
 
     pub(crate) fn not_found() -> Self {
         Self::new(Repr::NotFound)
+    }
+
+    pub(crate) fn batch_name(found: usize) -> Self {
+        Self::new(Repr::BatchName { found, max: BATCH_NAME_LEN_MAX })
+    }
+
+    /// Named batches on stores without a place for them.
+    pub(crate) fn no_side_stores() -> Self {
+        Self::new(Repr::NoSideStores)
     }
 
     pub(crate) fn closed() -> Self {
@@ -176,6 +191,8 @@ impl Error {
             Repr::Locked
             | Repr::NotFound
             | Repr::Strangers { .. }
+            | Repr::BatchName { .. }
+            | Repr::NoSideStores
             | Repr::NoRuntime
             | Repr::NotStored
             | Repr::Decrypt { .. } => ErrorKind::Caller,
@@ -253,6 +270,13 @@ impl Error {
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         matches!(*self.0, Repr::TimedOut)
+    }
+
+    /// Whether what was asked for was rewritten: a snapshot, or a batch, was of an older log and could not keep
+    /// it, or waited for a block that was truncated before it came.
+    #[must_use]
+    pub fn is_rewritten(&self) -> bool {
+        matches!(self.log_error(), Some(LogError::BaseRewritten { .. }))
     }
 
     /// Whether two histories of the log were signed, so that nothing more is added to it before it has

@@ -105,12 +105,15 @@ mod error;
 mod events;
 mod handle;
 mod info;
+mod named_batch;
 mod options;
 mod proofs;
 mod queue;
 mod replication;
 mod session;
 mod shared;
+mod side_stores;
+mod snapshot;
 mod storage;
 mod turns;
 mod view;
@@ -121,7 +124,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use events::{EVENTS_MAX, EXTENSION_LEN_MAX, Event, Events, PeerId};
 pub use handle::Hypercore;
 pub use info::{Appended, Info, decode_manifest, encode_manifest};
-pub use options::{Access, GetOptions, SeekOptions};
+pub use named_batch::BATCH_NAME_LEN_MAX;
+pub use options::{Access, AppendOptions, GetOptions, SeekOptions};
 pub use proofs::{Proof, ProofRequest, Proven, RemoteProof, RemoteProven};
 pub use replication::download::{Download, DownloadProgress, DownloadRange};
 pub use replication::extension::Extension;
@@ -134,18 +138,19 @@ pub use replication::pipe::MessagePipe;
 pub use replication::reason::EndReason;
 pub use replication::stream::{ProtocolStream, Replication};
 pub use replication::survey::{PeerAnswer, Survey};
+pub use side_stores::SideStores;
 pub use session::SessionBuilder;
 pub use storage::{MemoryStorage, Storage};
 
 pub use bytes::{self, Bytes};
 pub use compact_encoding::DecodeError;
 pub use hypercore_crypto::{
-    CoreKey, DiscoveryKey, Hash, KeyPair, Manifest, ManifestBuilder, PublicKey, id,
+    CoreKey, DiscoveryKey, Hash, KeyPair, Manifest, ManifestBuilder, ManifestSigner, PublicKey, id,
 };
 pub use hypercore_log::{
-    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Conflict, Corruption,
-    Create, Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport,
-    StorageInfo, Stores,
+    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Conflict, Corruption, Create,
+    Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport, StorageInfo,
+    Stores,
 };
 pub use random_access_storage::{Error as StoreError, RandomAccess};
 pub use secret_stream::{Handshake, PublicKey as StreamPublicKey, Role};

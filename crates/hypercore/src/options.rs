@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use hypercore_crypto::KeyPair;
+use hypercore_log::AppendOptions as LogAppendOptions;
+
 use crate::session::{WaitHook, Waiting};
 
 /// Whether a handle writes, and who else may have the log open meanwhile.
@@ -20,6 +23,57 @@ pub enum Access {
     /// Everything read is verified against the signed tree, so a writer that truncates or clears
     /// meanwhile makes reads fail, never wrong. To see what was appended since, open again.
     Follow,
+}
+
+/// How blocks are appended; see [`Hypercore::append_with`](crate::Hypercore::append_with). What is not said is
+/// as the session has it.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct AppendOptions {
+    length_max: Option<u64>,
+    key_pair: Option<KeyPair>,
+    signature: Option<Vec<u8>>,
+}
+
+impl AppendOptions {
+    /// As the session has it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Refuses the blocks where the log would have more than `length` with them.
+    pub fn length_max(mut self, length: u64) -> Self {
+        self.length_max = Some(length);
+        self
+    }
+
+    /// The key pair that signs: that of another signer who may sign alone.
+    pub fn key_pair(mut self, key_pair: KeyPair) -> Self {
+        self.key_pair = Some(key_pair);
+        self
+    }
+
+    /// A ready signature of the log with these blocks, in the form that its manifest asks for. It comes
+    /// before a key pair.
+    pub fn signature(mut self, signature: impl Into<Vec<u8>>) -> Self {
+        self.signature = Some(signature.into());
+        self
+    }
+
+    /// What the engine is told in a session with a key pair of its own, or without.
+    pub(crate) fn for_log(self, session: Option<&KeyPair>) -> LogAppendOptions {
+        let mut options = LogAppendOptions::new();
+        if let Some(length) = self.length_max {
+            options = options.length_max(length);
+        }
+        if let Some(key_pair) = self.key_pair.or_else(|| session.cloned()) {
+            options = options.key_pair(key_pair);
+        }
+        if let Some(signature) = self.signature {
+            options = options.signature(signature);
+        }
+        options
+    }
 }
 
 /// How a block is read; see [`Hypercore::get_with`](crate::Hypercore::get_with). What is not said is as the

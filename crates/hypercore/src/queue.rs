@@ -55,7 +55,7 @@ struct State<L> {
     served: bool,
 }
 
-/// The appends that wait, to logs `L` that are all the same one.
+/// The appends that wait. `L` says where they come from, which is one log for all of them.
 pub(crate) struct Queue<L> {
     state: Mutex<State<L>>,
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hypercore_crypto::{CoreKey, DiscoveryKey};
-use hypercore_log::{Appended as LogAppended, Durability, Log, LogError};
+use hypercore_log::{AppendOptions, Appended as LogAppended, Durability, Head, Log, LogError};
 use hypercore_replication::LogChange;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ use crate::encryption::{Cipher, encrypt};
 use crate::error::{Error, Result};
 use crate::events::{Hub, Listener};
 use crate::info::Appended;
+use crate::named_batch::Batches;
 use crate::queue::{LINGER_TURNS, Mergeable, Queue};
 use crate::replication::exchange::{self, Exchange};
 use crate::session::{Places, Registry};
@@ -46,12 +47,15 @@ pub(crate) struct LastSeen {
 
 impl LastSeen {
     fn of(log: &Log) -> Self {
-        let head = log.head();
+        Self::of_head(&log.head(), log.contiguous_length())
+    }
+
+    pub(crate) const fn of_head(head: &Head, contiguous_length: u64) -> Self {
         Self {
             length: head.length,
             stored_bytes: head.byte_length,
             fork: head.fork,
-            contiguous_length: log.contiguous_length(),
+            contiguous_length,
         }
     }
 }
@@ -68,23 +72,45 @@ pub(crate) struct Identity {
     pub(crate) stores: bool,
 }
 
-/// Where an append comes from, and what makes its blocks out of those that were given.
+/// How the blocks of an append become those that are stored, and who signs them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Manner {
+    pub(crate) cipher: Arc<Cipher>,
+    /// None for the log's own key pair and no limits.
+    pub(crate) options: Option<Arc<AppendOptions>>,
+}
+
+impl Manner {
+    /// Appends blocks to `log`.
+    fn append<B: AsRef<[u8]>>(&self, log: &Log, blocks: &[B]) -> Result<Appended> {
+        const OWN: &AppendOptions = &AppendOptions::new();
+        append(log, &self.cipher, blocks, self.options.as_deref().unwrap_or(OWN))
+    }
+}
+
+/// Where an append comes from.
 #[derive(Debug)]
 pub(crate) struct Origin {
     shared: Arc<Shared>,
-    cipher: Arc<Cipher>,
+    manner: Manner,
 }
 
 impl Origin {
-    pub(crate) fn new(shared: Arc<Shared>, cipher: Arc<Cipher>) -> Self {
-        Self { shared, cipher }
+    pub(crate) fn new(shared: Arc<Shared>, manner: Manner) -> Self {
+        Self { shared, manner }
     }
 }
 
 impl Mergeable for Origin {
-    /// Appends that are encrypted in the same way may be one batch.
+    /// Appends that are encrypted and signed in the same way may be one batch. Options that were made for
+    /// one append are nobody else's.
     fn goes_with(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.cipher, &other.cipher)
+        let same_options = match (&self.manner.options, &other.manner.options) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        same_options && Arc::ptr_eq(&self.manner.cipher, &other.manner.cipher)
     }
 }
 
@@ -105,6 +131,7 @@ pub(crate) struct Shared {
     exchange: OnceLock<Exchange>,
     events: Arc<Hub>,
     sessions: Registry,
+    batches: Arc<Batches>,
     places: Places,
     /// Set when the last session is gone and others may still hold the log for a moment. Dropped after
     /// the log.
@@ -117,6 +144,7 @@ impl Shared {
         identity: Identity,
         durability: Durability,
         runtime: Handle,
+        batches: Arc<Batches>,
     ) -> Arc<Self> {
         Arc::new(Self {
             identity,
@@ -132,6 +160,7 @@ impl Shared {
             exchange: OnceLock::new(),
             events: Arc::default(),
             sessions: Registry::default(),
+            batches,
             places: Places::default(),
             settling: Mutex::new(None),
         })
@@ -140,6 +169,11 @@ impl Shared {
     /// Who uses the log.
     pub(crate) fn sessions(&self) -> &Registry {
         &self.sessions
+    }
+
+    /// The named batches of the log.
+    pub(crate) fn batches(&self) -> &Arc<Batches> {
+        &self.batches
     }
 
     /// Who waits to be the only session that writes.
@@ -201,6 +235,11 @@ impl Shared {
         self.log.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(call)
     }
 
+    /// Runs a short call on this thread; `None` when the log is closed or being closed. Never waits.
+    pub(crate) fn try_log<T>(&self, call: impl FnOnce(&Log) -> T) -> Option<T> {
+        self.log.try_read().ok()?.as_ref().map(call)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
@@ -255,14 +294,14 @@ impl Shared {
     /// wait for a write that does.
     pub(crate) fn append_inline<B: AsRef<[u8]>>(
         self: &Arc<Self>,
-        cipher: &Cipher,
+        manner: &Manner,
         blocks: &[B],
     ) -> Option<Result<Appended>> {
         if self.durability != Durability::Eventual || self.background.is_tail_long() {
             return None;
         }
         let turn = self.turns.try_short()?;
-        let result = self.inline(|log| append(log, cipher, blocks));
+        let result = self.inline(|log| manner.append(log, blocks));
         drop(turn);
         if result.is_ok() {
             self.background.wrote_inline(self, blocks.len());
@@ -347,7 +386,7 @@ impl Shared {
 
     /// The numbers now, or those at closing. Never waits for a call that is running.
     pub(crate) fn last_seen(&self) -> LastSeen {
-        let now = self.log.try_read().ok().and_then(|log| log.as_ref().map(LastSeen::of));
+        let now = self.try_log(LastSeen::of);
         now.unwrap_or_else(|| *self.last_seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -420,10 +459,10 @@ struct Serving {
 impl Serving {
     fn serve(mut self) {
         self.turn.wait();
-        self.queue.serve(self.linger_turns, |Origin { shared, cipher }, blocks| {
+        self.queue.serve(self.linger_turns, |Origin { shared, manner }, blocks| {
             let result = {
                 let log = shared.log.read().unwrap_or_else(PoisonError::into_inner);
-                log.as_ref().ok_or_else(Error::closed).and_then(|log| append(log, &cipher, blocks))
+                log.as_ref().ok_or_else(Error::closed).and_then(|log| manner.append(log, blocks))
             };
             if result.is_ok() {
                 shared.wrote();
@@ -514,11 +553,18 @@ impl Drop for Settling {
 }
 
 /// Appends blocks, encrypted if the log is.
-pub(crate) fn append<B: AsRef<[u8]>>(log: &Log, cipher: &Cipher, blocks: &[B]) -> Result<Appended> {
+fn append<B: AsRef<[u8]>>(
+    log: &Log,
+    cipher: &Cipher,
+    blocks: &[B],
+    options: &AppendOptions,
+) -> Result<Appended> {
     let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
     let LogAppended { length, byte_length, .. } = match cipher.scheme() {
-        Some(scheme) => log.append_with(|head| encrypt(scheme, head.length, head.fork, blocks))?,
-        None => log.append(blocks)?,
+        Some(scheme) => {
+            log.append_made(options, |head| encrypt(scheme, head.length, head.fork, blocks))?
+        }
+        None => log.append_with_options(blocks, options)?,
     };
     Ok(Appended {
         first: length.saturating_sub(count),

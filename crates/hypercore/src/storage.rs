@@ -1,21 +1,24 @@
 //! Where a log lives: a directory, memory, or stores of one's own.
 //!
-//! Turns a [`Storage`] into the five open stores of the engine. The order matters: the lock on the
+//! Turns a [`Storage`] into the five open stores of the engine, and names where its snapshots and batches
+//! are kept. The order matters: the lock on the
 //! oplog is taken before anything else is looked at, so a second writer changes nothing. Knows file
 //! names and locks; knows nothing of what is in the files beyond "is there an oplog".
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hypercore_log::{Create, Stores};
 use random_access_disk::{Access as DiskAccess, Create as DiskCreate, Lock, RandomAccessDisk};
 use random_access_memory::RandomAccessMemory;
-use random_access_storage::RandomAccess;
+use random_access_storage::{Error as StoreError, RandomAccess, Result as StoreResult};
 
 use crate::error::{Error, Result};
 use crate::options::Access;
+use crate::side_stores::{Side, SideDirectory, SideStores};
 
 /// The files of a directory, in the order in which they are opened. The oplog is first: it carries
 /// the lock.
@@ -32,7 +35,10 @@ const FILES: [&str; 5] = ["oplog", "header", "tree", "bitfield", "data"];
 /// let in_memory = Storage::memory();
 /// # let _ = (on_disk, in_memory);
 /// ```
-pub struct Storage(Place);
+pub struct Storage {
+    place: Place,
+    side: Option<Arc<dyn SideStores>>,
+}
 
 enum Place {
     Directory(PathBuf),
@@ -43,22 +49,35 @@ enum Place {
 }
 
 impl Storage {
+    const fn at(place: Place) -> Self {
+        Self { place, side: None }
+    }
+
     /// A directory in the format of Hypercore 10, made when it is missing and the options allow it.
     #[must_use]
     pub fn directory(path: impl Into<PathBuf>) -> Self {
-        Self(Place::Directory(path.into()))
+        Self::at(Place::Directory(path.into()))
     }
 
     /// Fresh memory that is gone with the log. To reopen it, keep a [`MemoryStorage`].
     #[must_use]
     pub fn memory() -> Self {
-        Self(Place::Memory(MemoryStorage::new()))
+        Self::at(Place::Memory(MemoryStorage::new()))
+    }
+
+    /// Where snapshots and named batches keep what is theirs. A directory has them below itself and memory has
+    /// its own; without this, a log on [`Stores`] of one's own has its snapshots in memory and no named
+    /// batches.
+    #[must_use]
+    pub fn side_stores(mut self, side: impl SideStores + 'static) -> Self {
+        self.side = Some(Arc::new(side));
+        self
     }
 }
 
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.place {
             Place::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
             Place::Memory(_) => f.write_str("Memory"),
             Place::Stores(_) | Place::Gone => f.write_str("Stores"),
@@ -92,7 +111,7 @@ impl From<&str> for Storage {
 
 impl From<MemoryStorage> for Storage {
     fn from(memory: MemoryStorage) -> Self {
-        Self(Place::Memory(memory))
+        Self::at(Place::Memory(memory))
     }
 }
 
@@ -100,11 +119,12 @@ impl From<Stores> for Storage {
     /// Stores of one's own. Whoever makes them answers for locking: two logs that write to the
     /// same stores at once destroy each other.
     fn from(stores: Stores) -> Self {
-        Self(Place::Stores(Box::new(stores)))
+        Self::at(Place::Stores(Box::new(stores)))
     }
 }
 
-/// A log's five stores in memory; clones share the bytes, so a log can be closed and reopened.
+/// A log's five stores and its named batches in memory; clones share the bytes, so a log can be closed and
+/// reopened.
 ///
 /// There is no lock: two handles opened for writing on clones of one `MemoryStorage` destroy each
 /// other's log, as two writers on one's own [`Stores`] would.
@@ -115,6 +135,7 @@ pub struct MemoryStorage {
     tree: RandomAccessMemory,
     bitfield: RandomAccessMemory,
     data: RandomAccessMemory,
+    batches: Arc<Mutex<BTreeMap<String, MemoryStorage>>>,
 }
 
 impl MemoryStorage {
@@ -133,12 +154,36 @@ impl MemoryStorage {
             data: Box::new(self.data.clone()),
         }
     }
+
+    /// Every change is one call, so a panic elsewhere spoils nothing.
+    fn held_batches(&self) -> MutexGuard<'_, BTreeMap<String, Self>> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SideStores for MemoryStorage {
+    fn batches(&self) -> StoreResult<Vec<String>> {
+        Ok(self.held_batches().keys().cloned().collect())
+    }
+
+    fn open_batch(&self, name: &str) -> StoreResult<Stores> {
+        self.held_batches().get(name).map(Self::stores).ok_or(StoreError::NotFound)
+    }
+
+    fn create_batch(&self, name: &str) -> StoreResult<Stores> {
+        Ok(self.held_batches().entry(name.to_owned()).or_default().stores())
+    }
+
+    fn delete_batch(&self, name: &str) -> StoreResult<()> {
+        self.held_batches().remove(name);
+        Ok(())
+    }
 }
 
 impl Storage {
     /// Whether opening would make files where none are. Decides nothing: only the lock does.
     pub(crate) fn would_create(&self) -> Result<bool> {
-        match &self.0 {
+        match &self.place {
             Place::Directory(path) => Ok(!exists(&path.join("oplog"))?),
             _ => Ok(false),
         }
@@ -146,12 +191,24 @@ impl Storage {
 
     /// Whether a second opener is told that the log is open.
     pub(crate) fn has_lock(&self) -> bool {
-        matches!(self.0, Place::Directory(_))
+        matches!(self.place, Place::Directory(_))
+    }
+
+    /// The stores beside those of the log, for a handle with `access`.
+    pub(crate) fn side(&self, access: Access) -> Side {
+        if let Some(own) = &self.side {
+            return Side::new(Arc::clone(own));
+        }
+        match &self.place {
+            Place::Directory(path) => Side::new(Arc::new(SideDirectory::new(path, access))),
+            Place::Memory(memory) => Side::new(Arc::new(memory.clone())),
+            Place::Stores(_) | Place::Gone => Side::none(),
+        }
     }
 
     /// Opens the stores, locking a directory. May be called again, unless they are one's own.
     pub(crate) fn open(&mut self, access: Access, create: Create) -> Result<Stores> {
-        match &mut self.0 {
+        match &mut self.place {
             Place::Directory(path) => open_directory(path, access, create),
             Place::Memory(memory) => Ok(memory.stores()),
             own => match std::mem::replace(own, Place::Gone) {
@@ -200,28 +257,8 @@ fn open_directory(path: &Path, access: Access, create: Create) -> Result<Stores>
 }
 
 fn open_files(path: &Path, access: Access) -> Result<Stores> {
-    let open = |name: &'static str| -> Result<Box<dyn RandomAccess>> {
-        let oplog = name == "oplog";
-        let builder = RandomAccessDisk::builder(path.join(name))
-            .access(match access {
-                Access::ReadWrite => DiskAccess::ReadWrite,
-                _ => DiskAccess::ReadOnly,
-            })
-            .create(match (access, oplog) {
-                (Access::ReadWrite, true) => DiskCreate::Now,
-                (_, true) => DiskCreate::Never,
-                (_, false) => DiskCreate::OnFirstWrite,
-            })
-            .lock(match access {
-                Access::ReadWrite if oplog => Lock::Exclusive,
-                Access::ReadOnly if oplog => Lock::Shared,
-                _ => Lock::None,
-            })
-            .secret(oplog || name == "header");
-        let store = builder.open().map_err(|error| Error::storage(name, error))?;
-        Ok(Box::new(store))
-    };
     let [oplog, header, tree, bitfield, data] = FILES;
+    let open = |name| open_file(path, name, access).map_err(|error| Error::storage(name, error));
     Ok(Stores {
         oplog: open(oplog)?,
         header: open(header)?,
@@ -229,6 +266,32 @@ fn open_files(path: &Path, access: Access) -> Result<Stores> {
         bitfield: open(bitfield)?,
         data: open(data)?,
     })
+}
+
+/// Opens one file of a log or of a batch in `folder`.
+pub(crate) fn open_file(
+    folder: &Path,
+    name: &'static str,
+    access: Access,
+) -> StoreResult<Box<dyn RandomAccess>> {
+    let oplog = name == "oplog";
+    let builder = RandomAccessDisk::builder(folder.join(name))
+        .access(match access {
+            Access::ReadWrite => DiskAccess::ReadWrite,
+            _ => DiskAccess::ReadOnly,
+        })
+        .create(match (access, oplog) {
+            (Access::ReadWrite, true) => DiskCreate::Now,
+            (_, true) => DiskCreate::Never,
+            (_, false) => DiskCreate::OnFirstWrite,
+        })
+        .lock(match access {
+            Access::ReadWrite if oplog => Lock::Exclusive,
+            Access::ReadOnly if oplog => Lock::Shared,
+            _ => Lock::None,
+        })
+        .secret(oplog || name == "header");
+    Ok(Box::new(builder.open()?))
 }
 
 /// A directory without an oplog that holds another of our files is either of an older format or

@@ -5,24 +5,39 @@
 //! the time of one call. Knows nothing of encryption, waiting and peers.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use hypercore_crypto::Hash;
-use hypercore_log::{Cleared, Get, Head, Log, LogError};
+use hypercore_log::{Cleared, Get, Head, Log, LogError, Snapshot, TruncateOptions};
 
-use crate::shared::{LastSeen, Shared};
+use crate::error::{Error, Result};
+use crate::shared::{Identity, LastSeen, Shared};
 
 /// What a session sees. Cheap to clone: long calls take it along to their thread.
 #[derive(Clone, Debug)]
 pub(crate) enum View {
     /// The log as it is now.
     Live,
+    /// The log as it was at one moment.
+    Snapshot(Arc<Snapshot>),
 }
 
 impl View {
     /// Whether it is the log itself, so that appends go through its queue and peers hear of changes.
     pub(crate) const fn is_live(&self) -> bool {
+        matches!(self, Self::Live)
+    }
+
+    /// Whether it can be changed at all.
+    pub(crate) const fn is_changeable(&self) -> bool {
+        !matches!(self, Self::Snapshot(_))
+    }
+
+    /// Whether a session that may write can append to it; `signs` is whether it could sign.
+    pub(crate) const fn is_writable(&self, identity: &Identity, signs: bool) -> bool {
         match self {
-            Self::Live => true,
+            Self::Live => identity.stores && signs,
+            Self::Snapshot(_) => false,
         }
     }
 
@@ -30,20 +45,46 @@ impl View {
     pub(crate) fn last_seen(&self, shared: &Shared) -> LastSeen {
         match self {
             Self::Live => shared.last_seen(),
+            Self::Snapshot(snapshot) => {
+                let contiguous = shared.try_log(|log| snapshot.contiguous_length(log));
+                LastSeen::of_head(&snapshot.head(), contiguous.unwrap_or_default())
+            }
         }
     }
 
     /// The view with the engine it reads from.
-    pub(crate) const fn of<'a>(&'a self, log: &'a Log) -> Viewed<'a> {
-        Viewed { log, view: self }
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub(crate) fn of<'a>(&'a self, log: &'a Log) -> Result<Viewed<'a>> {
+        let content = match self {
+            Self::Live => Content::Live,
+            Self::Snapshot(snapshot) => Content::Snapshot(snapshot),
+        };
+        Ok(Viewed { log, content })
     }
 }
 
+enum Content<'a> {
+    Live,
+    Snapshot(&'a Snapshot),
+}
+
 /// A view and the open engine.
-#[derive(Clone, Copy)]
 pub(crate) struct Viewed<'a> {
     log: &'a Log,
-    view: &'a View,
+    content: Content<'a>,
+}
+
+/// Calls one reading method of whatever is seen: they have the same name everywhere, and take the log first
+/// where they are not of the log itself.
+macro_rules! read {
+    ($viewed:ident.$method:ident($($argument:expr),*)) => {
+        match &$viewed.content {
+            Content::Live => $viewed.log.$method($($argument),*),
+            Content::Snapshot(snapshot) => snapshot.$method($viewed.log, $($argument),*),
+        }
+    };
 }
 
 impl<'a> Viewed<'a> {
@@ -53,75 +94,82 @@ impl<'a> Viewed<'a> {
     }
 
     pub(crate) fn head(&self) -> Head {
-        match self.view {
-            View::Live => self.log.head(),
+        match &self.content {
+            Content::Live => self.log.head(),
+            Content::Snapshot(snapshot) => snapshot.head(),
         }
     }
 
     pub(crate) fn contiguous_length(&self) -> u64 {
-        match self.view {
-            View::Live => self.log.contiguous_length(),
-        }
+        read!(self.contiguous_length())
     }
 
-    pub(crate) fn get(&self, index: u64) -> Result<Option<Vec<u8>>, LogError> {
-        match self.view {
-            View::Live => self.log.get(index),
-        }
+    pub(crate) fn get(&self, index: u64) -> Result<Option<Vec<u8>>> {
+        Ok(read!(self.get(index))?)
     }
 
-    pub(crate) fn get_up_to(&self, index: u64, len_max: u64) -> Result<Get, LogError> {
-        match self.view {
-            View::Live => self.log.get_up_to(index, len_max),
+    pub(crate) fn get_up_to(&self, index: u64, len_max: u64) -> Result<Get> {
+        Ok(read!(self.get_up_to(index, len_max))?)
+    }
+
+    /// Refuses to wait for blocks below `end` when they can not become visible any more: only those that are
+    /// the log's come from peers.
+    pub(crate) fn awaits_up_to(&self, end: u64) -> Result<()> {
+        let (length, shared) = match &self.content {
+            Content::Live => return Ok(()),
+            Content::Snapshot(snapshot) => (snapshot.length(), snapshot.shared_length(self.log)),
+        };
+        if end > length {
+            let index = end.saturating_sub(1);
+            return Err(LogError::OutOfBounds { index, length }.into());
         }
+        if end > shared {
+            return Err(LogError::BaseRewritten { shared }.into());
+        }
+        Ok(())
     }
 
     /// Refuses to wait for a block that can not become visible any more.
-    pub(crate) fn awaits(&self, _index: u64) -> crate::error::Result<()> {
-        match self.view {
-            View::Live => Ok(()),
-        }
+    pub(crate) fn awaits(&self, index: u64) -> Result<()> {
+        self.awaits_up_to(index.saturating_add(1))
     }
 
     pub(crate) fn has(&self, index: u64) -> bool {
-        match self.view {
-            View::Live => self.log.has(index),
-        }
+        read!(self.has(index))
     }
 
     pub(crate) fn has_range(&self, blocks: Range<u64>) -> bool {
-        match self.view {
-            View::Live => self.log.has_range(blocks),
-        }
+        read!(self.has_range(blocks))
     }
 
     pub(crate) fn stored_ranges(&self, blocks: Range<u64>, limit: usize) -> Vec<Range<u64>> {
-        match self.view {
-            View::Live => self.log.stored_ranges(blocks, limit),
+        read!(self.stored_ranges(blocks, limit))
+    }
+
+    pub(crate) fn seek(&self, byte: u64, padding: u64) -> Result<Option<(u64, u64)>> {
+        Ok(read!(self.seek(byte, padding))?)
+    }
+
+    pub(crate) fn tree_hash_at(&self, length: u64) -> Result<Hash> {
+        Ok(read!(self.tree_hash_at(length))?)
+    }
+
+    pub(crate) fn clear(&self, blocks: Range<u64>) -> Result<Cleared> {
+        match &self.content {
+            Content::Live => Ok(self.log.clear(blocks)?),
+            Content::Snapshot(_) => Err(Error::not_writable()),
         }
     }
 
-    pub(crate) fn seek(&self, byte: u64, padding: u64) -> Result<Option<(u64, u64)>, LogError> {
-        match self.view {
-            View::Live => self.log.seek(byte, padding),
-        }
-    }
-
-    pub(crate) fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
-        match self.view {
-            View::Live => self.log.tree_hash_at(length),
-        }
-    }
-
-    pub(crate) fn clear(&self, blocks: Range<u64>) -> Result<Cleared, LogError> {
-        match self.view {
-            View::Live => self.log.clear(blocks),
-        }
-    }
-
-    pub(crate) fn truncate(&self, length: u64, fork: Option<u64>) -> Result<(), LogError> {
-        match self.view {
-            View::Live => self.log.truncate(length, fork).map(drop),
+    pub(crate) fn truncate(
+        &self,
+        length: u64,
+        fork: Option<u64>,
+        signing: &TruncateOptions,
+    ) -> Result<()> {
+        match &self.content {
+            Content::Live => Ok(self.log.truncate_with(length, fork, signing).map(drop)?),
+            Content::Snapshot(_) => Err(Error::not_writable()),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::batch::{Batch, total_len};
 use crate::error::Error;
 use crate::error::Result;
 use crate::info::Appended;
+use crate::options::AppendOptions;
 
 /// The largest write in bytes that runs inline under `Eventual` durability: hashing and handing it
 /// to the operating system takes less than a switch of threads.
@@ -64,6 +65,25 @@ impl Hypercore {
             return result;
         }
         self.session.append_queued(Batch::owned(blocks)).await
+    }
+
+    /// Appends blocks as [`append_batch`](Self::append_batch) does, with a limit, or signed by another key
+    /// pair or by a ready signature. They are never put together with what others append meanwhile.
+    ///
+    /// # Durability
+    /// As for [`append_batch`](Self::append_batch).
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append); `Caller` when the log would be longer than allowed, the key pair
+    /// may not sign, or the signature does not hold: nothing was changed.
+    pub async fn append_with<B: AsRef<[u8]>>(
+        &self,
+        blocks: impl IntoIterator<Item = B>,
+        options: AppendOptions,
+    ) -> Result<Appended> {
+        let blocks: Vec<B> = blocks.into_iter().collect();
+        check_lens(&blocks)?;
+        self.session.append_with(Batch::copy_of(&blocks).await, options).await
     }
 
     async fn append_slice<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Result<Appended> {

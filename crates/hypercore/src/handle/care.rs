@@ -72,6 +72,7 @@ impl Hypercore {
         &self,
         mut progress: impl FnMut(RepairProgress) + Send + 'static,
     ) -> Result<RepairReport> {
+        self.session.check_writable()?;
         self.session.blocking_write(move |view, _| Ok(view.log().repair(&mut progress)?)).await
     }
 

@@ -58,6 +58,7 @@ impl Hypercore {
     /// # Errors
     /// `Caller` for a handle that is open for reading; `Closed`.
     pub async fn update(&self) -> Result<bool> {
+        self.session_ref().check_open()?;
         if self.writable() {
             return Ok(false);
         }

@@ -27,14 +27,15 @@ use crate::batch::Batch;
 use crate::encryption::Cipher;
 use crate::error::{Error, Result};
 use crate::info::Appended;
-use crate::shared::{LastSeen, Origin, Shared};
+use crate::options::AppendOptions;
+use crate::shared::{LastSeen, Manner, Origin, Shared};
 use crate::view::{View, Viewed};
 
 /// One session of an open log.
 pub(crate) struct Session {
     shared: Arc<Shared>,
     view: View,
-    cipher: Arc<Cipher>,
+    manner: Manner,
     settings: Settings,
     /// Set once, when it ends.
     ended: OnceLock<Leaving>,
@@ -57,8 +58,11 @@ impl Session {
         place: Option<Place>,
     ) -> Result<Arc<Self>> {
         shared.sessions().enter(settings.weak)?;
+        let options = settings.key_pair.is_some().then(AppendOptions::new);
+        let options = options.map(|none| Arc::new(none.for_log(settings.key_pair.as_deref())));
+        let manner = Manner { cipher, options };
         let (ended, on_end, place) = (OnceLock::new(), Notify::new(), Mutex::new(place));
-        Ok(Arc::new(Self { shared, view, cipher, settings, ended, place, on_end }))
+        Ok(Arc::new(Self { shared, view, manner, settings, ended, place, on_end }))
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -70,7 +74,7 @@ impl Session {
     }
 
     pub(crate) fn cipher(&self) -> &Arc<Cipher> {
-        &self.cipher
+        &self.manner.cipher
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -81,7 +85,7 @@ impl Session {
     pub(crate) fn is_writable(&self) -> bool {
         let identity = &self.shared.identity;
         let signs = identity.writable || self.settings.key_pair.is_some();
-        self.settings.writable && identity.stores && signs
+        self.settings.writable && self.view.is_writable(identity, signs)
     }
 
     /// The numbers that this session shows, also after its end.
@@ -93,7 +97,7 @@ impl Session {
         self.ended.get().is_some() || self.shared.is_closed()
     }
 
-    fn check_open(&self) -> Result<()> {
+    pub(crate) fn check_open(&self) -> Result<()> {
         if self.ended.get().is_some() { Err(Error::closed()) } else { Ok(()) }
     }
 
@@ -103,7 +107,7 @@ impl Session {
         call: impl FnOnce(Viewed<'_>, &Cipher) -> Result<T>,
     ) -> Result<T> {
         self.check_open()?;
-        self.shared.inline(|log| call(self.view.of(log), &self.cipher))
+        self.shared.inline(|log| call(self.view.of(log)?, self.cipher()))
     }
 
     /// Runs a long call that only reads on a blocking thread. Once begun it runs to its end, also
@@ -113,8 +117,8 @@ impl Session {
         call: impl FnOnce(Viewed<'_>, &Cipher) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.check_open()?;
-        let (view, cipher) = (self.view.clone(), Arc::clone(&self.cipher));
-        self.shared.blocking(move |log| call(view.of(log), &cipher)).await
+        let (view, cipher) = (self.view.clone(), Arc::clone(self.cipher()));
+        self.shared.blocking(move |log| call(view.of(log)?, &cipher)).await
     }
 
     /// Runs a long call that writes on a blocking thread, as [`blocking`](Self::blocking) does.
@@ -123,8 +127,8 @@ impl Session {
         call: impl FnOnce(Viewed<'_>, &Cipher) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.check_open()?;
-        let (view, cipher) = (self.view.clone(), Arc::clone(&self.cipher));
-        self.shared.blocking_write(move |log| call(view.of(log), &cipher)).await
+        let (view, cipher) = (self.view.clone(), Arc::clone(self.cipher()));
+        self.shared.blocking_write(move |log| call(view.of(log)?, &cipher)).await
     }
 
     /// Appends few small blocks on this thread; `None` when that could take long.
@@ -132,19 +136,35 @@ impl Session {
         if let Err(error) = self.check_writable() {
             return Some(Err(error));
         }
-        self.shared.append_inline(&self.cipher, blocks)
+        self.shared.append_inline(&self.manner, blocks)
     }
 
     /// Appends blocks on a blocking thread, together with what others append meanwhile.
     pub(crate) async fn append_queued(&self, batch: Batch) -> Result<Appended> {
         self.check_writable()?;
-        let origin = Origin::new(Arc::clone(&self.shared), Arc::clone(&self.cipher));
+        let origin = Origin::new(Arc::clone(&self.shared), self.manner.clone());
         Shared::append_queued(origin, batch).await
     }
 
-    fn check_writable(&self) -> Result<()> {
+    /// Appends blocks with options of their own.
+    pub(crate) async fn append_with(
+        &self,
+        batch: Batch,
+        options: AppendOptions,
+    ) -> Result<Appended> {
+        self.check_writable()?;
+        let options = options.for_log(self.settings.key_pair.as_deref());
+        let manner = Manner { options: Some(Arc::new(options)), ..self.manner.clone() };
+        Shared::append_queued(Origin::new(Arc::clone(&self.shared), manner), batch).await
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
         self.check_open()?;
-        if self.settings.writable { Ok(()) } else { Err(Error::not_writable()) }
+        if self.settings.writable && self.view.is_changeable() {
+            Ok(())
+        } else {
+            Err(Error::not_writable())
+        }
     }
 
     /// Makes everything written so far durable.
