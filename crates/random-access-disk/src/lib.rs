@@ -58,8 +58,10 @@ mod disk;
 mod folder;
 mod hole;
 mod lock;
+mod naming;
 mod open;
 
 pub use builder::{Access, Builder, Create, Lock};
 pub use disk::RandomAccessDisk;
 pub use folder::{folders_in, remove_folder};
+pub use naming::{is_vacant, name_file};
