@@ -9,7 +9,7 @@ use hypercore_log::{Access as LogAccess, Create, Durability, Log, OpenError, Ope
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
-use crate::encryption::Cipher;
+use crate::encryption::{Cipher, Encryption};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Hypercore;
 use crate::named_batch::Batches;
@@ -51,7 +51,7 @@ pub struct Builder {
     key_pair: Option<KeyPair>,
     manifest: Option<Manifest>,
     compat: bool,
-    encryption_key: Option<Zeroizing<[u8; 32]>>,
+    encryption: Option<Encryption>,
     verify_reads: bool,
     rebuild_roots: bool,
     settings: Settings,
@@ -68,7 +68,7 @@ impl Builder {
             key_pair: None,
             manifest: None,
             compat: false,
-            encryption_key: None,
+            encryption: None,
             verify_reads: true,
             rebuild_roots: false,
             settings: Settings::default(),
@@ -145,8 +145,13 @@ impl Builder {
     ///
     /// The key is not stored. Without it the log reads as ciphertext with 8 bytes more a block;
     /// with a wrong one it reads as noise, which nothing here can tell from content.
-    pub fn encryption_key(mut self, key: [u8; 32]) -> Self {
-        self.encryption_key = Some(Zeroizing::new(key));
+    pub fn encryption_key(self, key: [u8; 32]) -> Self {
+        self.encryption(Encryption::key(key))
+    }
+
+    /// Encrypts blocks on append and decrypts them on read, in the way chosen: see [`Encryption`].
+    pub fn encryption(mut self, encryption: impl Into<Encryption>) -> Self {
+        self.encryption = Some(encryption.into());
         self
     }
 
@@ -206,6 +211,9 @@ impl Builder {
     }
 
     fn open_now(mut self, runtime: Handle) -> Result<Hypercore> {
+        if let Some(encryption) = &self.encryption {
+            encryption.check()?;
+        }
         let creates = self.access == Access::ReadWrite && self.create != Create::Never;
         let named = self.key.is_some() || self.key_pair.is_some() || self.manifest.is_some();
         let fresh = if creates && !named { Some(random_key_pair()?) } else { None };
@@ -223,10 +231,9 @@ impl Builder {
             key: log.key(),
             discovery_key: discovery_key(&log.key()),
             writable: self.access == Access::ReadWrite && log.is_writable(),
-            compat: log.is_compat(),
             stores: self.access == Access::ReadWrite,
         };
-        let cipher = Cipher::new(&log.key(), log.is_compat(), self.encryption_key.as_deref());
+        let cipher = Cipher::new(log.key(), self.encryption);
         let batches = Batches::new(self.storage.side(self.access));
         let shared = Shared::new(log, identity, self.durability, runtime, batches);
         let session = Session::begin(shared, View::Live, Arc::new(cipher), self.settings, None)?;
@@ -345,7 +352,7 @@ impl fmt::Debug for Builder {
             .field("key_pair", &self.key_pair)
             .field("manifest", &self.manifest)
             .field("compat", &self.compat)
-            .field("encryption_key", &self.encryption_key.as_ref().map(|_| "..."))
+            .field("encryption", &self.encryption)
             .field("verify_reads", &self.verify_reads)
             .finish()
     }

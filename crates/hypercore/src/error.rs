@@ -3,6 +3,7 @@
 //! Wraps what the layers below say without hiding it: `source()` leads down to the disk's own
 //! error. Cheap to clone, so that everyone who waits for one close hears the same answer.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use hypercore_crypto::DecryptError;
 use hypercore_log::{Corruption, LogError, OpenError};
 use random_access_storage::Error as StoreError;
 
+use crate::encryption::{BoxError, PADDING_LEN_MAX};
 use crate::named_batch::BATCH_NAME_LEN_MAX;
 
 /// What the facade says, or why not.
@@ -33,6 +35,9 @@ pub enum ErrorKind {
     Closed,
     /// Nobody brought it in time. Ask again, or wait longer.
     TimedOut,
+    /// A signer or an encryption of one's own failed, or gave what does not hold; nothing was changed. The
+    /// source says more. Try again when it is well.
+    Outside,
 }
 
 /// Why a call on a log failed.
@@ -84,6 +89,12 @@ enum Repr {
     Peer(Box<dyn std::error::Error + Send + Sync>),
     #[error("block {index} could not be decrypted: the log is not encrypted in this way")]
     Decrypt { index: u64, source: DecryptError },
+    #[error("the manifest of the log, on which this depends, is not known yet")]
+    ManifestUnknown,
+    #[error("a padding of {len} bytes is more than the {max} a stored block may have")]
+    PaddingTooLong { len: usize, max: usize },
+    #[error("{what}")]
+    Outside { what: Cow<'static, str>, source: BoxError },
 }
 
 impl Error {
@@ -173,6 +184,19 @@ impl Error {
         Self::new(Repr::Decrypt { index, source })
     }
 
+    pub(crate) fn manifest_unknown() -> Self {
+        Self::new(Repr::ManifestUnknown)
+    }
+
+    pub(crate) fn padding_too_long(len: usize) -> Self {
+        Self::new(Repr::PaddingTooLong { len, max: PADDING_LEN_MAX })
+    }
+
+    /// Somebody outside did not do what was asked of it.
+    pub(crate) fn outside(what: impl Into<Cow<'static, str>>, source: BoxError) -> Self {
+        Self::new(Repr::Outside { what: what.into(), source })
+    }
+
     /// Whose fault it was.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -195,8 +219,11 @@ impl Error {
             | Repr::NoSideStores
             | Repr::NoRuntime
             | Repr::NotStored
+            | Repr::ManifestUnknown
+            | Repr::PaddingTooLong { .. }
             | Repr::Decrypt { .. } => ErrorKind::Caller,
             Repr::Peer(_) => ErrorKind::Peer,
+            Repr::Outside { .. } => ErrorKind::Outside,
             Repr::TimedOut => ErrorKind::TimedOut,
             Repr::Closed | Repr::StreamEnded | Repr::RuntimeGone => ErrorKind::Closed,
         }
@@ -298,6 +325,12 @@ impl Error {
     #[must_use]
     pub fn is_block_too_large(&self) -> bool {
         matches!(self.log_error(), Some(LogError::BlockTooLarge { .. }))
+    }
+
+    /// Whether a signer or an encryption of one's own failed, or gave what does not hold.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        self.kind() == ErrorKind::Outside
     }
 
     /// Whether an earlier write or sync failed, so that the log must be reopened.

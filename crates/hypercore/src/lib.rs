@@ -120,6 +120,7 @@ mod view;
 
 pub use background::EVENTUAL_FLUSH_AFTER;
 pub use builder::{Builder, random_key_pair};
+pub use encryption::{BoxError, BoxFuture, Encryption, EncryptionProvider, PADDING_LEN_MAX};
 pub use error::{Error, ErrorKind, Result};
 pub use events::{EVENTS_MAX, EXTENSION_LEN_MAX, Event, Events, PeerId};
 pub use handle::Hypercore;
@@ -138,19 +139,20 @@ pub use replication::pipe::MessagePipe;
 pub use replication::reason::EndReason;
 pub use replication::stream::{ProtocolStream, Replication};
 pub use replication::survey::{PeerAnswer, Survey};
-pub use side_stores::SideStores;
 pub use session::SessionBuilder;
+pub use side_stores::SideStores;
 pub use storage::{MemoryStorage, Storage};
 
 pub use bytes::{self, Bytes};
 pub use compact_encoding::DecodeError;
 pub use hypercore_crypto::{
-    CoreKey, DiscoveryKey, Hash, KeyPair, Manifest, ManifestBuilder, ManifestSigner, PublicKey, id,
+    BlockKey, CoreKey, DiscoveryKey, Hash, KeyIdEncryption, KeyPair, Manifest, ManifestBuilder,
+    ManifestError, ManifestSigner, Namespace, Prologue, PublicKey, id,
 };
 pub use hypercore_log::{
-    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Conflict, Corruption, Create,
-    Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport, StorageInfo,
-    Stores,
+    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Conflict, Corruption,
+    Create, Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport,
+    StorageInfo, Stores,
 };
 pub use random_access_storage::{Error as StoreError, RandomAccess};
 pub use secret_stream::{Handshake, PublicKey as StreamPublicKey, Role};

@@ -66,8 +66,6 @@ pub(crate) struct Identity {
     pub(crate) key: CoreKey,
     pub(crate) discovery_key: DiscoveryKey,
     pub(crate) writable: bool,
-    /// Whether the key is the bare public key of the writer.
-    pub(crate) compat: bool,
     /// Whether this handle may change what is stored, with or without a key.
     pub(crate) stores: bool,
 }
@@ -560,7 +558,7 @@ fn append<B: AsRef<[u8]>>(
     options: &AppendOptions,
 ) -> Result<Appended> {
     let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
-    let LogAppended { length, byte_length, .. } = match cipher.scheme() {
+    let LogAppended { length, byte_length, .. } = match cipher.scheme(log)? {
         Some(scheme) => {
             log.append_made(options, |head| encrypt(scheme, head.length, head.fork, blocks))?
         }

@@ -20,6 +20,9 @@ pub struct DefaultEncryption {
 }
 
 impl DefaultEncryption {
+    /// Bytes that a stored block has more than the plain one.
+    pub const PADDING_LEN: usize = PADDING_LEN;
+
     /// Derives the keys of the core under `key` from an encryption key.
     ///
     /// `compat` is whether the core is compat, which its manifest decides. Who does not have the

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::error::Error;
 use bytes::Bytes;
 use hypercore_crypto::PublicKey;
-use crate::error::Error;
 
 /// Events that a stream keeps until they are taken; beyond it the oldest are dropped, and
 /// [`Event::Lagged`] tells how many.

@@ -9,7 +9,7 @@ use hypercore_log::Get;
 use hypercore_replication::Outcome;
 
 use super::Hypercore;
-use crate::encryption::Cipher;
+use crate::encryption::{Cipher, Unsealed};
 use crate::error::{Error, Result};
 use crate::options::{GetOptions, SeekOptions};
 use crate::replication::wish::Wish;
@@ -104,14 +104,18 @@ impl Hypercore {
         Self::take_turn().await;
         let inline = self.session.inline(|log, cipher| {
             Ok(match log.get_up_to(index, INLINE_READ_LEN_MAX)? {
-                Get::Block(stored) => Some(Some(content(cipher, index, stored, raw)?)),
+                Get::Block(stored) => Some(Some(unseal(log, cipher, index, stored, raw)?)),
                 Get::Absent => Some(None),
                 Get::Longer => None,
             })
         })?;
-        match inline {
-            Some(block) => Ok(block),
-            None => self.session.blocking(move |log, cipher| get(log, cipher, index, raw)).await,
+        let found = match inline {
+            Some(found) => found,
+            None => self.session.blocking(move |log, cipher| get(log, cipher, index, raw)).await?,
+        };
+        match found {
+            None => Ok(None),
+            Some(unsealed) => self.session.content(index, unsealed).await.map(Some),
         }
     }
 
@@ -238,10 +242,20 @@ impl Hypercore {
     }
 }
 
-fn get(log: Viewed<'_>, cipher: &Cipher, index: u64, raw: bool) -> Result<Option<Bytes>> {
-    log.get(index)?.map(|stored| content(cipher, index, stored, raw)).transpose()
+fn get(log: Viewed<'_>, cipher: &Cipher, index: u64, raw: bool) -> Result<Option<Unsealed>> {
+    log.get(index)?.map(|stored| unseal(log, cipher, index, stored, raw)).transpose()
 }
 
-fn content(cipher: &Cipher, index: u64, stored: Vec<u8>, raw: bool) -> Result<Bytes> {
-    if raw { Ok(stored.into()) } else { cipher.decrypt(index, stored) }
+fn unseal(
+    view: Viewed<'_>,
+    cipher: &Cipher,
+    index: u64,
+    stored: Vec<u8>,
+    raw: bool,
+) -> Result<Unsealed> {
+    if raw {
+        Ok(Unsealed::Content(stored.into()))
+    } else {
+        cipher.unseal(view.log(), index, stored)
+    }
 }

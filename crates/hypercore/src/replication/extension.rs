@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::events::{Event, Events, PeerId};
 use super::exchange::{self, Command};
 use super::link::LinkKey;
 use crate::error::Result;
+use crate::events::{Event, Events, PeerId};
 use crate::handle::Hypercore;
 
 /// Messages under one name; see [`Hypercore::extension`]. What is sent is not stored, not proven, and

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use hypercore_crypto::PublicKey;
 
-use crate::events::PeerId;
 use super::exchange::{self, Command};
 use super::link::LinkKey;
+use crate::events::PeerId;
 use crate::handle::Hypercore;
 
 /// What is known of a peer at one moment.

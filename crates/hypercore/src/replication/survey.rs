@@ -5,9 +5,9 @@ use std::time::Duration;
 use hypercore_crypto::PublicKey;
 use hypercore_replication::UpgradeWish;
 
-use crate::events::PeerId;
 use super::wish::Wish;
 use crate::error::Result;
+use crate::events::PeerId;
 use crate::handle::Hypercore;
 
 /// What came of [`Hypercore::ask_peers`].

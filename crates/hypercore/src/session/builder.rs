@@ -9,7 +9,7 @@ use hypercore_log::{Log, OpenError};
 
 use super::waiting::WaitHook;
 use super::{Place, Session, Settings};
-use crate::encryption::Cipher;
+use crate::encryption::{Cipher, Encryption};
 use crate::error::Result;
 use crate::handle::Hypercore;
 
@@ -54,10 +54,24 @@ impl SessionBuilder {
         self
     }
 
-    /// The key that blocks are encrypted with; the other sessions of the log keep theirs.
-    pub fn encryption_key(mut self, key: [u8; 32]) -> Self {
-        let identity = &self.parent.shared().identity;
-        self.cipher = Arc::new(Cipher::new(&identity.key, identity.compat, Some(&key)));
+    /// The key that blocks are encrypted with, as with [`Builder::encryption_key`](crate::Builder::encryption_key);
+    /// the other sessions of the log keep theirs.
+    pub fn encryption_key(self, key: [u8; 32]) -> Self {
+        self.encryption(Encryption::key(key))
+    }
+
+    /// How blocks are encrypted; the other sessions of the log keep their way.
+    pub fn encryption(self, encryption: impl Into<Encryption>) -> Self {
+        self.encrypted(Some(encryption.into()))
+    }
+
+    /// Reads and writes blocks as they are stored, whatever the session that it is opened on does.
+    pub fn without_encryption(self) -> Self {
+        self.encrypted(None)
+    }
+
+    fn encrypted(mut self, encryption: Option<Encryption>) -> Self {
+        self.cipher = Arc::new(Cipher::new(self.parent.key(), encryption));
         self
     }
 
@@ -94,11 +108,12 @@ impl SessionBuilder {
     ///
     /// # Errors
     /// `Closed` when the session that it is opened on, or the log, was closed meanwhile; `Caller` when
-    /// the key pair may not sign.
+    /// the key pair may not sign, or a provider wants too much padding.
     pub async fn open(self) -> Result<Hypercore> {
         let Self { parent, settings, cipher, exclusive } = self;
         let session = parent.session_ref();
         session.check_open()?;
+        cipher.check()?;
         if let Some(key_pair) = &settings.key_pair {
             session.inline(|view, _| check_signer(view.log(), key_pair))?;
         }

@@ -15,6 +15,7 @@ mod waiting;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 pub use builder::SessionBuilder;
@@ -24,7 +25,7 @@ pub(crate) use settings::Settings;
 pub(crate) use waiting::{WaitHook, Waiting};
 
 use crate::batch::Batch;
-use crate::encryption::Cipher;
+use crate::encryption::{Cipher, Unsealed};
 use crate::error::{Error, Result};
 use crate::info::Appended;
 use crate::options::AppendOptions;
@@ -164,6 +165,16 @@ impl Session {
             Ok(())
         } else {
             Err(Error::not_writable())
+        }
+    }
+
+    /// The content of block `index`, for which a provider may be waited for.
+    pub(crate) async fn content(&self, index: u64, unsealed: Unsealed) -> Result<Bytes> {
+        match unsealed {
+            Unsealed::Content(content) => Ok(content),
+            sealed @ Unsealed::Sealed(_) => {
+                self.until_end(self.cipher.content(index, sealed)).await
+            }
         }
     }
 
