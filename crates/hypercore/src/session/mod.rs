@@ -173,7 +173,7 @@ impl Session {
         match unsealed {
             Unsealed::Content(content) => Ok(content),
             sealed @ Unsealed::Sealed(_) => {
-                self.until_end(self.cipher.content(index, sealed)).await
+                self.until_end(self.cipher().content(index, sealed)).await
             }
         }
     }
