@@ -27,7 +27,7 @@ use crate::writer::Writer;
 pub const USER_DATA_LEN_MAX: usize = 16 * 1024 * 1024;
 
 /// The largest fork number the format can hold.
-const FORK_MAX: u64 = (1 << 53) - 1;
+pub(crate) const FORK_MAX: u64 = (1 << 53) - 1;
 
 pub(crate) const OPLOG: Unsynced = Unsynced { data: false, tree: false, oplog: true };
 
@@ -139,7 +139,7 @@ impl Log {
             old
         };
         self.settle_direct_nodes(&mut writer)?;
-        let end = NewEnd { tree, ancestors: length, nodes: Vec::new(), signature };
+        let end = NewEnd { tree, ancestors: length, nodes: Vec::new(), signature, user_data: None };
         let head = self.replace_end(&mut writer, end, old)?;
         writer.header_lost = false;
         if from_elsewhere {
@@ -195,9 +195,9 @@ impl Log {
         end: NewEnd,
         old: Announced,
     ) -> Result<Head, LogError> {
-        let NewEnd { tree, ancestors, nodes, signature } = end;
+        let NewEnd { tree, ancestors, nodes, signature, user_data } = end;
         let entry = Entry {
-            user_data: None,
+            user_data,
             tree_nodes: Some(nodes),
             tree_upgrade: Some(TreeUpgrade {
                 fork: tree.fork(),
@@ -402,6 +402,8 @@ pub(crate) struct NewEnd {
     /// Nodes that are not stored yet.
     pub(crate) nodes: Vec<Node>,
     pub(crate) signature: Option<Vec<u8>>,
+    /// What changes with it, beside the log.
+    pub(crate) user_data: Option<(String, Option<Vec<u8>>)>,
 }
 
 /// Where the last stored block ends in the data store, if its place is known.

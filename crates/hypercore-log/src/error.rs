@@ -72,6 +72,23 @@ pub enum OpenError {
     /// The manifest does not belong to the key.
     #[error("the manifest does not belong to the key")]
     WrongManifest,
+    /// A branch is stored here, which [`Branch::open`](crate::Branch::open) opens with the log it is of.
+    #[error("a branch of a log is stored here, and not a log")]
+    IsBranch,
+    /// A log is stored here, and not a branch of one.
+    #[error("a log is stored here, and not a branch of one")]
+    NotBranch,
+    /// The log is shorter than the length at which a branch of it shall begin.
+    #[error("a branch can not begin at {checkout}: the log has {length} blocks")]
+    CheckoutTooLong {
+        /// Where it shall begin.
+        checkout: u64,
+        /// Blocks in the log.
+        length: u64,
+    },
+    /// The log that a branch is of could not be read or flushed.
+    #[error("the log that the branch is of failed")]
+    Base(#[source] Box<LogError>),
     /// A newer program, or another one, wrote this.
     #[error("{file} is of a format this program does not read, at byte {offset}: {what}")]
     Unsupported {

@@ -50,6 +50,7 @@ mod audit;
 mod backup;
 mod bitfield;
 mod blocks;
+mod branch;
 #[cfg(not(canary))]
 mod canary;
 #[cfg(canary)]
@@ -98,6 +99,7 @@ mod writer;
 pub use append::{Appended, BLOCK_LEN_MAX};
 pub use apply::Applied;
 pub use audit::{AuditProgress, AuditReport, Audited, FINDINGS_MAX, Finding};
+pub use branch::{Branch, BranchOptions};
 pub use change::{Cleared, USER_DATA_LEN_MAX};
 pub use checked::Checked;
 pub use conflict::Conflict;

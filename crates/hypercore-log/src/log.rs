@@ -49,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) rhythm: Rhythm,
     /// The key of the pair that signs, when there is one.
     pub(crate) signer: Option<PublicKey>,
+    /// A branch, which nobody signs: the tree hash stands in the place of the signature.
+    pub(crate) unsigned: bool,
 }
 
 /// Bytes that each store takes up.
@@ -136,7 +138,8 @@ impl Log {
     /// [`LogError::HeaderLost`] or [`LogError::Poisoned`].
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.options.access == Access::ReadWrite && self.options.signer.is_some()
+        self.options.access == Access::ReadWrite
+            && (self.options.signer.is_some() || self.options.unsigned)
     }
 
     /// The public key of the pair that signs, if there is one.
@@ -289,7 +292,11 @@ impl Log {
 
     /// The leaf of a block, proven to be one of the tree, and the bytes of the block. Its size is proven once the block
     /// hashes to it.
-    fn prove_leaf(&self, state: &State, index: u64) -> Result<(Node, Range<u64>), LogError> {
+    pub(crate) fn prove_leaf(
+        &self,
+        state: &State,
+        index: u64,
+    ) -> Result<(Node, Range<u64>), LogError> {
         let leaf = state.leaf(index)?;
         let fork = state.tree.fork();
         let way = state

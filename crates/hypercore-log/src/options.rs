@@ -56,6 +56,8 @@ pub struct OpenOptions {
     pub(crate) compat: bool,
     pub(crate) rebuild_roots: bool,
     pub(crate) rhythm: Rhythm,
+    /// A branch: nobody signs it.
+    pub(crate) unsigned: bool,
 }
 
 /// When checkpoints are made.
@@ -87,6 +89,7 @@ impl OpenOptions {
             compat: false,
             rebuild_roots: false,
             rhythm: Rhythm::Bounded,
+            unsigned: false,
         }
     }
 
@@ -142,6 +145,12 @@ impl OpenOptions {
     /// [`Log::repair`](crate::Log::repair).
     pub const fn rebuild_roots(mut self) -> Self {
         self.rebuild_roots = true;
+        self
+    }
+
+    /// Opens a branch and not a log.
+    pub(crate) const fn unsigned(mut self) -> Self {
+        self.unsigned = true;
         self
     }
 

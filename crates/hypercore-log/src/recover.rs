@@ -14,6 +14,7 @@ use hypercore_merkle::{Node, NodeLookup as _, Tree};
 use random_access_storage::SyncScope;
 
 use crate::bitfield::Bitfield;
+use crate::branch::{check_kind, seal};
 use crate::canary::{Bug, planted};
 use crate::checkpoint::Version10Rhythm;
 use crate::commit::{Announced, GroupCommit};
@@ -29,8 +30,8 @@ use crate::repair::rebuild_roots;
 use crate::replay::{Replayed, replay};
 use crate::rewrite::{cut_oplog, rewrite_tail, sync_all};
 use crate::seal::Counts;
-use crate::state::{State, node_offset};
 use crate::snapshot::keep::Snapshots;
+use crate::state::{State, node_offset};
 use crate::stores::{FileName, Stores};
 use crate::user_data::UserData;
 use crate::writer::Writer;
@@ -217,8 +218,9 @@ fn reopen(stores: Stores, options: OpenOptions, loaded: Loaded) -> Result<Log, O
         blocks_gone,
         nodes_rebuilt,
         data_len,
-    } = replay(&stores, header, &loaded)?;
-    check_head(header, &state, kept.entries == 0, loaded.position.slot_offset())?;
+    } = replay(&stores, header, &loaded, options.unsigned)?;
+    check_kind(options.unsigned, &state)?;
+    check_head(header, &state, options.unsigned, kept.entries == 0, loaded.position.slot_offset())?;
     let leftovers = state.nodes.leftovers()?;
     let mut position = loaded.position;
     position.entries_end =
@@ -338,6 +340,7 @@ fn was_signed(
 fn check_head(
     header: &Header,
     state: &State,
+    unsigned: bool,
     no_entries: bool,
     slot_offset: u64,
 ) -> Result<(), OpenError> {
@@ -352,12 +355,18 @@ fn check_head(
     }
     // As for a proof without a manifest: only the key's own can have signed. A reader stores it with the first blocks.
     let by_key = || Manifest::single(PublicKey::from_bytes(*header.key.as_bytes()));
-    let manifest = state.manifest.clone().unwrap_or_else(by_key);
     let signature = state.signature.as_deref().unwrap_or_default();
-    manifest.verify(&header.key, &state.tree, signature).map_err(|_| {
-        let offset = if no_entries { slot_offset } else { ENTRIES_START };
-        Corruption::new(FileName::Oplog, offset, "the signature is not valid for the tree").into()
-    })
+    let holds = if unsigned {
+        signature == seal(&state.tree.hash())
+    } else {
+        let manifest = state.manifest.clone().unwrap_or_else(by_key);
+        manifest.verify(&header.key, &state.tree, signature).is_ok()
+    };
+    if holds {
+        return Ok(());
+    }
+    let offset = if no_entries { slot_offset } else { ENTRIES_START };
+    Err(Corruption::new(FileName::Oplog, offset, "the signature is not valid for the tree").into())
 }
 
 /// The key pair that signs: the given one, or else the stored one if it may.
@@ -385,6 +394,7 @@ fn finish(
         verify_reads: options.verify_reads,
         rhythm: options.rhythm,
         signer: signer.as_ref().map(KeyPair::public),
+        unsigned: options.unsigned,
     };
     let has_manifest = header.manifest.is_some();
     let bounded = options.rhythm == Rhythm::Bounded;

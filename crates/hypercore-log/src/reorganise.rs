@@ -91,6 +91,10 @@ impl Log {
         }
         self.settle_direct_nodes(&mut writer)?;
         self.keep_manifest(&mut writer, manifest)?;
-        self.replace_end(&mut writer, NewEnd { tree, ancestors, nodes, signature }, old)
+        self.replace_end(
+            &mut writer,
+            NewEnd { tree, ancestors, nodes, signature, user_data: None },
+            old,
+        )
     }
 }

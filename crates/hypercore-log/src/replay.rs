@@ -10,6 +10,7 @@ use flat_tree::Index;
 use hypercore_merkle::{Leaf, NodeLookup, Tree, TreeError};
 
 use crate::bitfield::{Bitfield, BitfieldError, PAGE_BITS};
+use crate::branch::seal;
 use crate::canary::{Bug, planted};
 use crate::check::check_piece;
 use crate::commit::Announced;
@@ -92,6 +93,7 @@ pub(crate) fn replay(
     stores: &Arc<Stores>,
     header: &Header,
     loaded: &Loaded,
+    unsigned: bool,
 ) -> Result<Replayed, OpenError> {
     let entries = loaded.entries.as_slice();
     let mut upgrades = entries.iter().rev().filter_map(|entry| entry.entry.tree_upgrade.as_ref());
@@ -101,7 +103,7 @@ pub(crate) fn replay(
         let tail = entries.get(..kept.entries).unwrap_or_default();
         let bitfield = Bitfield::load(&*stores.bitfield);
         let bitfield = bitfield.map_err(|error| bitfield_error(error, 0))?;
-        let mut replay = Replay::new(stores, header, bitfield);
+        let mut replay = Replay::new(stores, header, bitfield, unsigned);
         replay.state.stored_off = stored_off(header, entries, &replay.state.bitfield);
         match replay.run(tail).and_then(|()| replay.finish(tail)) {
             Ok(()) => {
@@ -160,6 +162,8 @@ fn stored_off(header: &Header, entries: &[LoadedEntry], bitfield: &Bitfield) -> 
 struct Replay<'a> {
     stores: &'a Stores,
     header: &'a Header,
+    /// A branch: the tree hash stands in the place of signatures.
+    unsigned: bool,
     state: State,
     /// Fork and length after the entries so far.
     head: Announced,
@@ -171,7 +175,12 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(stores: &'a Arc<Stores>, header: &'a Header, mut bitfield: Bitfield) -> Self {
+    fn new(
+        stores: &'a Arc<Stores>,
+        header: &'a Header,
+        mut bitfield: Bitfield,
+        unsigned: bool,
+    ) -> Self {
         let length = header.tree.length;
         bitfield.truncate(length);
         let mut state = State::from_header(header, Arc::clone(stores), bitfield);
@@ -180,6 +189,7 @@ impl<'a> Replay<'a> {
         Self {
             stores,
             header,
+            unsigned,
             state,
             head,
             truncated: false,
@@ -267,8 +277,11 @@ impl<'a> Replay<'a> {
         let Ok(nodes) = tree.append(&leaves) else { return Err(Stop::Cut(position)) };
         let signature = self.state.signature.as_deref().unwrap_or_default();
         let manifest = self.state.manifest.as_ref();
-        let signed = manifest
-            .is_some_and(|manifest| manifest.verify(&self.header.key, &tree, signature).is_ok());
+        let signed = match manifest {
+            _ if self.unsigned => signature == seal(&tree.hash()),
+            Some(manifest) => manifest.verify(&self.header.key, &tree, signature).is_ok(),
+            None => false,
+        };
         if !signed {
             return Err(Stop::Cut(position));
         }

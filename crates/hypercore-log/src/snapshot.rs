@@ -5,6 +5,7 @@
 //! into its overlay ([`keep`]). What is read is verified as any read is. A snapshot is of one process: it knows nothing of
 //! recovery, and nothing of it needs to survive.
 
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -56,9 +57,9 @@ impl Log {
     /// Waits while a truncation, a reorganisation or a clear is under way, for nothing else.
     #[must_use]
     pub fn snapshot(&self, overlay: Overlay) -> Snapshot {
-        let kept = self.keep(|state| {
+        let Ok(kept) = self.keep(|state| {
             let length = state.tree.length();
-            Kept::new(&self.stores, state.tree.clone(), length, overlay)
+            Ok::<_, Infallible>(Kept::new(&self.stores, state.tree.clone(), length, overlay))
         });
         Snapshot { kept }
     }

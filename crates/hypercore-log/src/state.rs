@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use compact_encoding::Decode as _;
 use flat_tree::Index;
 use hypercore_crypto::{CoreKey, Hash, Manifest};
 use hypercore_merkle::{Node, NodeLookup, Tree, TreeError};
 
 use crate::bitfield::{Bitfield, BitfieldError};
+use crate::branch::origin::{ORIGIN, Origin};
 use crate::commit::Announced;
 use crate::cuts::Cuts;
 use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
@@ -55,6 +57,8 @@ pub(crate) struct State {
     pub(crate) stored_off: u64,
     pub(crate) user_data: UserData,
     pub(crate) reorg_hints: Vec<ReorgHint>,
+    /// What a branch is a branch of, as its user data says.
+    pub(crate) origin: Option<Origin>,
     pub(crate) cuts: Cuts,
 }
 
@@ -73,6 +77,7 @@ impl State {
             stored_off: 0,
             user_data: header.user_data.clone(),
             reorg_hints: header.reorg_hints.clone(),
+            origin: header.user_data.get(ORIGIN).and_then(origin_of),
             cuts: Cuts::default(),
         }
     }
@@ -109,6 +114,9 @@ impl State {
     pub(crate) fn apply(&mut self, entry: Entry, old: Announced) -> Result<(), BitfieldError> {
         let Entry { user_data, tree_nodes, tree_upgrade, bitfield } = entry;
         if let Some((key, value)) = user_data {
+            if key == ORIGIN {
+                self.origin = value.as_deref().and_then(origin_of);
+            }
             self.user_data.set(&key, value);
         }
         let has_nodes = tree_nodes.as_ref().is_some_and(|nodes| !nodes.is_empty());
@@ -157,6 +165,11 @@ impl State {
         self.reorg_hints.push(hint);
     }
 
+    /// The first blocks of a branch, which are those of its log; of a log, none.
+    pub(crate) fn ancestors(&self) -> u64 {
+        self.origin.as_ref().map_or(0, |origin| origin.length)
+    }
+
     /// The leaf of a block, which a stored block must have.
     pub(crate) fn leaf(&self, block: u64) -> Result<Node, LogError> {
         let index = Index::leaf(block).ok_or(LogError::TooLong)?;
@@ -189,6 +202,10 @@ impl NodeLookup for State {
     fn has_block(&self, block: u64) -> Result<bool, StorageError> {
         Ok(self.bitfield.get(block))
     }
+}
+
+fn origin_of(record: &[u8]) -> Option<Origin> {
+    Origin::from_slice(record).ok()
 }
 
 /// Puts a tree error into the terms of the log.

@@ -49,12 +49,15 @@ impl Snapshots {
 
 impl Log {
     /// Keeps what `make` says of the present state, as long as somebody holds it.
-    pub(crate) fn keep(&self, make: impl FnOnce(&State) -> Kept) -> Arc<Kept> {
+    pub(crate) fn keep<E>(
+        &self,
+        make: impl FnOnce(&State) -> Result<Kept, E>,
+    ) -> Result<Arc<Kept>, E> {
         let mut live = self.snapshots.lock();
         live.retain(|kept| kept.strong_count() > 0);
-        let kept = Arc::new(make(&self.read_state()));
+        let kept = Arc::new(make(&self.read_state())?);
         live.push(Arc::downgrade(&kept));
-        kept
+        Ok(kept)
     }
 
     /// Copies what live snapshots share behind the first `length` blocks. The caller holds the writer.

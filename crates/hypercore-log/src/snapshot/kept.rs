@@ -208,7 +208,9 @@ impl View<'_> {
         let (found, way) = found.map_err(tree_error)?;
         self.kept.proven.keep(fork, &way);
         match found {
-            Seek::Narrowed { .. } if self.parts.lost => Err(self.rewritten()),
+            Seek::Narrowed { blocks } => {
+                self.check_kept(blocks.start).map(|()| Seek::Narrowed { blocks })
+            }
             found => Ok(found),
         }
     }
@@ -222,23 +224,26 @@ impl View<'_> {
             return Ok(self.kept.tree.hash());
         }
         let hash = self.kept.tree.tree_hash_at(self, length);
-        hash.map_err(|error| match tree_error(error) {
-            LogError::NodeMissing { .. } if self.parts.lost => self.rewritten(),
-            error => error,
+        hash.map_err(|error| match (tree_error(error), self.check_kept(u64::MAX)) {
+            (LogError::NodeMissing { .. }, Err(rewritten)) => rewritten,
+            (error, _) => error,
         })
     }
 
     fn check_bounds(&self, index: u64) -> Result<(), LogError> {
         let length = self.kept.tree.length();
-        match index {
-            _ if index >= length => Err(LogError::OutOfBounds { index, length }),
-            _ if index >= self.end() => Err(self.rewritten()),
-            _ => Ok(()),
+        if index >= length {
+            return Err(LogError::OutOfBounds { index, length });
         }
+        self.check_kept(index)
     }
 
-    fn rewritten(&self) -> LogError {
-        LogError::BaseRewritten { shared: self.parts.shared }
+    /// Whether what there was of a block is kept.
+    pub(crate) fn check_kept(&self, index: u64) -> Result<(), LogError> {
+        if index < self.end() || !self.parts.lost {
+            return Ok(());
+        }
+        Err(LogError::BaseRewritten { shared: self.parts.shared })
     }
 }
 

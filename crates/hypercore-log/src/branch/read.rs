@@ -1,0 +1,202 @@
+//! Reading a branch: its own blocks and nodes, and below them what is kept of its log.
+
+use std::ops::Range;
+
+use flat_tree::Index;
+use hypercore_crypto::Hash;
+use hypercore_merkle::{Node, NodeLookup, Seek};
+
+use crate::branch::Branch;
+use crate::error::{LogError, StorageError};
+use crate::log::{Get, Log, found};
+use crate::snapshot::kept::View;
+use crate::state::{State, tree_error};
+
+/// A branch for one read.
+pub(crate) struct Both<'a> {
+    below: View<'a>,
+    own: &'a Log,
+    pub(crate) state: &'a State,
+}
+
+impl NodeLookup for Both<'_> {
+    type Error = StorageError;
+
+    fn node(&self, index: Index) -> Result<Option<Node>, StorageError> {
+        // Of what it began with a branch has the roots only.
+        match self.state.nodes.node(index)? {
+            None if index.end_block() <= self.state.ancestors() => self.below.node(index),
+            own => Ok(own),
+        }
+    }
+}
+
+impl Both<'_> {
+    fn get_up_to(&self, index: u64, len_max: u64) -> Result<Get, LogError> {
+        self.state.check_bounds(index)?;
+        if index < self.state.ancestors() {
+            return self.below.get_up_to(index, len_max);
+        }
+        if !self.state.bitfield.get(index) {
+            return Ok(Get::Absent);
+        }
+        let block = self.own.read_verified(self.state, index, len_max)?;
+        Ok(block.map_or(Get::Longer, Get::Block))
+    }
+
+    fn block_range(&self, index: u64) -> Result<Range<u64>, LogError> {
+        self.state.check_bounds(index)?;
+        if index < self.state.ancestors() {
+            return self.below.block_range(index);
+        }
+        self.own.prove_leaf(self.state, index).map(|(_, range)| range)
+    }
+
+    fn has(&self, index: u64) -> bool {
+        if index < self.state.ancestors() {
+            self.below.has(index)
+        } else {
+            index < self.state.tree.length() && self.state.bitfield.get(index)
+        }
+    }
+
+    /// The stored parts of a range, in order.
+    fn stored(&self, range: &Range<u64>, limit: usize) -> Vec<Range<u64>> {
+        let (ancestors, length) = (self.state.ancestors(), self.state.tree.length());
+        let below = range.start..range.end.min(ancestors);
+        let own = range.start.max(ancestors)..range.end.min(length);
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        for run in self.below.stored(below).chain(self.state.bitfield.set_ranges(own)) {
+            let is_full = runs.len() == limit;
+            match runs.last_mut() {
+                Some(last) if last.end == run.start => last.end = run.end,
+                _ if is_full => break,
+                _ => runs.push(run),
+            }
+        }
+        runs
+    }
+
+    fn seek_within(&self, bytes: u64, padding: u64) -> Result<Seek, LogError> {
+        let fork = self.state.tree.fork();
+        let is_proven = |node: &Node| self.own.proven.offset(fork, node);
+        let found = self.state.tree.seek_proven(self, bytes, padding, is_proven);
+        let (found, way) = found.map_err(tree_error)?;
+        self.own.proven.keep(fork, &way);
+        match found {
+            Seek::Narrowed { blocks } if blocks.start < self.state.ancestors() => {
+                self.below.check_kept(blocks.start).map(|()| Seek::Narrowed { blocks })
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
+        let present = self.state.tree.length();
+        if length > present {
+            return Err(LogError::OutOfBounds { index: length, length: present });
+        }
+        let hash = self.state.tree.tree_hash_at(self, length);
+        hash.map_err(|error| self.explain(tree_error(error)))
+    }
+
+    /// A node that is missing may have been the log's, and be gone.
+    pub(crate) fn explain(&self, error: LogError) -> LogError {
+        match (&error, self.below.check_kept(u64::MAX)) {
+            (LogError::NodeMissing { .. }, Err(rewritten)) => rewritten,
+            _ => error,
+        }
+    }
+}
+
+impl Branch {
+    /// The log's state is locked before the branch's own, here as everywhere.
+    pub(crate) fn read<T>(
+        &self,
+        base: &Log,
+        read: impl FnOnce(&Both<'_>) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
+        let base_state = base.read_state();
+        let state = self.own.read_state();
+        let below = self.below.view(base, &base_state)?;
+        read(&Both { below, own: &self.own, state: &state })
+    }
+
+    /// Whether a block is stored here.
+    #[must_use]
+    pub fn has(&self, base: &Log, index: u64) -> bool {
+        self.read(base, |both| Ok(both.has(index))).unwrap_or(false)
+    }
+
+    /// Whether every block of a range is stored here. An empty range is.
+    #[must_use]
+    pub fn has_range(&self, base: &Log, range: Range<u64>) -> bool {
+        range.is_empty() || self.stored_ranges(base, range.clone(), 1).first() == Some(&range)
+    }
+
+    /// The stored parts of a range, in order, at most `limit` of them.
+    #[must_use]
+    pub fn stored_ranges(&self, base: &Log, range: Range<u64>, limit: usize) -> Vec<Range<u64>> {
+        self.read(base, |both| Ok(both.stored(&range, limit))).unwrap_or_default()
+    }
+
+    /// Blocks stored from the first one on without a gap.
+    #[must_use]
+    pub fn contiguous_length(&self, base: &Log) -> u64 {
+        let first = self.stored_ranges(base, 0..u64::MAX, 1);
+        first.first().filter(|first| first.start == 0).map_or(0, |first| first.end)
+    }
+
+    /// A block as it is stored, or `None` when it is not stored here.
+    ///
+    /// # Errors
+    /// Those of [`Log::get`]; [`LogError::BaseRewritten`]; [`LogError::OtherLog`].
+    pub fn get(&self, base: &Log, index: u64) -> Result<Option<Vec<u8>>, LogError> {
+        self.get_up_to(base, index, u64::MAX).map(Get::block)
+    }
+
+    /// A block as it is stored, if it has at most `len_max` bytes.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
+    pub fn get_up_to(&self, base: &Log, index: u64, len_max: u64) -> Result<Get, LogError> {
+        self.read(base, |both| both.get_up_to(index, len_max))
+    }
+
+    /// The byte range of a block in the branch.
+    ///
+    /// # Errors
+    /// Those of [`Log::block_range`]; [`LogError::BaseRewritten`]; [`LogError::OtherLog`].
+    pub fn block_range(&self, base: &Log, index: u64) -> Result<Range<u64>, LogError> {
+        self.read(base, |both| both.block_range(index))
+    }
+
+    /// The block that holds byte `bytes`, and the offset of that byte in it: see [`Log::seek`].
+    ///
+    /// # Errors
+    /// Those of [`Log::seek`]; [`LogError::BaseRewritten`]; [`LogError::OtherLog`].
+    pub fn seek(
+        &self,
+        base: &Log,
+        bytes: u64,
+        padding: u64,
+    ) -> Result<Option<(u64, u64)>, LogError> {
+        found(self.seek_within(base, bytes, padding)?)
+    }
+
+    /// Like [`seek`](Self::seek), but tells where a sparse log has to look further.
+    ///
+    /// # Errors
+    /// Those of [`Log::seek_within`]; [`LogError::BaseRewritten`]; [`LogError::OtherLog`].
+    pub fn seek_within(&self, base: &Log, bytes: u64, padding: u64) -> Result<Seek, LogError> {
+        self.read(base, |both| both.seek_within(bytes, padding))
+    }
+
+    /// The tree hash that the branch had at an earlier length.
+    ///
+    /// # Errors
+    /// Those of [`Log::tree_hash_at`]; [`LogError::BaseRewritten`]; [`LogError::OtherLog`].
+    pub fn tree_hash_at(&self, base: &Log, length: u64) -> Result<Hash, LogError> {
+        self.read(base, |both| both.tree_hash_at(length))
+    }
+}
