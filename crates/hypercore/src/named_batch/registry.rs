@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::name;
 use crate::error::{Error, Result};
 use crate::side_stores::{Side, SideStores};
 
@@ -36,14 +37,14 @@ impl Batches {
         Ok(names)
     }
 
+    /// Deletes a batch.
+    pub(crate) fn delete(&self, name: &str) -> Result<()> {
+        name::check(name)?;
+        self.stores()?.delete_batch(name).map_err(|error| Error::storage("batches", error))
+    }
+
     /// Deletes all batches, for a log that is closed.
     pub(crate) fn delete_all(&self) -> Result<()> {
-        let names = self.names()?;
-        if names.is_empty() {
-            return Ok(());
-        }
-        let stores = self.stores()?;
-        let delete = |name: &String| stores.delete_batch(name);
-        names.iter().try_for_each(delete).map_err(|error| Error::storage("batches", error))
+        self.names()?.iter().try_for_each(|name| self.delete(name))
     }
 }
