@@ -407,7 +407,7 @@ pub(crate) struct NewEnd {
 }
 
 /// Where the last stored block ends in the data store, if its place is known.
-fn end_of_stored(state: &State) -> Option<u64> {
+pub(crate) fn end_of_stored(state: &State) -> Option<u64> {
     match state.bitfield.find_last_set(state.tree.length()) {
         Some(block) => state.tree.byte_range(&state.nodes, block).ok().map(|range| range.end),
         None => Some(0),

@@ -235,6 +235,15 @@ pub enum LogError {
         /// The key.
         key: String,
     },
+    /// A backup goes to empty stores only.
+    #[error("the {file} store of the backup is not empty")]
+    TargetNotEmpty {
+        /// The store that is not.
+        file: FileName,
+    },
+    /// A store of a backup failed, which says nothing of the log. What is there is no core, or all of the backup.
+    #[error("the backup failed")]
+    Target(#[source] StorageError),
     /// The user data would be larger than [`USER_DATA_LEN_MAX`](crate::USER_DATA_LEN_MAX).
     #[error("{len} bytes of user data are too many")]
     UserDataTooLarge {

@@ -16,6 +16,10 @@ use crate::error::StorageError;
 use crate::group::{GROUP_BYTES, GROUP_NODES, Group, Way};
 use crate::stores::{FileName, Stores};
 
+mod watch;
+pub(crate) use watch::Watch;
+use watch::Watches;
+
 /// Bytes of a node in the tree store.
 pub(crate) const NODE_LEN: u64 = 40;
 pub(crate) const NODE_BYTES: usize = 40;
@@ -45,6 +49,7 @@ pub(crate) struct Nodes {
     /// Where the file must be cut at the next checkpoint.
     truncated_to: Option<u64>,
     cache: Mutex<Cache>,
+    watches: Watches,
 }
 
 #[derive(Debug)]
@@ -68,7 +73,13 @@ impl Nodes {
             visible_length: length,
             truncated_to: None,
             cache: Mutex::new(Cache::default()),
+            watches: Watches::default(),
         }
+    }
+
+    /// Begins to note which nodes arrive.
+    pub(crate) fn watch(&mut self) -> Arc<Watch> {
+        self.watches.begin()
     }
 
     /// How many nodes (and blanks) wait for the next checkpoint.
@@ -82,7 +93,8 @@ impl Nodes {
     }
 
     /// Adds nodes that the oplog holds.
-    pub(crate) fn add_pending(&mut self, nodes: impl IntoIterator<Item = Node>) {
+    pub(crate) fn add_pending(&mut self, nodes: Vec<Node>) {
+        self.watches.add(nodes.iter().map(|node| node.index));
         self.pending.extend(nodes.into_iter().map(|node| (node.index, Some(node))));
     }
 

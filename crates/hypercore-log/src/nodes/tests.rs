@@ -124,7 +124,7 @@ proptest! {
                     nodes.grow(model.length, false);
                     let new = which.iter().filter_map(|at| model.scaled(*at));
                     let new: Vec<Index> = new.collect();
-                    nodes.add_pending(new.into_iter().map(|index| model.make(index)));
+                    nodes.add_pending(new.into_iter().map(|index| model.make(index)).collect());
                 }
                 // A truncation is settled before nodes are written to the file.
                 Step::Append(by) if nodes.truncated_to().is_none() && nodes.pending_len() == 0 => {
