@@ -27,6 +27,7 @@ use crate::oplog::{self, ENTRIES_START, Loaded, OplogPosition, OplogState, SlotS
 use crate::options::{Access, Create, OpenOptions, Rhythm};
 use crate::proven::Proven;
 use crate::repair::rebuild_roots;
+use crate::purge;
 use crate::replay::{Replayed, replay};
 use crate::rewrite::{cut_oplog, rewrite_tail, sync_all};
 use crate::seal::Counts;
@@ -98,7 +99,7 @@ pub(crate) fn open(stores: Stores, options: OpenOptions) -> Result<Log, OpenErro
     if options.create == Create::Overwrite && options.access == Access::ReadWrite {
         // Refused options must not cost what is stored.
         identity(&options)?;
-        empty(&stores)?;
+        purge::empty(&stores)?;
     }
     match oplog::read(&*stores.oplog, &*stores.header)? {
         OplogState::Present(_) if options.create == Create::New => Err(OpenError::AlreadyExists),
@@ -110,21 +111,6 @@ pub(crate) fn open(stores: Stores, options: OpenOptions) -> Result<Log, OpenErro
         }
         OplogState::Missing => create(stores, options),
     }
-}
-
-/// Empties every store, the oplog first: a crash in between leaves no core rather than half of one.
-fn empty(stores: &Stores) -> Result<(), OpenError> {
-    let names =
-        [FileName::Oplog, FileName::Header, FileName::Tree, FileName::Bitfield, FileName::Data];
-    for name in names {
-        let store = stores.file(name);
-        let emptied = || match store.len()? {
-            0 => Ok(()),
-            _ => store.truncate(0).and_then(|()| store.sync(SyncScope::All)),
-        };
-        emptied().map_err(StorageError::in_file(name))?;
-    }
-    Ok(())
 }
 
 fn create(stores: Stores, options: OpenOptions) -> Result<Log, OpenError> {

@@ -231,6 +231,7 @@ impl Builder {
             key: log.key(),
             discovery_key: discovery_key(&log.key()),
             writable: self.access == Access::ReadWrite && log.is_writable(),
+            directory: self.storage.directory_path(),
             stores: self.access == Access::ReadWrite,
         };
         let cipher = Cipher::new(log.key(), self.encryption);

@@ -49,6 +49,14 @@ pub struct Appended {
     pub byte_length: u64,
 }
 
+/// What a [purge](crate::Hypercore::purge) deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Purged {
+    /// Bytes given back, of the log and of its named batches (on disk: allocated blocks).
+    pub bytes_freed: u64,
+}
+
 /// Encodes a manifest as other implementations read it; [`decode_manifest`] reads it back.
 ///
 /// # Source

@@ -124,7 +124,7 @@ pub use encryption::{BoxError, BoxFuture, Encryption, EncryptionProvider, PADDIN
 pub use error::{Error, ErrorKind, Result};
 pub use events::{EVENTS_MAX, EXTENSION_LEN_MAX, Event, Events, PeerId};
 pub use handle::Hypercore;
-pub use info::{Appended, Info, decode_manifest, encode_manifest};
+pub use info::{Appended, Info, Purged, decode_manifest, encode_manifest};
 pub use named_batch::BATCH_NAME_LEN_MAX;
 pub use options::{Access, AppendOptions, GetOptions, SeekOptions};
 pub use proofs::{Proof, ProofRequest, Proven, RemoteProof, RemoteProven};

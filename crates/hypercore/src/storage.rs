@@ -189,6 +189,16 @@ impl Storage {
         }
     }
 
+    /// The directory, if it is one, wherever the process goes meanwhile.
+    pub(crate) fn directory_path(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::Directory(path) => {
+                Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether a second opener is told that the log is open.
     pub(crate) fn has_lock(&self) -> bool {
         matches!(self.place, Place::Directory(_))

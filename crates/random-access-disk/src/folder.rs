@@ -56,6 +56,28 @@ pub fn remove_folder(path: impl AsRef<Path>) -> Result<bool> {
     Ok(true)
 }
 
+/// Removes files of a folder in the order given; those that are missing are no error. One that is locked has to
+/// be the caller's, and comes last: whoever opens it then finds it either locked or gone.
+///
+/// # Durability
+/// They are gone for good on return. A crash before leaves the last ones.
+///
+/// # Errors
+/// [`Error::Io`](random_access_storage::Error::Io) when the system refuses.
+pub fn remove_files(folder: impl AsRef<Path>, names: &[&str]) -> Result<()> {
+    let folder = folder.as_ref();
+    for name in names {
+        match fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(failed)?,
+        }
+    }
+    match sync_folder(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        synced => synced.map_err(failed),
+    }
+}
+
 fn remove_all(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

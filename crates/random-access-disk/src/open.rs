@@ -1,11 +1,11 @@
 //! Finding or making the file, and the folders whose entries must become durable for it.
 //!
 //! Invariants: a file is made with `O_EXCL`, so exactly one opener knows that it made it; no file that has
-//! a name is unlinked or renamed here, so a locked file is the file at the path. Knows no positions.
+//! a name is unlinked or renamed but by who has its lock, so a locked file is the file at the path. Knows no positions.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -52,6 +52,10 @@ pub(crate) fn existing(options: &Builder) -> Result<Option<Opened>> {
     match OpenOptions::new().read(true).write(write).open(&options.path) {
         Ok(file) => {
             lock::take(&file, options.lock)?;
+            if file.metadata().map_err(failed)?.nlink() == 0 {
+                // Whoever had the lock before removed it.
+                return Ok(None);
+            }
             let folders = if write { named_by(&options.path) } else { Vec::new() };
             Ok(Some(Opened { file, folders }))
         }

@@ -8,9 +8,8 @@ use hypercore_replication::LogChange;
 
 use super::Hypercore;
 use crate::encryption::Cipher;
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::info::Purged;
 use crate::view::Viewed;
 
 /// Taking blocks away.
@@ -51,5 +50,28 @@ impl Hypercore {
         self.session.blocking_write(truncate).await?;
         self.tell(LogChange::Truncated { length });
         Ok(())
+    }
+
+    /// Deletes the log for good, with its secret key and its named batches, and closes it for all
+    /// sessions: calls that wait, and later ones, say `Closed`. In a directory its files go, and those of
+    /// others stay; memory and stores of one's own are emptied.
+    ///
+    /// Other handles and processes can not have the log open, those that [follow](crate::Access::Follow) it
+    /// aside. Once begun it runs to its end, also when the future is dropped.
+    ///
+    /// # Durability
+    /// On return nothing is left, also after a power cut. A crash before leaves the log, with some or none
+    /// of its batches, or no log.
+    ///
+    /// # Errors
+    /// `Caller` when the handle is open for reading, or may not write; `Io` when the disk failed: something
+    /// may be left, and the log is closed all the same; `Closed`, also when somebody else has begun to close
+    /// it.
+    pub async fn purge(&self) -> Result<Purged> {
+        self.session.check_writable()?;
+        if !self.shared().identity.stores || !self.session.view().is_live() {
+            return Err(Error::not_writable());
+        }
+        self.shared().purge().await
     }
 }

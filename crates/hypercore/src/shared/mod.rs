@@ -6,35 +6,30 @@
 //! `RwLock` that only closing takes for writing: it is held during a call, never over an await.
 //! Knows nothing of formats, and of sessions only how many there are.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+mod appending;
+mod closing;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hypercore_crypto::{CoreKey, DiscoveryKey};
-use hypercore_log::{AppendOptions, Appended as LogAppended, Durability, Head, Log, LogError};
+use hypercore_log::{Durability, Head, Log};
 use hypercore_replication::LogChange;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::background::Background;
-use crate::batch::Batch;
-use crate::encryption::{Cipher, encrypt};
 use crate::error::{Error, Result};
 use crate::events::{Hub, Listener};
-use crate::info::Appended;
 use crate::named_batch::Batches;
-use crate::queue::{LINGER_TURNS, Mergeable, Queue};
+use crate::queue::Queue;
 use crate::replication::exchange::{self, Exchange};
 use crate::session::{Places, Registry};
 use crate::turns::{LongTurn, Turns};
 
-/// Logs that a blocking thread syncs without anybody waiting for it. It holds their locks also when
-/// the last handle is gone, so an opener that finds a lock asks here whether to wait.
-static SETTLING: AtomicUsize = AtomicUsize::new(0);
-
-/// Whether some log in this process is being synced that may have no handle any more.
-pub(crate) fn is_some_log_settling() -> bool {
-    SETTLING.load(Ordering::Acquire) > 0
-}
+pub(crate) use appending::{Manner, Origin};
+pub(crate) use closing::{Settling, is_some_log_settling};
 
 /// The numbers a handle still answers with after closing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,50 +61,10 @@ pub(crate) struct Identity {
     pub(crate) key: CoreKey,
     pub(crate) discovery_key: DiscoveryKey,
     pub(crate) writable: bool,
+    /// Where its files are, if they are files.
+    pub(crate) directory: Option<PathBuf>,
     /// Whether this handle may change what is stored, with or without a key.
     pub(crate) stores: bool,
-}
-
-/// How the blocks of an append become those that are stored, and who signs them. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Manner {
-    pub(crate) cipher: Arc<Cipher>,
-    /// None for the log's own key pair and no limits.
-    pub(crate) options: Option<Arc<AppendOptions>>,
-}
-
-impl Manner {
-    /// Appends blocks to `log`.
-    fn append<B: AsRef<[u8]>>(&self, log: &Log, blocks: &[B]) -> Result<Appended> {
-        const OWN: &AppendOptions = &AppendOptions::new();
-        append(log, &self.cipher, blocks, self.options.as_deref().unwrap_or(OWN))
-    }
-}
-
-/// Where an append comes from.
-#[derive(Debug)]
-pub(crate) struct Origin {
-    shared: Arc<Shared>,
-    manner: Manner,
-}
-
-impl Origin {
-    pub(crate) fn new(shared: Arc<Shared>, manner: Manner) -> Self {
-        Self { shared, manner }
-    }
-}
-
-impl Mergeable for Origin {
-    /// Appends that are encrypted and signed in the same way may be one batch. Options that were made for
-    /// one append are nobody else's.
-    fn goes_with(&self, other: &Self) -> bool {
-        let same_options = match (&self.manner.options, &other.manner.options) {
-            (None, None) => true,
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        };
-        same_options && Arc::ptr_eq(&self.manner.cipher, &other.manner.cipher)
-    }
 }
 
 #[derive(Debug)]
@@ -177,16 +132,6 @@ impl Shared {
     /// Who waits to be the only session that writes.
     pub(crate) fn places(&self) -> &Places {
         &self.places
-    }
-
-    /// The last session that keeps the log open was dropped, not closed. The log closes with the last
-    /// reference to it; those that weak sessions have are made worthless.
-    pub(crate) fn abandon(self: &Arc<Self>) {
-        let settling = Some(Settling::begin());
-        *self.settling.lock().unwrap_or_else(PoisonError::into_inner) = settling;
-        if self.sessions.has_weak() {
-            self.begin_closing();
-        }
     }
 
     pub(crate) fn runtime(&self) -> &Handle {
@@ -288,57 +233,11 @@ impl Shared {
         .await
     }
 
-    /// Appends few small blocks on this thread; `None` when that could take long: it would sync, or
-    /// wait for a write that does.
-    pub(crate) fn append_inline<B: AsRef<[u8]>>(
-        self: &Arc<Self>,
-        manner: &Manner,
-        blocks: &[B],
-    ) -> Option<Result<Appended>> {
-        if self.durability != Durability::Eventual || self.background.is_tail_long() {
-            return None;
-        }
-        let turn = self.turns.try_short()?;
-        let result = self.inline(|log| manner.append(log, blocks));
-        drop(turn);
-        if result.is_ok() {
-            self.background.wrote_inline(self, blocks.len());
-            exchange::log_changed(self, LogChange::Appended);
-        }
-        Some(result)
-    }
-
-    /// Appends blocks on a blocking thread, together with what others append meanwhile. Once asked
-    /// for it runs to its end, also when the future is dropped.
-    pub(crate) async fn append_queued(origin: Origin, batch: Batch) -> Result<Appended> {
-        let pushed = {
-            let shared = Arc::clone(&origin.shared);
-            if shared.is_closed() {
-                return Err(Error::closed());
-            }
-            let pushed = shared.queue.push(origin, batch);
-            if pushed.unserved {
-                let (queue, turn) = (Arc::clone(&shared.queue), shared.turns.announce_long());
-                let linger_turns = shared.linger_turns();
-                let serving = Serving { queue, turn, linger_turns, served: false };
-                drop(shared.runtime.spawn_blocking(move || serving.serve()));
-            }
-            pushed
-        };
-        // Without an answer the thread panicked in the middle of a write.
-        pushed.answer.await.unwrap_or_else(|_| Err(LogError::Poisoned.into()))
-    }
-
     /// Something was written. Without syncs in the calls themselves, the background takes over.
     pub(crate) fn wrote(self: &Arc<Self>) {
         if self.durability == Durability::Eventual {
             self.background.wrote(self);
         }
-    }
-
-    /// Where nobody waits for a sync, a thread that lingers only keeps short writes from running inline.
-    fn linger_turns(&self) -> u32 {
-        if self.durability == Durability::Immediate { LINGER_TURNS } else { 0 }
     }
 
     /// Makes everything written so far durable.
@@ -391,96 +290,6 @@ impl Shared {
     fn remember(&self, seen: LastSeen) {
         *self.last_seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
-
-    /// Closes the log once, whoever asks first; everyone who asks hears how it went.
-    pub(crate) async fn close(self: &Arc<Self>) -> Result<()> {
-        let mut closed = self.closed.subscribe();
-        self.begin_closing();
-        let answer = closed.wait_for(Option::is_some).await;
-        answer.ok().and_then(|answer| (*answer).clone()).unwrap_or_else(|| Err(Error::closed()))
-    }
-
-    fn begin_closing(self: &Arc<Self>) {
-        if !self.closing.swap(true, Ordering::AcqRel) {
-            self.places.close();
-            self.remember(self.last_seen());
-            let closing = Closing(Arc::clone(self));
-            // A thread of its own: closing goes on when the future of the first closer is dropped.
-            drop(self.runtime.spawn_blocking(move || drop(closing)));
-        }
-    }
-
-    /// Waits for the calls that are running, then flushes and lets go of the stores.
-    fn close_now(self: &Arc<Self>) {
-        let log = self.log.write().unwrap_or_else(PoisonError::into_inner).take();
-        let result = match log {
-            Some(log) => {
-                self.remember(LastSeen::of(&log));
-                self.events.look_at(&log);
-                log.close().map_err(Error::from)
-            }
-            None => Ok(()),
-        };
-        // The lock is free: nobody needs to wait for it.
-        drop(self.settling.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.closed.send_replace(Some(result));
-        self.events.close();
-        exchange::close(self);
-    }
-}
-
-impl Drop for Shared {
-    /// What is not yet durable is synced on a blocking thread, or here if the runtime takes no more
-    /// work.
-    fn drop(&mut self) {
-        self.events.close();
-        let log = self.log.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(log) = log
-            && self.durability == Durability::Eventual
-            && self.background.is_dirty()
-        {
-            let flush = LastFlush { log: Some(log), _settling: Settling::begin() };
-            drop(self.runtime.spawn_blocking(move || drop(flush)));
-        }
-    }
-}
-
-/// Serves the queue of appends. Dropped before it has, it tells those who wait.
-#[derive(Debug)]
-struct Serving {
-    queue: Arc<Queue<Origin>>,
-    turn: LongTurn,
-    linger_turns: u32,
-    served: bool,
-}
-
-impl Serving {
-    fn serve(mut self) {
-        self.turn.wait();
-        self.queue.serve(self.linger_turns, |Origin { shared, manner }, blocks| {
-            let result = {
-                let log = shared.log.read().unwrap_or_else(PoisonError::into_inner);
-                log.as_ref().ok_or_else(Error::closed).and_then(|log| manner.append(log, blocks))
-            };
-            if result.is_ok() {
-                shared.wrote();
-                exchange::log_changed(&shared, LogChange::Appended);
-            }
-            result
-        });
-        self.served = true;
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if self.served {
-            return;
-        }
-        let panicked = std::thread::panicking();
-        let error = if panicked { LogError::Poisoned.into() } else { Error::runtime_gone() };
-        self.queue.give_up(&error);
-    }
 }
 
 /// Flushes when it is dropped: on a blocking thread, or at once when the runtime takes no more work.
@@ -504,69 +313,4 @@ impl Drop for Flushing {
             shared.flush_now();
         }
     }
-}
-
-/// Closes when it is dropped: on a blocking thread, or at once when the runtime takes no more work.
-#[derive(Debug)]
-struct Closing(Arc<Shared>);
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.0.close_now();
-    }
-}
-
-/// A log whose last handle was dropped. It is synced when this is dropped: on a blocking thread, or
-/// at once when the runtime takes no more work.
-#[derive(Debug)]
-struct LastFlush {
-    log: Option<Log>,
-    _settling: Settling,
-}
-
-impl Drop for LastFlush {
-    fn drop(&mut self) {
-        if let Some(Err(error)) = self.log.take().map(Log::close) {
-            tracing::warn!(%error, "the last handle was dropped and the flush after it failed");
-        }
-    }
-}
-
-/// Counts one log that is being synced in the background. Made before the last handle may go and
-/// dropped after the log, so that its lock is free when the count says so.
-#[derive(Debug)]
-pub(crate) struct Settling;
-
-impl Settling {
-    pub(crate) fn begin() -> Self {
-        SETTLING.fetch_add(1, Ordering::AcqRel);
-        Self
-    }
-}
-
-impl Drop for Settling {
-    fn drop(&mut self) {
-        SETTLING.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// Appends blocks, encrypted if the log is.
-fn append<B: AsRef<[u8]>>(
-    log: &Log,
-    cipher: &Cipher,
-    blocks: &[B],
-    options: &AppendOptions,
-) -> Result<Appended> {
-    let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
-    let LogAppended { length, byte_length, .. } = match cipher.scheme(log)? {
-        Some(scheme) => {
-            log.append_made(options, |head| encrypt(scheme, head.length, head.fork, blocks))?
-        }
-        None => log.append_with_options(blocks, options)?,
-    };
-    Ok(Appended {
-        first: length.saturating_sub(count),
-        length,
-        byte_length: cipher.content_len(byte_length, length),
-    })
 }
