@@ -79,6 +79,10 @@ enum Repr {
     RuntimeGone,
     #[error("the system gave no randomness for a key pair")]
     Entropy(#[source] getrandom::Error),
+    #[error("nothing more can be sent: the sink was closed")]
+    SinkClosed,
+    #[error("nothing more can be sent: an earlier append of the sink failed")]
+    SinkFailed(#[source] Error),
     #[error("the connection has ended")]
     StreamEnded,
     #[error("it is not stored here, and this handle does not wait for peers to bring it")]
@@ -158,6 +162,16 @@ impl Error {
         Self::new(Repr::StreamEnded)
     }
 
+    /// Nothing more can be sent to a sink: it was closed, or an append failed.
+    pub(crate) fn sink_ended(why: Option<Self>) -> Self {
+        Self::new(why.map_or(Repr::SinkClosed, Repr::SinkFailed))
+    }
+
+    /// The log was truncated below what a stream has read.
+    pub(crate) fn rewritten(kept: u64) -> Self {
+        LogError::BaseRewritten { shared: kept }.into()
+    }
+
     pub(crate) fn not_stored() -> Self {
         Self::new(Repr::NotStored)
     }
@@ -224,6 +238,8 @@ impl Error {
             | Repr::Decrypt { .. } => ErrorKind::Caller,
             Repr::Peer(_) => ErrorKind::Peer,
             Repr::Outside { .. } => ErrorKind::Outside,
+            Repr::SinkClosed => ErrorKind::Caller,
+            Repr::SinkFailed(error) => error.kind(),
             Repr::TimedOut => ErrorKind::TimedOut,
             Repr::Closed | Repr::StreamEnded | Repr::RuntimeGone => ErrorKind::Closed,
         }
@@ -299,8 +315,16 @@ impl Error {
         matches!(*self.0, Repr::TimedOut)
     }
 
+    /// Whether a sink takes nothing more: it was closed, or one of its appends failed, which is the
+    /// [source](std::error::Error::source).
+    #[must_use]
+    pub fn is_sink_ended(&self) -> bool {
+        matches!(*self.0, Repr::SinkClosed | Repr::SinkFailed(_))
+    }
+
     /// Whether what was asked for was rewritten: a snapshot, or a batch, was of an older log and could not keep
-    /// it, or waited for a block that was truncated before it came.
+    /// it, or waited for a block that was truncated before it came; or a stream had read past where the log was
+    /// truncated.
     #[must_use]
     pub fn is_rewritten(&self) -> bool {
         matches!(self.log_error(), Some(LogError::BaseRewritten { .. }))

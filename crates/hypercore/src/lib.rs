@@ -115,6 +115,7 @@ mod shared;
 mod side_stores;
 mod snapshot;
 mod storage;
+mod streams;
 mod turns;
 mod view;
 
@@ -142,6 +143,10 @@ pub use replication::survey::{PeerAnswer, Survey};
 pub use session::SessionBuilder;
 pub use side_stores::SideStores;
 pub use storage::{MemoryStorage, Storage};
+pub use streams::{
+    BATCH_LEN, ByteStream, ByteStreamOptions, PREFETCH_LEN, ReadStream, ReadStreamOptions, WriteSink,
+    WriteSinkOptions,
+};
 
 pub use bytes::{self, Bytes};
 pub use compact_encoding::DecodeError;

@@ -33,6 +33,11 @@ impl Hypercore {
     /// # Errors
     /// `Closed`; `Io` when there is no place for what it may have to keep.
     pub async fn snapshot(&self) -> Result<Self> {
+        self.frozen(self.session_ref().settings().weak).await
+    }
+
+    /// A snapshot that lets the log close under it, if it is weak.
+    pub(crate) async fn frozen(&self, weak: bool) -> Result<Self> {
         let session = self.session_ref();
         let view = match session.view() {
             View::Snapshot(snapshot) => View::Snapshot(Arc::clone(snapshot)),
@@ -43,7 +48,7 @@ impl Hypercore {
                 View::Snapshot(Arc::new(taken.await?))
             }
         };
-        let settings = Settings { writable: false, ..session.settings().clone() };
+        let settings = Settings { writable: false, weak, ..session.settings().clone() };
         let shared = Arc::clone(session.shared());
         let cipher = Arc::clone(session.cipher());
         Ok(Self::of(Session::begin(shared, view, cipher, settings, None)?))

@@ -112,6 +112,18 @@ impl<'a> Viewed<'a> {
         Ok(read!(self.get_up_to(index, len_max))?)
     }
 
+    /// How many blocks are still those of an earlier fork, and the fork now; `None` while that is the same.
+    pub(crate) fn moved_since(&self, fork: u64) -> Option<(u64, u64)> {
+        match &self.content {
+            Content::Live => {
+                self.log.kept_since(fork)?;
+                let moved = self.log.moved_since(fork);
+                moved.kept.map(|kept| (kept, moved.head.fork))
+            }
+            Content::Snapshot(_) => None,
+        }
+    }
+
     /// Refuses to wait for blocks below `end` when they can not become visible any more: only those that are
     /// the log's come from peers.
     pub(crate) fn awaits_up_to(&self, end: u64) -> Result<()> {

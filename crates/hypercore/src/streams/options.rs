@@ -1,0 +1,203 @@
+//! What is read, and how far ahead.
+
+use std::ops::{Range, RangeFrom, RangeFull, RangeTo};
+
+/// How many bytes ahead of a stream peers are asked for, unless its options say otherwise.
+pub const PREFETCH_LEN: u64 = 1024 * 1024;
+
+/// Which blocks a [`ReadStream`](super::ReadStream) gives. A range of block numbers converts.
+///
+/// - Without an end it ends where the log ends when it is first polled, after peers were asked
+///   ([`update`](crate::Hypercore::update)).
+/// - With an end past that it waits for the blocks that are still to come.
+/// - [Live](Self::live) it never ends.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ReadStreamOptions {
+    pub(super) start: u64,
+    pub(super) end: Option<u64>,
+    pub(super) live: bool,
+    pub(super) snapshot: bool,
+    pub(super) prefetch: u64,
+}
+
+impl Default for ReadStreamOptions {
+    fn default() -> Self {
+        Self { start: 0, end: None, live: false, snapshot: true, prefetch: PREFETCH_LEN }
+    }
+}
+
+impl ReadStreamOptions {
+    /// All blocks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The first block.
+    pub fn start(mut self, start: u64) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// The block before which it ends.
+    pub fn end(mut self, end: u64) -> Self {
+        self.end = Some(end);
+        self
+    }
+
+    /// Whether to go on with what is appended later. Such a stream ends at [`end`](Self::end), if that is given.
+    pub fn live(mut self, live: bool) -> Self {
+        self.live = live;
+        self
+    }
+
+    /// Whether to read the log as it is when the stream is first polled, whatever becomes of it meanwhile. On by default,
+    /// where all blocks are there by then; turned off, a stream without an end goes on until it has caught up.
+    ///
+    /// A stream that reads the log as it changes never mixes two histories: once the log is truncated below what it has
+    /// given, it fails ([`Error::is_rewritten`](crate::Error::is_rewritten)).
+    pub fn snapshot(mut self, snapshot: bool) -> Self {
+        self.snapshot = snapshot;
+        self
+    }
+
+    /// About how many bytes of blocks ahead peers are asked for, where they are not stored here; [`PREFETCH_LEN`] by
+    /// default. Nothing is fetched ahead with 0.
+    pub fn prefetch(mut self, len: u64) -> Self {
+        self.prefetch = len;
+        self
+    }
+}
+
+impl From<Range<u64>> for ReadStreamOptions {
+    fn from(range: Range<u64>) -> Self {
+        Self::new().start(range.start).end(range.end)
+    }
+}
+
+impl From<RangeTo<u64>> for ReadStreamOptions {
+    fn from(range: RangeTo<u64>) -> Self {
+        Self::new().end(range.end)
+    }
+}
+
+impl From<RangeFrom<u64>> for ReadStreamOptions {
+    fn from(range: RangeFrom<u64>) -> Self {
+        Self::new().start(range.start)
+    }
+}
+
+impl From<RangeFull> for ReadStreamOptions {
+    fn from(_: RangeFull) -> Self {
+        Self::new()
+    }
+}
+
+/// Which bytes of the content a [`ByteStream`](super::ByteStream) gives. A range of byte offsets converts.
+///
+/// Without a length it ends where the log ends when it is first polled, after peers were asked
+/// ([`update`](crate::Hypercore::update)); with one that reaches past that it waits for what is still to come;
+/// [live](Self::live) it never ends.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ByteStreamOptions {
+    pub(super) offset: u64,
+    pub(super) length: Option<u64>,
+    pub(super) live: bool,
+    pub(super) snapshot: bool,
+    pub(super) prefetch: u64,
+}
+
+impl Default for ByteStreamOptions {
+    fn default() -> Self {
+        Self { offset: 0, length: None, live: false, snapshot: true, prefetch: PREFETCH_LEN }
+    }
+}
+
+impl ByteStreamOptions {
+    /// All bytes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The first byte: where the stream's own position is 0.
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// How many bytes.
+    pub fn length(mut self, length: u64) -> Self {
+        self.length = Some(length);
+        self
+    }
+
+    /// Whether to go on with what is appended later, up to [`length`](Self::length), if that is given.
+    pub fn live(mut self, live: bool) -> Self {
+        self.live = live;
+        self
+    }
+
+    /// As for [blocks](ReadStreamOptions::snapshot).
+    pub fn snapshot(mut self, snapshot: bool) -> Self {
+        self.snapshot = snapshot;
+        self
+    }
+
+    /// As for [blocks](ReadStreamOptions::prefetch).
+    pub fn prefetch(mut self, len: u64) -> Self {
+        self.prefetch = len;
+        self
+    }
+}
+
+impl From<Range<u64>> for ByteStreamOptions {
+    fn from(range: Range<u64>) -> Self {
+        Self::new().offset(range.start).length(range.end.saturating_sub(range.start))
+    }
+}
+
+impl From<RangeTo<u64>> for ByteStreamOptions {
+    fn from(range: RangeTo<u64>) -> Self {
+        Self::new().length(range.end)
+    }
+}
+
+impl From<RangeFrom<u64>> for ByteStreamOptions {
+    fn from(range: RangeFrom<u64>) -> Self {
+        Self::new().offset(range.start)
+    }
+}
+
+impl From<RangeFull> for ByteStreamOptions {
+    fn from(_: RangeFull) -> Self {
+        Self::new()
+    }
+}
+
+/// How a [`WriteSink`](super::WriteSink) puts blocks together.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct WriteSinkOptions {
+    pub(super) batch_len: usize,
+}
+
+impl Default for WriteSinkOptions {
+    fn default() -> Self {
+        Self { batch_len: super::BATCH_LEN }
+    }
+}
+
+impl WriteSinkOptions {
+    /// Batches of [`BATCH_LEN`](super::BATCH_LEN).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many bytes of blocks are put together to one append, where they are not flushed before. The sink holds up to
+    /// twice as many: those being written, and those that gather meanwhile.
+    pub fn batch_len(mut self, len: usize) -> Self {
+        self.batch_len = len;
+        self
+    }
+}
