@@ -28,7 +28,7 @@ pub(crate) const STORED_BLOCK_LEN_MAX: usize = BLOCK_LEN_MAX + 64;
 
 /// Batches with more new nodes than this write them straight to the tree store and not into the oplog
 /// entry: the blocks are hashed again on recovery, which proves the nodes as well.
-const ENTRY_NODES_MAX: usize = 512;
+pub(crate) const ENTRY_NODES_MAX: usize = 512;
 
 /// Nodes put together for one write of the tree store.
 const WINDOW_NODES: usize = WRITE_LEN / NODE_BYTES;
@@ -254,7 +254,7 @@ impl Log {
     /// Gives back the blocks of a batch that did not fit, or a full disk would stay full.
     ///
     /// Nothing that counts is behind `end`, where the log ends; if this fails too, nothing is worse.
-    fn give_back_if_full(&self, error: &StorageError, end: u64) {
+    pub(crate) fn give_back_if_full(&self, error: &StorageError, end: u64) {
         if error.source.is_storage_full() {
             let _ = self.stores.data.truncate(end);
         }

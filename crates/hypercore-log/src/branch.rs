@@ -20,11 +20,13 @@ use crate::signing::AppendOptions;
 use crate::snapshot::kept::Kept;
 use crate::state::Head;
 
+mod commit;
 mod open;
 pub(crate) mod origin;
 mod read;
 mod truncate;
 
+pub use commit::CommitOptions;
 pub(crate) use open::{check_kind, seal};
 
 /// How a branch is opened.

@@ -257,6 +257,16 @@ pub enum LogError {
         /// The first blocks that are still shared.
         shared: u64,
     },
+    /// A branch can not be committed: the log has other blocks than the branch at the same places, or was truncated below the
+    /// length where it began. Nothing was changed.
+    #[error("the log, now of {length} blocks, has other blocks than the branch")]
+    BranchConflict {
+        /// Blocks in the log.
+        length: u64,
+    },
+    /// The stores of a branch, and not those of its log, failed or are damaged. The log was not changed.
+    #[error("the branch failed")]
+    Branch(#[source] Box<Self>),
     /// The log handed in is not the one that the snapshot or the branch is of.
     #[error("this is a snapshot or a branch of another log")]
     OtherLog,

@@ -195,6 +195,12 @@ impl Nodes {
         self.refresh(nodes.iter().map(|node| (node.index, Some(*node))));
     }
 
+    /// All nodes that are not inside the first `length` blocks are in the file now.
+    pub(crate) fn written_behind(&mut self, length: u64) {
+        self.pending.retain(|index, _| index.end_block() <= length);
+        self.forget_cache();
+    }
+
     /// Brings the cache up to date with what was written.
     fn refresh(&self, nodes: impl Iterator<Item = (Index, Option<Node>)>) {
         let mut cache = self.lock_cache();

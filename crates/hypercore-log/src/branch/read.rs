@@ -14,7 +14,7 @@ use crate::state::{State, tree_error};
 
 /// A branch for one read.
 pub(crate) struct Both<'a> {
-    below: View<'a>,
+    pub(crate) below: View<'a>,
     own: &'a Log,
     pub(crate) state: &'a State,
 }
@@ -91,7 +91,7 @@ impl Both<'_> {
         }
     }
 
-    fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
+    pub(crate) fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
         let present = self.state.tree.length();
         if length > present {
             return Err(LogError::OutOfBounds { index: length, length: present });

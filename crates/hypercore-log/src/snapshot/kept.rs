@@ -131,6 +131,11 @@ impl View<'_> {
         self.parts.shared
     }
 
+    /// The present state of the log.
+    pub(crate) const fn state(&self) -> &State {
+        self.state
+    }
+
     /// Where what is kept ends: behind it nobody knows.
     fn end(&self) -> u64 {
         if self.parts.lost { self.parts.shared } else { self.kept.tree.length() }

@@ -1,0 +1,263 @@
+//! Committing a branch: whole, in part, signed by others, refused.
+
+mod support;
+
+use hypercore_crypto::KeyPair;
+use hypercore_log::{
+    Branch, BranchOptions, CommitOptions, Create, FileName, Log, LogError, OpenOptions, Overlay,
+};
+use random_access_memory::RandomAccessMemory;
+use random_access_storage::RandomAccess as _;
+use support::{Disk, assert_sound, block, create, key_pair, reopen};
+
+fn overlay() -> Overlay {
+    Overlay { tree: Box::new(RandomAccessMemory::new()), data: Box::new(RandomAccessMemory::new()) }
+}
+
+fn begin(base: &Log, disk: &Disk) -> Branch {
+    let options = BranchOptions::new().create(Create::New);
+    Branch::open(base, disk.stores(), overlay(), options).unwrap()
+}
+
+fn all() -> CommitOptions {
+    CommitOptions::new()
+}
+
+fn text(log: &Log) -> Vec<String> {
+    let block = |index| log.get(index).unwrap().unwrap();
+    (0..log.length()).map(|index| String::from_utf8(block(index)).unwrap()).collect()
+}
+
+#[test]
+fn a_commit_is_one_append() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&["a", "b"]).unwrap();
+    let branch = begin(&log, &Disk::new());
+    branch.append(&["c"]).unwrap();
+    branch.append(&["d", "e"]).unwrap();
+    let appended = log.commit(&branch, &all()).unwrap();
+    assert_eq!((appended.length, appended.byte_length), (5, 5));
+    assert_eq!(log.head(), branch.head());
+    assert_eq!(log.durable_length(), 5);
+    drop(log);
+    let log = reopen(&disk);
+    assert_eq!(log.recovery().entries_replayed, 2);
+    assert_eq!(text(&log), ["a", "b", "c", "d", "e"]);
+    assert_sound(&log);
+}
+
+#[test]
+fn a_branch_goes_on_after_a_commit_in_part() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&["a"]).unwrap();
+    let branch = begin(&log, &Disk::new());
+    branch.append(&["b", "c", "d"]).unwrap();
+    assert_eq!(log.commit(&branch, &all().length(2)).unwrap().length, 2);
+    assert_eq!(log.commit(&branch, &all().length(2)).unwrap().length, 2, "it has them");
+    assert_eq!(log.commit(&branch, &all().length(0)).unwrap().length, 2);
+    branch.append(&["e"]).unwrap();
+    assert_eq!(log.commit(&branch, &all()).unwrap().length, 5);
+    assert_eq!(text(&log), ["a", "b", "c", "d", "e"]);
+    let short = log.commit(&branch, &all().length(6)).unwrap_err();
+    assert!(matches!(short, LogError::OutOfBounds { index: 6, length: 5 }), "{short}");
+    drop(log);
+    assert_sound(&reopen(&disk));
+}
+
+#[test]
+fn a_batch_is_refused_when_the_log_took_other_data_and_accepted_when_it_took_the_same() {
+    for same in [false, true] {
+        let log = create(&Disk::new());
+        log.append(&["a"]).unwrap();
+        let branch = begin(&log, &Disk::new());
+        branch.append(&["b", "c", "d"]).unwrap();
+        log.append(&[if same { "b" } else { "x" }]).unwrap();
+        let before = log.head();
+        let committed = log.commit(&branch, &all());
+        if same {
+            assert_eq!(committed.unwrap().length, 4);
+            assert_eq!(text(&log), ["a", "b", "c", "d"]);
+        } else {
+            assert!(matches!(committed, Err(LogError::BranchConflict { length: 2 })));
+            assert_eq!(log.head(), before);
+            assert_eq!(text(&log), ["a", "x"]);
+        }
+        log.append(&["e"]).unwrap();
+        assert_sound(&log);
+    }
+}
+
+#[test]
+fn a_log_that_is_longer_has_the_blocks_or_others() {
+    let log = create(&Disk::new());
+    log.append(&["a"]).unwrap();
+    let (same, other) = (begin(&log, &Disk::new()), begin(&log, &Disk::new()));
+    same.append(&["b"]).unwrap();
+    other.append(&["x"]).unwrap();
+    log.append(&["b", "c"]).unwrap();
+    assert_eq!(log.commit(&same, &all()).unwrap().length, 3);
+    assert!(matches!(log.commit(&other, &all()), Err(LogError::BranchConflict { length: 3 })));
+}
+
+#[test]
+fn a_log_that_gave_up_what_a_branch_began_with_takes_nothing_of_it() {
+    let log = create(&Disk::new());
+    log.append(&["a", "b", "c"]).unwrap();
+    let branch = begin(&log, &Disk::new());
+    branch.append(&["d"]).unwrap();
+    log.truncate(2, None).unwrap();
+    assert!(matches!(log.commit(&branch, &all()), Err(LogError::BranchConflict { length: 2 })));
+    log.append(&["other"]).unwrap();
+    assert!(matches!(log.commit(&branch, &all()), Err(LogError::BranchConflict { length: 3 })));
+    assert_eq!(text(&log), ["a", "b", "other"]);
+}
+
+#[test]
+fn a_truncated_branch_is_committed_under_the_fork_of_its_log() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&["a"]).unwrap();
+    log.truncate(1, Some(5)).unwrap();
+    let branch = begin(&log, &Disk::new());
+    branch.append(&["b", "c"]).unwrap();
+    branch.truncate(&log, 2).unwrap();
+    branch.append(&["d"]).unwrap();
+    assert_eq!(branch.fork(), 6);
+    log.commit(&branch, &all()).unwrap();
+    assert_eq!((log.fork(), text(&log)), (5, ["a", "b", "d"].map(String::from).to_vec()));
+    drop(log);
+    assert_eq!(reopen(&disk).fork(), 5);
+}
+
+#[test]
+fn blocks_that_a_branch_cleared_are_not_stored_in_the_log_either() {
+    for blocks in [12, 2000] {
+        let disk = Disk::new();
+        let log = create(&disk);
+        log.append(&["a"]).unwrap();
+        let branch = begin(&log, &Disk::new());
+        let many: Vec<Vec<u8>> = (0..blocks).map(|index| block(index, 20)).collect();
+        branch.append(&many).unwrap();
+        branch.clear(0..3).unwrap();
+        branch.clear(5..7).unwrap();
+        log.commit(&branch, &all()).unwrap();
+        for reopened in [false, true] {
+            let log = if reopened { &reopen(&disk) } else { &log };
+            let stored = log.stored_ranges(0..u64::MAX, 9);
+            assert_eq!(stored, [0..1, 3..5, 7..blocks + 1]);
+            assert_eq!(log.get(7).unwrap().unwrap(), block(6, 20));
+            assert_sound(log);
+        }
+    }
+}
+
+#[test]
+fn a_huge_batch_of_200_000() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&["a"]).unwrap();
+    let branch = begin(&log, &Disk::new());
+    for part in 0..20_u64 {
+        let blocks: Vec<_> = (part * 10_000..(part + 1) * 10_000).map(u64::to_le_bytes).collect();
+        branch.append(&blocks).unwrap();
+    }
+    assert_eq!(log.commit(&branch, &all()).unwrap().length, 200_001);
+    assert_eq!(log.head(), branch.head());
+    log.append(&["z"]).unwrap();
+    drop(log);
+    let log = reopen(&disk);
+    assert_eq!(log.length(), 200_002);
+    for index in (0..200_000_u64).step_by(9_973) {
+        assert_eq!(log.get(index + 1).unwrap().unwrap(), index.to_le_bytes());
+    }
+    assert_eq!(log.get(200_001).unwrap().unwrap(), b"z");
+    assert_sound(&log);
+}
+
+#[test]
+fn a_commit_is_signed_elsewhere() {
+    let (reader_disk, writer) = (Disk::new(), create(&Disk::new()));
+    // A log that has the manifest and no key pair.
+    let options = OpenOptions::new().create(Create::New).key(writer.key());
+    let log = Log::open(
+        reader_disk.stores(),
+        options.manifest(hypercore_crypto::Manifest::single(key_pair().public())),
+    )
+    .unwrap();
+    let branch = begin(&log, &Disk::new());
+    branch.append(&["a", "b"]).unwrap();
+    assert!(matches!(log.commit(&branch, &all()), Err(LogError::NotWritable)));
+
+    let unsigned = log.prepare_commit(&branch, Some(1)).unwrap();
+    assert_eq!(unsigned.head().length, 1);
+    let to_sign = unsigned.to_sign(&key_pair().public()).unwrap();
+    let part = to_sign.signed(key_pair().sign(to_sign.message())).unwrap();
+    let signature = unsigned.assemble(&[part]).unwrap();
+    let wrong = log.commit(&branch, &all().signature(signature.clone())).unwrap_err();
+    assert!(matches!(wrong, LogError::Signature(_)), "it is for one block: {wrong}");
+    assert_eq!(log.length(), 0);
+    assert_eq!(log.commit(&branch, &all().length(1).signature(signature)).unwrap().length, 1);
+
+    let stranger = KeyPair::from_seed(&[8; 32]);
+    let refused = log.commit(&branch, &all().key_pair(stranger)).unwrap_err();
+    assert!(matches!(refused, LogError::KeyPair(_)), "{refused}");
+    assert_eq!(log.commit(&branch, &all().key_pair(key_pair())).unwrap().length, 2);
+    drop(log);
+    assert_eq!(text(&reopen(&reader_disk)), ["a", "b"]);
+}
+
+#[test]
+fn a_damaged_branch_leaves_the_log_as_it_was() {
+    for blocks in [12_u64, 2000] {
+        // A byte of a block, the hash of a leaf, the size of a leaf.
+        for (file, at) in [(FileName::Data, 9_000), (FileName::Tree, 420), (FileName::Tree, 400)] {
+            let (disk, branch_disk) = (Disk::new(), Disk::new());
+            let log = create(&disk);
+            log.append(&["a"]).unwrap();
+            let branch = begin(&log, &branch_disk);
+            let many: Vec<Vec<u8>> = (0..blocks).map(|index| block(index, 1000)).collect();
+            branch.append(&many).unwrap();
+            branch.close().unwrap();
+            let spoiled = branch_disk.file(file);
+            let mut byte = [0];
+            spoiled.read_at(at, &mut byte).unwrap();
+            spoiled.write_at(at, &[byte[0] ^ 4]).unwrap();
+            let options = BranchOptions::new();
+            let branch = Branch::open(&log, branch_disk.stores(), overlay(), options).unwrap();
+            let before = (log.head(), disk.bytes(FileName::Oplog), disk.bytes(FileName::Data));
+            let error = log.commit(&branch, &all()).unwrap_err();
+            assert!(matches!(error, LogError::Branch(_)), "{error:?}");
+            let after = (log.head(), disk.bytes(FileName::Oplog), disk.bytes(FileName::Data));
+            assert_eq!(before, after);
+            assert!(disk.bytes(FileName::Tree).len() <= 40, "nothing is left behind the end");
+            log.append(&["b"]).unwrap();
+            drop(log);
+            let log = reopen(&disk);
+            assert_eq!(text(&log), ["a", "b"]);
+            assert_sound(&log);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_committed_to_another_log_a_frozen_or_a_read_only_one() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&["a"]).unwrap();
+    let branch = begin(&log, &Disk::new());
+    branch.append(&["b"]).unwrap();
+    let other = create(&Disk::new());
+    other.append(&["a"]).unwrap();
+    assert!(matches!(other.commit(&branch, &all()), Err(LogError::OtherLog)));
+
+    let twin = create(&Disk::new());
+    twin.append(&["other"]).unwrap();
+    let upgrade = hypercore_merkle::UpgradeRequest { start: 0, length: 1 };
+    let request = hypercore_merkle::Request { upgrade: Some(upgrade), ..Default::default() };
+    let proof = twin.create_proof(&request).unwrap().unwrap();
+    assert!(log.freeze(&proof).unwrap().is_some());
+    assert!(matches!(log.commit(&branch, &all()), Err(LogError::Frozen)));
+    assert_eq!(log.length(), 1);
+}
