@@ -6,8 +6,9 @@ use std::collections::HashMap;
 
 use compact_encoding::Encode as _;
 
-use crate::fixed::{Hash, Signature};
+use crate::fixed::{Hash, PublicKey, Signature};
 use crate::key::KeyPair;
+use crate::manifest::ManifestSigner;
 use crate::signature::{MultiSignature, SignatureNode, SignatureProof};
 use crate::verify::{Form, Verifier};
 
@@ -101,11 +102,7 @@ impl Verifier<'_> {
         length: u64,
         fork: u64,
     ) -> Result<Vec<u8>, SignError> {
-        let quorum = self.manifest.quorum();
-        // Bare signatures are checked with the only signer, whatever quorum was decoded.
-        if quorum != 1 && matches!(self.form, Form::Multi | Form::MultiV0) {
-            return Err(SignError::QuorumNotOne { quorum });
-        }
+        self.check_quorum_of_one()?;
         let PartialSignature { signer, signature, .. } =
             self.sign_partial(key_pair, tree_hash, length, fork)?;
         let multi = MultiSignature {
@@ -117,6 +114,26 @@ impl Verifier<'_> {
             Form::MultiV0 => multi.to_vec_v0(length, &[]),
             Form::Multi => multi.to_vec(),
         })
+    }
+
+    /// Whether the signer with this public key can sign alone.
+    ///
+    /// # Errors
+    /// [`SignError`] when it is not a signer, or not enough by itself.
+    pub fn check_alone(&self, public_key: &PublicKey) -> Result<(), SignError> {
+        self.check_quorum_of_one()?;
+        let is_signer = |signer: &ManifestSigner| signer.public_key == *public_key;
+        let found = self.manifest.signers().iter().any(is_signer);
+        if found { Ok(()) } else { Err(SignError::NotASigner) }
+    }
+
+    fn check_quorum_of_one(&self) -> Result<(), SignError> {
+        let quorum = self.manifest.quorum();
+        // Bare signatures are checked with the only signer, whatever quorum was decoded.
+        if quorum != 1 && matches!(self.form, Form::Multi | Form::MultiV0) {
+            return Err(SignError::QuorumNotOne { quorum });
+        }
+        Ok(())
     }
 
     /// Signs a tree as one of several signers.

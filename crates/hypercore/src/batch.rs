@@ -67,6 +67,18 @@ impl Batch {
         }
     }
 
+    /// The blocks, without copying them.
+    pub(crate) fn into_blocks(self) -> Vec<Bytes> {
+        match self {
+            Self::Joined { bytes, ends } => {
+                let bytes = Bytes::from(bytes);
+                let starts = std::iter::once(&0).chain(&ends);
+                starts.zip(&ends).map(|(start, end)| bytes.slice(*start..*end)).collect()
+            }
+            Self::Owned { blocks, .. } => blocks,
+        }
+    }
+
     /// Adds the blocks to `slices`.
     pub(crate) fn push_slices<'a>(&'a self, slices: &mut Vec<&'a [u8]>) {
         match self {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hypercore_crypto::{CoreKey, KeyPair, Manifest, discovery_key};
+use hypercore_crypto::{CoreKey, KeyPair, Manifest, PublicKey, discovery_key};
 use hypercore_log::{Access as LogAccess, Create, Durability, Log, OpenError, OpenOptions, Stores};
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
@@ -16,6 +16,7 @@ use crate::named_batch::Batches;
 use crate::options::Access;
 use crate::session::{Session, Settings, WaitHook};
 use crate::shared::{Identity, Shared, is_some_log_settling};
+use crate::signing::{Signer, check_alone};
 use crate::storage::{MemoryStorage, Storage, share};
 use crate::view::View;
 
@@ -120,6 +121,16 @@ impl Builder {
         self
     }
 
+    /// Who signs, where the key is kept elsewhere: see [`Signer`]. A new log may be signed by this signer alone,
+    /// unless a [manifest](Self::manifest) says otherwise; it must allow that the signer signs alone.
+    ///
+    /// Appends, truncations and commits of batches wait for the signer, one after the other; each asks for one
+    /// signature.
+    pub fn signer(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.settings.signer = Some(signer);
+        self
+    }
+
     /// The key pair of a 32-byte seed: the same seed makes the same log. For tests and scripts; who
     /// knows the seed can write.
     pub fn seed(self, seed: &[u8; 32]) -> Self {
@@ -215,6 +226,10 @@ impl Builder {
             encryption.check()?;
         }
         let creates = self.access == Access::ReadWrite && self.create != Create::Never;
+        let signer = self.settings.signer.as_ref().map(|signer| signer.public_key());
+        if let Some(public_key) = &signer {
+            self.name_signer(public_key)?;
+        }
         let named = self.key.is_some() || self.key_pair.is_some() || self.manifest.is_some();
         let fresh = if creates && !named { Some(random_key_pair()?) } else { None };
         if creates && (self.create == Create::Overwrite || self.storage.would_create()?) {
@@ -227,6 +242,9 @@ impl Builder {
         } else {
             self.open_log(fresh.as_ref())?
         };
+        if let (Some(public_key), Some(manifest)) = (&signer, log.manifest()) {
+            check_alone(public_key, &manifest, &log.key())?;
+        }
         let identity = Identity {
             key: log.key(),
             discovery_key: discovery_key(&log.key()),
@@ -239,6 +257,18 @@ impl Builder {
         let shared = Shared::new(log, identity, self.durability, runtime, batches);
         let session = Session::begin(shared, View::Live, Arc::new(cipher), self.settings, None)?;
         Ok(Hypercore::of(session))
+    }
+
+    /// Lets the signer alone sign a new log, unless the options say something else that it can go with.
+    fn name_signer(&mut self, public_key: &PublicKey) -> Result<()> {
+        if let Some(manifest) = &self.manifest {
+            return check_alone(public_key, manifest, &manifest.key());
+        }
+        let single = Manifest::single(*public_key);
+        if self.key.is_none_or(|key| single.belongs_to(&key)) {
+            self.manifest = Some(single);
+        }
+        Ok(())
     }
 
     fn log_options(&self, fresh: Option<&KeyPair>) -> OpenOptions {

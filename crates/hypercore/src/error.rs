@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hypercore_crypto::DecryptError;
+use hypercore_crypto::{DecryptError, VerifyError};
 use hypercore_log::{Corruption, LogError, OpenError};
 use random_access_storage::Error as StoreError;
 
@@ -204,6 +204,22 @@ impl Error {
 
     pub(crate) fn padding_too_long(len: usize) -> Self {
         Self::new(Repr::PaddingTooLong { len, max: PADDING_LEN_MAX })
+    }
+
+    pub(crate) fn not_signed(source: BoxError) -> Self {
+        Self::outside("the signer did not sign", source)
+    }
+
+    pub(crate) fn signed_otherwise(source: VerifyError) -> Self {
+        Self::outside(
+            "what the signer gave is not its signature of what it was asked for",
+            source.into(),
+        )
+    }
+
+    /// Whether somebody else wrote first.
+    pub(crate) fn is_head_moved(&self) -> bool {
+        matches!(self.log_error(), Some(LogError::HeadMoved { .. }))
     }
 
     /// Somebody outside did not do what was asked of it.

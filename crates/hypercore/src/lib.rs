@@ -107,12 +107,14 @@ mod handle;
 mod info;
 mod named_batch;
 mod options;
+mod outside;
 mod proofs;
 mod queue;
 mod replication;
 mod session;
 mod shared;
 mod side_stores;
+mod signing;
 mod snapshot;
 mod storage;
 mod streams;
@@ -142,6 +144,7 @@ pub use replication::stream::{ProtocolStream, Replication};
 pub use replication::survey::{PeerAnswer, Survey};
 pub use session::SessionBuilder;
 pub use side_stores::SideStores;
+pub use signing::Signer;
 pub use storage::{MemoryStorage, Storage};
 pub use streams::{
     BATCH_LEN, ByteStream, ByteStreamOptions, PREFETCH_LEN, ReadStream, ReadStreamOptions, WriteSink,
@@ -152,7 +155,8 @@ pub use bytes::{self, Bytes};
 pub use compact_encoding::DecodeError;
 pub use hypercore_crypto::{
     BlockKey, CoreKey, DiscoveryKey, Hash, KeyIdEncryption, KeyPair, Manifest, ManifestBuilder,
-    ManifestError, ManifestSigner, Namespace, Prologue, PublicKey, id,
+    ManifestError, ManifestSigner, Namespace, PartialSignature, Prologue, PublicKey, Signature,
+    SignatureNode, SignedTree, ToSign, Verifier, VerifyError, id, signable_length,
 };
 pub use hypercore_log::{
     Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Conflict, Corruption,

@@ -60,6 +60,11 @@ impl AppendOptions {
         self
     }
 
+    /// Whether they say who signs.
+    pub(crate) fn signs(&self) -> bool {
+        self.key_pair.is_some() || self.signature.is_some()
+    }
+
     /// What the engine is told in a session with a key pair of its own, or without.
     pub(crate) fn for_log(self, session: Option<&KeyPair>) -> LogAppendOptions {
         let mut options = LogAppendOptions::new();

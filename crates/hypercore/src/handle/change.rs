@@ -42,6 +42,12 @@ impl Hypercore {
     /// handle may not write; `Io`, `Closed`.
     pub async fn truncate(&self, length: u64, fork: Option<u64>) -> Result<()> {
         self.session.check_writable()?;
+        let signer = &self.session.settings().signer;
+        if let (Some(signer), true) = (signer, self.session.view().is_live()) {
+            self.session.truncate_outside(length, fork, &**signer).await?;
+            self.tell(LogChange::Truncated { length });
+            return Ok(());
+        }
         let mut signing = TruncateOptions::new();
         if let Some(key_pair) = &self.session.settings().key_pair {
             signing = signing.key_pair(KeyPair::clone(key_pair));

@@ -59,7 +59,7 @@ impl Hypercore {
     }
 
     /// Tells peers, and those who wait, what became of the log.
-    fn tell(&self, change: LogChange) {
+    pub(crate) fn tell(&self, change: LogChange) {
         if self.session.view().is_live() {
             exchange::log_changed(self.shared(), change);
         }

@@ -12,6 +12,7 @@ use super::{Place, Session, Settings};
 use crate::encryption::{Cipher, Encryption};
 use crate::error::Result;
 use crate::handle::Hypercore;
+use crate::signing::{Signer, check_alone};
 
 /// The options of a session; see [`Hypercore::session`]. What is not said is as in the session that it is
 /// opened on.
@@ -79,6 +80,15 @@ impl SessionBuilder {
     /// log that has no key pair of its own can be written to through such a session.
     pub fn key_pair(mut self, key_pair: KeyPair) -> Self {
         self.settings.key_pair = Some(Arc::new(key_pair));
+        self.settings.signer = None;
+        self
+    }
+
+    /// Who signs what this session writes and keeps the key to itself, as with
+    /// [`Builder::signer`](crate::Builder::signer).
+    pub fn signer(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.settings.key_pair = None;
+        self.settings.signer = Some(signer);
         self
     }
 
@@ -116,6 +126,11 @@ impl SessionBuilder {
         cipher.check()?;
         if let Some(key_pair) = &settings.key_pair {
             session.inline(|view, _| check_signer(view.log(), key_pair))?;
+        }
+        if let Some(signer) = &settings.signer
+            && let Some(manifest) = session.inline(|view, _| Ok(view.log().manifest()))?
+        {
+            check_alone(&signer.public_key(), &manifest, &parent.key())?;
         }
         let place = if exclusive && settings.writable {
             Some(session.until_end(Place::take(session.shared())).await?)

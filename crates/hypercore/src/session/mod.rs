@@ -85,7 +85,8 @@ impl Session {
     /// Whether this session may append.
     pub(crate) fn is_writable(&self) -> bool {
         let identity = &self.shared.identity;
-        let signs = identity.writable || self.settings.key_pair.is_some();
+        let Settings { key_pair, signer, .. } = &self.settings;
+        let signs = identity.writable || key_pair.is_some() || signer.is_some();
         self.settings.writable && self.view.is_writable(identity, signs)
     }
 
@@ -137,12 +138,19 @@ impl Session {
         if let Err(error) = self.check_writable() {
             return Some(Err(error));
         }
+        if self.asks_outside() || self.shared.outside().is_urgent() {
+            return None;
+        }
         self.shared.append_inline(&self.manner, blocks)
     }
 
     /// Appends blocks on a blocking thread, together with what others append meanwhile.
     pub(crate) async fn append_queued(&self, batch: Batch) -> Result<Appended> {
+        if self.asks_outside() {
+            return self.append_with(batch, AppendOptions::new()).await;
+        }
         self.check_writable()?;
+        self.let_pass().await?;
         let origin = Origin::new(Arc::clone(&self.shared), self.manner.clone());
         Shared::append_queued(origin, batch).await
     }
@@ -154,9 +162,32 @@ impl Session {
         options: AppendOptions,
     ) -> Result<Appended> {
         self.check_writable()?;
+        let signer = self.settings.signer.clone().filter(|_| !options.signs());
         let options = options.for_log(self.settings.key_pair.as_deref());
+        if signer.is_some() || self.cipher().provider().is_some() {
+            return self.append_outside(batch.into_blocks(), options, signer).await;
+        }
+        self.let_pass().await?;
         let manner = Manner { options: Some(Arc::new(options)), ..self.manner.clone() };
         Shared::append_queued(Origin::new(Arc::clone(&self.shared), manner), batch).await
+    }
+
+    /// Whether somebody outside takes part in the writes of this session.
+    fn asks_outside(&self) -> bool {
+        self.settings.signer.is_some() || self.cipher().provider().is_some()
+    }
+
+    /// Lets a write pass that asks somebody outside and has lost against others too often.
+    async fn let_pass(&self) -> Result<()> {
+        let outside = self.shared.outside();
+        if !outside.is_urgent() {
+            return Ok(());
+        }
+        self.until_end(async {
+            outside.let_pass().await;
+            Ok(())
+        })
+        .await
     }
 
     pub(crate) fn check_writable(&self) -> Result<()> {

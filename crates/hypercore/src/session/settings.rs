@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hypercore_crypto::KeyPair;
 
 use super::waiting::Waiting;
+use crate::signing::Signer;
 
 /// The settings of one session. A session that is opened on another one begins with its settings.
 #[derive(Clone, Debug)]
@@ -16,10 +17,18 @@ pub(crate) struct Settings {
     pub(crate) waiting: Waiting,
     /// Signs in the place of the log's own key pair.
     pub(crate) key_pair: Option<Arc<KeyPair>>,
+    /// Signs in the place of both, and keeps its key to itself.
+    pub(crate) signer: Option<Arc<dyn Signer>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { writable: true, weak: false, waiting: Waiting::default(), key_pair: None }
+        Self {
+            writable: true,
+            weak: false,
+            waiting: Waiting::default(),
+            key_pair: None,
+            signer: None,
+        }
     }
 }

@@ -23,6 +23,7 @@ use crate::background::Background;
 use crate::error::{Error, Result};
 use crate::events::{Hub, Listener};
 use crate::named_batch::Batches;
+use crate::outside::Outside;
 use crate::queue::Queue;
 use crate::replication::exchange::{self, Exchange};
 use crate::session::{Places, Registry};
@@ -83,6 +84,7 @@ pub(crate) struct Shared {
     /// Made when it is first needed.
     exchange: OnceLock<Exchange>,
     events: Arc<Hub>,
+    outside: Outside,
     sessions: Registry,
     batches: Arc<Batches>,
     places: Places,
@@ -112,6 +114,7 @@ impl Shared {
             background: Background::default(),
             exchange: OnceLock::new(),
             events: Arc::default(),
+            outside: Outside::default(),
             sessions: Registry::default(),
             batches,
             places: Places::default(),
@@ -127,6 +130,11 @@ impl Shared {
     /// The named batches of the log.
     pub(crate) fn batches(&self) -> &Arc<Batches> {
         &self.batches
+    }
+
+    /// The writes that ask somebody outside.
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.outside
     }
 
     /// Who waits to be the only session that writes.

@@ -1,0 +1,214 @@
+//! Writes that somebody outside takes part in: an encryption provider, or a signer that keeps its key.
+//!
+//! Such a write looks at the head, asks for what it needs, and is stored if the log still has that head; if somebody
+//! else wrote meanwhile, it asks again. The log is not locked while it asks, so a slow signer keeps nobody from
+//! reading, and one that fails or is not waited for any more leaves no trace.
+//!
+//! Writes of this kind take turns, in the order in which they were asked for: of two that raced for the head each could make
+//! the other one ask again for ever. Those that ask nobody would always be faster; they wait as well once a turn
+//! has lost too often.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use hypercore_log::{
+    AppendOptions, Appended as LogAppended, Head, Log, LogError, PreparedAppend, Unsigned,
+};
+use hypercore_replication::LogChange;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::encryption::{Cipher, encrypt};
+use crate::error::{Error, Result};
+use crate::info::Appended;
+use crate::replication::exchange;
+use crate::session::Session;
+use crate::signing::{Signer, ask};
+
+/// How often others may be faster than the write whose turn it is, before they have to let it pass.
+const LOSSES_MAX: u32 = 3;
+
+/// The writes of one log that ask somebody outside.
+#[derive(Default)]
+pub(crate) struct Outside {
+    turn: Mutex<()>,
+    /// The one whose turn it is has lost too often.
+    urgent: AtomicBool,
+}
+
+impl Outside {
+    async fn take_turn(&self) -> Turn<'_> {
+        Turn { _guard: self.turn.lock().await, outside: self, losses: 0 }
+    }
+
+    /// Whether a write of this kind has to be let pass first.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent.load(Ordering::Acquire)
+    }
+
+    /// Returns when no write of this kind has to be let pass.
+    pub(crate) async fn let_pass(&self) {
+        if self.is_urgent() {
+            drop(self.turn.lock().await);
+        }
+    }
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside").field("urgent", &self.is_urgent()).finish_non_exhaustive()
+    }
+}
+
+/// The turn of one write, until it is dropped.
+struct Turn<'a> {
+    _guard: MutexGuard<'a, ()>,
+    outside: &'a Outside,
+    losses: u32,
+}
+
+impl Turn<'_> {
+    /// Whether somebody else was faster, so that the write has to be tried again.
+    fn has_lost<T>(&mut self, result: &Result<T>) -> bool {
+        let lost = result.as_ref().is_err_and(Error::is_head_moved);
+        if lost {
+            self.losses = self.losses.saturating_add(1);
+            if self.losses >= LOSSES_MAX {
+                self.outside.urgent.store(true, Ordering::Release);
+            }
+        }
+        lost
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.outside.urgent.store(false, Ordering::Release);
+    }
+}
+
+/// Writes with somebody outside.
+impl Session {
+    /// Appends blocks that a provider encrypts, or that `signer` signs, or both.
+    pub(crate) async fn append_outside(
+        &self,
+        blocks: Vec<Bytes>,
+        options: AppendOptions,
+        signer: Option<Arc<dyn Signer>>,
+    ) -> Result<Appended> {
+        self.until_end(async {
+            let mut turn = self.shared().outside().take_turn().await;
+            loop {
+                let tried = self.try_append(&blocks, &options, signer.as_deref()).await;
+                if !turn.has_lost(&tried) {
+                    return tried;
+                }
+            }
+        })
+        .await
+    }
+
+    async fn try_append(
+        &self,
+        blocks: &[Bytes],
+        options: &AppendOptions,
+        signer: Option<&dyn Signer>,
+    ) -> Result<Appended> {
+        let cipher = self.cipher();
+        let head = self.inline(|view, _| Ok(view.head()))?;
+        if blocks.is_empty() {
+            return Ok(appended(cipher, head.length, head.byte_length, 0));
+        }
+        let blocks = cipher.seal_outside(head.length, head.fork, blocks).await?;
+        let mut options = options.clone().expected(&head);
+        if cipher.is_on() {
+            options = options.padded();
+        }
+        let Some(signer) = signer else {
+            return self.store(move |log| log.append_with_options(&blocks, &options)).await;
+        };
+        let prepare = move |log: &Log, cipher: &Cipher| -> Result<PreparedAppend> {
+            Ok(log.prepare_append(seal(cipher, log, &head, blocks)?, &options)?)
+        };
+        let prepared = self.blocking(move |view, cipher| prepare(view.log(), cipher)).await?;
+        let signature = sign(signer, prepared.unsigned()).await?;
+        self.store(move |log| log.append_prepared(&prepared, &signature)).await
+    }
+
+    /// Stores blocks that are ready for it. Once begun it runs to its end, also when the future is dropped.
+    async fn store(
+        &self,
+        append: impl FnOnce(&Log) -> std::result::Result<LogAppended, LogError> + Send + 'static,
+    ) -> Result<Appended> {
+        let shared = Arc::clone(self.shared());
+        let append = move |log: &Log, cipher: &Cipher| {
+            let before = log.length();
+            let LogAppended { length, byte_length, .. } = append(log)?;
+            shared.wrote();
+            exchange::log_changed(&shared, LogChange::Appended);
+            Ok(appended(cipher, length, byte_length, length.saturating_sub(before)))
+        };
+        self.blocking_write(move |view, cipher| append(view.log(), cipher)).await
+    }
+
+    /// Truncates the log with a signature of `signer`.
+    pub(crate) async fn truncate_outside(
+        &self,
+        length: u64,
+        fork: Option<u64>,
+        signer: &dyn Signer,
+    ) -> Result<()> {
+        self.until_end(async {
+            let mut turn = self.shared().outside().take_turn().await;
+            loop {
+                let tried = self.try_truncate(length, fork, signer).await;
+                if !turn.has_lost(&tried) {
+                    return tried;
+                }
+            }
+        })
+        .await
+    }
+
+    async fn try_truncate(
+        &self,
+        length: u64,
+        fork: Option<u64>,
+        signer: &dyn Signer,
+    ) -> Result<()> {
+        let prepare = move |log: &Log| Ok(log.prepare_truncate(length, fork)?);
+        let prepared = self.blocking(move |view, _| prepare(view.log())).await?;
+        // An empty log has no signature.
+        let signature =
+            if length == 0 { Vec::new() } else { sign(signer, prepared.unsigned()).await? };
+        let store = move |log: &Log| Ok(log.truncate_prepared(&prepared, &signature).map(drop)?);
+        self.blocking_write(move |view, _| store(view.log())).await
+    }
+}
+
+/// The signature of one signer who signs alone, in the form that the manifest asks for.
+pub(crate) async fn sign(signer: &dyn Signer, unsigned: &Unsigned) -> Result<Vec<u8>> {
+    let to_sign = unsigned.to_sign(&signer.public_key())?;
+    let part = ask(signer, &to_sign).await?;
+    Ok(unsigned.assemble(&[part])?)
+}
+
+/// Encrypts blocks with a scheme that does it at once, for right after `head`.
+fn seal(cipher: &Cipher, log: &Log, head: &Head, blocks: Vec<Bytes>) -> Result<Vec<Bytes>> {
+    Ok(match cipher.scheme(log)? {
+        Some(scheme) => {
+            let sealed = encrypt(scheme, head.length, head.fork, &blocks);
+            sealed.into_iter().map(Bytes::from).collect()
+        }
+        None => blocks,
+    })
+}
+
+fn appended(cipher: &Cipher, length: u64, stored_bytes: u64, blocks: u64) -> Appended {
+    Appended {
+        first: length.saturating_sub(blocks),
+        length,
+        byte_length: cipher.content_len(stored_bytes, length),
+    }
+}
