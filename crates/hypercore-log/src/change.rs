@@ -121,10 +121,12 @@ impl Log {
         signing: Signing<'_>,
     ) -> Result<Head, LogError> {
         let length = tree.length();
-        let signature = match length {
-            0 => None,
+        let signature = match (length, signing) {
+            (0, Signing::Own | Signing::Ready(_)) => None,
+            // Also for nothing: it has to be a signer's pair.
             _ => Some(self.sign_tree(&writer, &tree, &tree.hash(), signing)?),
         };
+        let signature = signature.filter(|_| length > 0);
         let leaves_entry = writer.header_lost && !self.recovery.newer_header_lost;
         if leaves_entry && matches!(signing, Signing::Ready(_)) && length != old.length {
             return Err(LogError::HeaderLost);
@@ -230,7 +232,7 @@ impl Log {
     /// Gives back what the data store has past `data_len`.
     ///
     /// The header on stable storage has forgotten those blocks, so a crash can not miss them.
-    fn give_back_data_end(&self, data_len: u64) -> Result<(), LogError> {
+    pub(crate) fn give_back_data_end(&self, data_len: u64) -> Result<(), LogError> {
         let data = &*self.stores.data;
         let cut = || match data.len()? {
             len if len > data_len => data.truncate(data_len),
@@ -286,7 +288,7 @@ impl Log {
         Ok(Cleared { blocks, bytes_freed })
     }
 
-    fn punch(&self, hole: &Range<u64>) -> random_access_storage::Result<u64> {
+    pub(crate) fn punch(&self, hole: &Range<u64>) -> random_access_storage::Result<u64> {
         let data = &*self.stores.data;
         let before = data.stored_len()?;
         let len = data.len()?;

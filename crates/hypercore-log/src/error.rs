@@ -235,6 +235,9 @@ pub enum LogError {
         /// The key.
         key: String,
     },
+    /// The manifest has no prologue that could be copied, or is not known.
+    #[error("the manifest has no prologue")]
+    NoPrologue,
     /// A backup goes to empty stores only.
     #[error("the {file} store of the backup is not empty")]
     TargetNotEmpty {

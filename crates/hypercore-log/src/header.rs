@@ -12,6 +12,8 @@ use hypercore_crypto::{
 };
 use zeroize::Zeroizing;
 
+use crate::frame::FRAME_HEADER_LEN;
+use crate::oplog::SLOT_LEN;
 use crate::seal::{Counts, SEAL_LEN};
 use crate::user_data::UserData;
 
@@ -312,6 +314,13 @@ impl Header {
             && self.user_data.len() <= ARRAY_LEN_MAX
             && self.reorg_hints.len() <= ARRAY_LEN_MAX;
         if fits { Ok(()) } else { Err(HeaderTooLarge { len }) }
+    }
+
+    /// Whether it goes into a slot, with its seal.
+    pub(crate) fn fits_slot(&self) -> bool {
+        let seal = if self.counts.is_some() { SEAL_LEN } else { 0 };
+        let len = self.encoded_len().saturating_add(seal).saturating_add(FRAME_HEADER_LEN);
+        len as u64 <= SLOT_LEN
     }
 
     /// The encoding, without a seal, in a buffer that is wiped and never moved while it is filled.

@@ -336,6 +336,11 @@ impl OplogPosition {
         })
     }
 
+    /// Has the next header go to its slot, which it must fit.
+    pub(crate) const fn leave_header_file(&mut self) {
+        self.external = None;
+    }
+
     /// Notes that the header was written: it is the live one, and has no entries.
     pub(crate) const fn header_written(&mut self, write: &SlotWrite) {
         let [first, second] = self.bits;
