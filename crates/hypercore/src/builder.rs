@@ -1,6 +1,7 @@
 //! How a log is opened.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::encryption::{Cipher, Encryption};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Hypercore;
+use crate::key::IntoCoreKey;
 use crate::named_batch::Batches;
 use crate::options::Access;
 use crate::session::{Session, Settings, WaitHook};
@@ -56,7 +58,14 @@ pub struct Builder {
     verify_reads: bool,
     rebuild_roots: bool,
     settings: Settings,
+    /// What completes the options before opening.
+    prepare: Option<Prepare>,
+    /// The first option that can not be.
+    refused: Option<Error>,
 }
+
+type Prepare =
+    Box<dyn FnOnce(Builder) -> Pin<Box<dyn Future<Output = Result<Builder>> + Send>> + Send>;
 
 impl Builder {
     pub(crate) fn new(storage: Storage) -> Self {
@@ -73,6 +82,8 @@ impl Builder {
             verify_reads: true,
             rebuild_roots: false,
             settings: Settings::default(),
+            prepare: None,
+            refused: None,
         }
     }
 
@@ -108,10 +119,14 @@ impl Builder {
         self
     }
 
-    /// The log that is wanted. One with another key does not open; a new one made with a key only
-    /// is filled by others and can not be appended to here.
-    pub fn key(mut self, key: CoreKey) -> Self {
-        self.key = Some(key);
+    /// The log that is wanted: its key, the 32 bytes of it, or [its text](IntoCoreKey). One with another
+    /// key does not open; a new one made with a key only is filled by others and can not be appended to
+    /// here. What is no key is an error of [`open`](Self::open).
+    pub fn key(mut self, key: impl IntoCoreKey) -> Self {
+        match key.into_core_key() {
+            Ok(key) => self.key = Some(key),
+            Err(error) => self.refused = self.refused.or(Some(error)),
+        }
         self
     }
 
@@ -194,6 +209,35 @@ impl Builder {
         self
     }
 
+    /// Completes the options right before opening, with what has to be waited for: a key from somewhere
+    /// else, say. What it says comes after all that was said before; a second hook takes the place of the first.
+    ///
+    /// ```
+    /// # use hypercore::{Hypercore, Storage};
+    /// # async fn ask_for_key() -> std::io::Result<[u8; 32]> { Ok([7; 32]) }
+    /// # #[tokio::main]
+    /// # async fn main() -> hypercore::Result<()> {
+    /// let log = Hypercore::builder(Storage::memory())
+    ///     .prepare(|options| async { ask_for_key().await.map(|key| options.encryption_key(key)) })
+    ///     .open()
+    ///     .await?;
+    /// # assert!(log.info().await?.encrypted);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prepare<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: FnOnce(Self) -> Fut + Send + 'static,
+        Fut: Future<Output = std::result::Result<Self, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.prepare = Some(Box::new(|builder| {
+            let prepared = hook(builder);
+            Box::pin(async { prepared.await.map_err(|error| Error::prepare(error.into())) })
+        }));
+        self
+    }
+
     /// Opens the log.
     ///
     /// Must be called inside a tokio runtime; the log's long calls run on that runtime's blocking
@@ -208,7 +252,13 @@ impl Builder {
     /// is another, or the key pair may not sign; `Corrupt` when what is stored is damaged or newer
     /// than this version ([`Error::is_unsupported`]); `Io` when the disk failed. Nothing that was
     /// stored is changed then.
-    pub async fn open(self) -> Result<Hypercore> {
+    pub async fn open(mut self) -> Result<Hypercore> {
+        while let Some(prepare) = self.prepare.take() {
+            self = prepare(self).await?;
+        }
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
         let runtime = Handle::try_current().map_err(|_| Error::no_runtime())?;
         let handle = runtime.clone();
         let task = runtime.spawn_blocking(move || self.open_now(handle));

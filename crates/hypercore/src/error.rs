@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hypercore_crypto::id::IdError;
 use hypercore_crypto::{DecryptError, VerifyError};
 use hypercore_log::{Corruption, LogError, OpenError};
 use random_access_storage::Error as StoreError;
@@ -69,6 +70,12 @@ enum Repr {
     BatchName { found: usize, max: usize },
     #[error("these stores have no place for named batches: see Storage::side_stores")]
     NoSideStores,
+    #[error("a key has 32 bytes, not {found}")]
+    KeyLen { found: usize },
+    #[error("the text is not the key of a log")]
+    KeyText(#[source] IdError),
+    #[error("the options could not be completed")]
+    Prepare(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the log was closed")]
     Closed,
     #[error("it did not come in time")]
@@ -136,6 +143,19 @@ impl Error {
     /// Named batches on stores without a place for them.
     pub(crate) fn no_side_stores() -> Self {
         Self::new(Repr::NoSideStores)
+    }
+
+    pub(crate) fn key_len(found: usize) -> Self {
+        Self::new(Repr::KeyLen { found })
+    }
+
+    pub(crate) fn key_text(source: IdError) -> Self {
+        Self::new(Repr::KeyText(source))
+    }
+
+    /// What completing the options said; an error of a log as it is.
+    pub(crate) fn prepare(source: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        source.downcast().map_or_else(|source| Self::new(Repr::Prepare(source)), |error| *error)
     }
 
     pub(crate) fn closed() -> Self {
@@ -243,6 +263,9 @@ impl Error {
             | Repr::NotADirectory { .. }
             | Repr::Entropy(_) => ErrorKind::Io,
             Repr::Locked
+            | Repr::KeyLen { .. }
+            | Repr::KeyText(_)
+            | Repr::Prepare(_)
             | Repr::NotFound
             | Repr::Strangers { .. }
             | Repr::BatchName { .. }
