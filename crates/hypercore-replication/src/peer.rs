@@ -94,6 +94,8 @@ impl Peer {
             synced: self.remote.is_known(),
             remote_fork: self.remote.fork(),
             remote_length: self.remote.length(),
+            first_fork: self.remote.first.map_or(0, |sync| sync.fork),
+            first_length: self.remote.first.map_or(0, |sync| sync.length),
             remote_contiguous_length: self.holdings.contiguous_length(),
             remote_uploading: self.remote.uploading(),
             remote_downloading: self.remote.downloading(),

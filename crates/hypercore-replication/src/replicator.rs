@@ -115,7 +115,7 @@ impl Replicator {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         match message {
             Message::Sync(sync) => {
-                let before = peer.remote.last.replace(sync);
+                let before = peer.remote.tell(sync);
                 if before.is_none_or(|last| (last.fork, last.length) != (sync.fork, sync.length)) {
                     let (fork, length) = (sync.fork, sync.length);
                     peer.download.looked = None;

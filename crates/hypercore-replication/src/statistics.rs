@@ -12,6 +12,10 @@ pub struct PeerStatistics {
     pub remote_fork: u64,
     /// Blocks of its log.
     pub remote_length: u64,
+    /// Its fork when it first told, before it could take over anything from here.
+    pub first_fork: u64,
+    /// Blocks of its log then.
+    pub first_length: u64,
     /// Blocks that it holds from the first one on.
     pub remote_contiguous_length: u64,
     /// Whether it answers requests.

@@ -13,9 +13,17 @@ use crate::view::View;
 pub(crate) struct PeerSync {
     /// What it said last; before it spoke, nothing.
     pub(crate) last: Option<Sync>,
+    /// What it said first.
+    pub(crate) first: Option<Sync>,
 }
 
 impl PeerSync {
+    /// Takes in what it says, and gives what it said before.
+    pub(crate) fn tell(&mut self, sync: Sync) -> Option<Sync> {
+        self.first.get_or_insert(sync);
+        self.last.replace(sync)
+    }
+
     pub(crate) fn fork(&self) -> u64 {
         self.last.map_or(0, |sync| sync.fork)
     }

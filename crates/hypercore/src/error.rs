@@ -14,6 +14,7 @@ use hypercore_crypto::{DecryptError, VerifyError};
 use hypercore_log::{Corruption, LogError, OpenError};
 use random_access_storage::Error as StoreError;
 
+use crate::backup::Doubt;
 use crate::encryption::{BoxError, PADDING_LEN_MAX};
 use crate::named_batch::BATCH_NAME_LEN_MAX;
 
@@ -62,6 +63,12 @@ enum Repr {
     NotFound,
     #[error("the directory holds {} but no oplog: it is not a log of this format, or lost its oplog", path.display())]
     Strangers { path: PathBuf },
+    #[error("{} holds a backup that was cut short: delete it", path.display())]
+    Unfinished { path: PathBuf },
+    #[error("{} is not empty, so no backup goes there", path.display())]
+    NotEmpty { path: PathBuf },
+    #[error(transparent)]
+    Doubt(Doubt),
     #[error("{} {what}", path.display())]
     Directory { what: &'static str, path: PathBuf, source: io::Error },
     #[error("{} is not a directory", path.display())]
@@ -130,6 +137,14 @@ impl Error {
 
     pub(crate) fn strangers(path: PathBuf) -> Self {
         Self::new(Repr::Strangers { path })
+    }
+
+    pub(crate) fn unfinished(path: &Path) -> Self {
+        Self::new(Repr::Unfinished { path: path.to_path_buf() })
+    }
+
+    pub(crate) fn not_empty(path: &Path) -> Self {
+        Self::new(Repr::NotEmpty { path: path.to_path_buf() })
     }
 
     pub(crate) fn not_found() -> Self {
@@ -268,6 +283,9 @@ impl Error {
             | Repr::Prepare(_)
             | Repr::NotFound
             | Repr::Strangers { .. }
+            | Repr::Unfinished { .. }
+            | Repr::NotEmpty { .. }
+            | Repr::Doubt(_)
             | Repr::BatchName { .. }
             | Repr::NoSideStores
             | Repr::NoRuntime
@@ -293,14 +311,28 @@ impl Error {
     /// Whether no log is stored there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(*self.0, Repr::NotFound | Repr::Strangers { .. } | Repr::Open(OpenError::NotFound))
-            || matches!(self.store_error(), Some(StoreError::NotFound))
+        matches!(
+            *self.0,
+            Repr::NotFound
+                | Repr::Strangers { .. }
+                | Repr::Unfinished { .. }
+                | Repr::Open(OpenError::NotFound)
+        ) || matches!(self.store_error(), Some(StoreError::NotFound))
     }
 
-    /// Whether a new log was asked for where one is stored.
+    /// Whether a new log was asked for where one is stored, or a backup where something is.
     #[must_use]
     pub fn is_already_exists(&self) -> bool {
-        matches!(*self.0, Repr::Open(OpenError::AlreadyExists))
+        matches!(*self.0, Repr::Open(OpenError::AlreadyExists) | Repr::NotEmpty { .. })
+            || matches!(self.log_error(), Some(LogError::TargetNotEmpty { .. }))
+    }
+
+    /// Whether this is a backup of which it is not known that it is the newest copy of its log, so that it signs nothing. See
+    /// [`Hypercore::needs_confirmation`](crate::Hypercore::needs_confirmation).
+    #[must_use]
+    pub fn is_unconfirmed_backup(&self) -> bool {
+        matches!(*self.0, Repr::Doubt(_))
+            || matches!(self.log_error(), Some(LogError::MaybeNotNewest))
     }
 
     /// Whether this handle may not write: it is open for reading only, has no key that may sign,
@@ -452,7 +484,7 @@ impl Error {
             Repr::File { source, .. } => Some(source),
             Repr::Open(OpenError::Storage(error)) => Some(&error.source),
             _ => match self.log_error()? {
-                LogError::Storage(error) => Some(&error.source),
+                LogError::Storage(error) | LogError::Target(error) => Some(&error.source),
                 _ => None,
             },
         }
@@ -474,7 +506,7 @@ const fn kind_of(error: &LogError) -> ErrorKind {
         LogError::CorruptBlock { .. } | LogError::Corrupt(_) | LogError::HeaderLost => {
             ErrorKind::Corrupt
         }
-        LogError::Storage(_) | LogError::Poisoned => ErrorKind::Io,
+        LogError::Storage(_) | LogError::Target(_) | LogError::Poisoned => ErrorKind::Io,
         _ => ErrorKind::Caller,
     }
 }
@@ -494,6 +526,12 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
+    }
+}
+
+impl From<Doubt> for Error {
+    fn from(doubt: Doubt) -> Self {
+        Self::new(Repr::Doubt(doubt))
     }
 }
 

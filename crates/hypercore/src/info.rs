@@ -12,8 +12,10 @@ pub struct Info {
     pub key: CoreKey,
     /// A hash of the key by which peers find each other without telling it.
     pub discovery_key: DiscoveryKey,
-    /// Whether this handle may append.
+    /// Whether this handle may append, once it needs no confirmation.
     pub writable: bool,
+    /// Whether this is a backup that must be [confirmed](crate::Hypercore::confirm_newest) before it is written to.
+    pub needs_confirmation: bool,
     /// The public key of the key pair kept here that may sign alone; with it a handle opened for writing
     /// may append.
     pub signer: Option<PublicKey>,

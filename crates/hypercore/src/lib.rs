@@ -98,6 +98,7 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod backup;
 mod batch;
 mod builder;
 mod encryption;
@@ -123,6 +124,7 @@ mod turns;
 mod view;
 
 pub use background::EVENTUAL_FLUSH_AFTER;
+pub use backup::BackupReport;
 pub use builder::{Builder, random_key_pair};
 pub use encryption::{BoxError, BoxFuture, Encryption, EncryptionProvider, PADDING_LEN_MAX};
 pub use error::{Error, ErrorKind, Result};

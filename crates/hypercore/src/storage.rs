@@ -16,6 +16,7 @@ use random_access_disk::{Access as DiskAccess, Create as DiskCreate, Lock, Rando
 use random_access_memory::RandomAccessMemory;
 use random_access_storage::{Error as StoreError, RandomAccess, Result as StoreResult};
 
+use crate::backup::UNFINISHED;
 use crate::error::{Error, Result};
 use crate::options::Access;
 use crate::side_stores::{Side, SideDirectory, SideStores};
@@ -307,6 +308,9 @@ pub(crate) fn open_file(
 /// A directory without an oplog that holds another of our files is either of an older format or
 /// has lost its oplog; writing a new log into it would destroy what is left.
 fn refuse_strangers(path: &Path) -> Result<()> {
+    if exists(&path.join(UNFINISHED))? {
+        return Err(Error::unfinished(path));
+    }
     for name in FILES.into_iter().filter(|name| *name != "oplog") {
         if exists(&path.join(name))? {
             return Err(Error::strangers(path.join(name)));

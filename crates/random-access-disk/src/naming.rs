@@ -34,6 +34,17 @@ pub fn name_file(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
     sync_folder(&folder_of(&folder)).map_err(failed)
 }
 
+/// Takes away the draft of a file that will not be finished; one that is missing is no error.
+///
+/// # Errors
+/// [`Error::Io`](random_access_storage::Error::Io) when the system refuses.
+pub fn remove_draft(path: impl AsRef<Path>) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(failed),
+    }
+}
+
 /// Renames without replacing anything.
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]

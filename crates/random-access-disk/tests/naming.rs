@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use random_access_disk::{Lock, RandomAccessDisk, is_vacant, name_file};
+use random_access_disk::{Lock, RandomAccessDisk, is_vacant, name_file, remove_draft};
 use random_access_storage::{Error, RandomAccess as _, SyncScope};
 
 #[test]
@@ -44,4 +44,15 @@ fn a_name_that_is_taken_stays_what_it_was() {
     assert_eq!(fs::read(&taken).unwrap(), b"old");
     assert_eq!(fs::read(&draft).unwrap(), b"new");
     assert!(matches!(name_file(folder.path().join("none"), &taken), Err(Error::Io { .. })));
+}
+
+#[test]
+fn a_draft_is_taken_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let draft = folder.path().join("draft");
+    remove_draft(&draft).unwrap();
+    fs::write(&draft, "half").unwrap();
+    remove_draft(&draft).unwrap();
+    assert!(is_vacant(folder.path()).unwrap());
+    assert!(matches!(remove_draft(folder.path()), Err(Error::Io { .. })));
 }

@@ -21,6 +21,7 @@ impl Hypercore {
                 key: identity.key,
                 discovery_key: identity.discovery_key,
                 writable: self.writable(),
+                needs_confirmation: log.needs_confirmation(),
                 signer: log.signer(),
                 length: head.length,
                 byte_length: cipher.content_len(head.byte_length, head.length),

@@ -50,7 +50,8 @@ impl Hypercore {
 
     /// Asks all connected peers whether they have more than this log, and takes it over; while somebody
     /// is [finding peers](Self::finding_peers), waits for those as well. Whether the log is longer
-    /// now. A log that can be written to asks nobody: it knows best.
+    /// now. A log that can be written to asks nobody, since it knows best, unless it is a backup that
+    /// [needs confirmation](Self::needs_confirmation).
     ///
     /// Without peers it is done at once, so a `false` says little: [`ask_peers`](Self::ask_peers) tells
     /// who answered.
@@ -59,7 +60,7 @@ impl Hypercore {
     /// `Caller` for a handle that is open for reading; `Closed`.
     pub async fn update(&self) -> Result<bool> {
         self.session_ref().check_open()?;
-        if self.writable() {
+        if self.writable() && !self.needs_confirmation()? {
             return Ok(false);
         }
         self.session_ref().until_end(self.catch_up()).await

@@ -24,6 +24,10 @@ pub struct PeerInfo {
     pub remote_fork: u64,
     /// Its blocks.
     pub remote_length: u64,
+    /// Its fork when it first told, before it could take over anything from here.
+    pub first_fork: u64,
+    /// Its blocks then.
+    pub first_length: u64,
     /// Blocks that it has, from the first on without a gap.
     pub remote_contiguous_length: u64,
     /// Whether it answers requests.

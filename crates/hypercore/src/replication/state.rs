@@ -404,6 +404,8 @@ fn info(link: &Link, told: &PeerStatistics) -> PeerInfo {
         synced: told.synced,
         remote_fork: told.remote_fork,
         remote_length: told.remote_length,
+        first_fork: told.first_fork,
+        first_length: told.first_length,
         remote_contiguous_length: told.remote_contiguous_length,
         remote_uploading: told.remote_uploading,
         remote_downloading: told.remote_downloading,

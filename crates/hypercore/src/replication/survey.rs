@@ -34,6 +34,10 @@ pub struct PeerAnswer {
     pub length: u64,
     /// Its fork.
     pub fork: u64,
+    /// Its blocks when it first told, before it could take over anything from here.
+    pub first_length: u64,
+    /// Its fork then.
+    pub first_fork: u64,
 }
 
 /// Peers tell their length when they open a log and whenever it changes, so all there is to wait for is
@@ -50,6 +54,8 @@ pub(crate) async fn ask(log: &Hypercore, deadline: Duration) -> Result<Survey> {
                 remote_public_key: told.remote_public_key,
                 length: told.remote_length,
                 fork: told.remote_fork,
+                first_length: told.first_length,
+                first_fork: told.first_fork,
             });
         } else {
             survey.silent.push(told.id);
