@@ -17,6 +17,9 @@ use protomux::{ChannelId, CloseReason, Event, Mux, OpenError, Options, ProtocolI
 /// Topics that the two sides fight over.
 const TOPICS: u8 = 3;
 
+/// The first ticket of each side: no channel of one has the ticket of one of the other.
+const FIRST_TICKETS: [u32; 2] = [0, 1 << 31];
+
 /// What one side does.
 #[derive(Debug, Clone, Copy)]
 enum Action {
@@ -211,7 +214,7 @@ fn settle(sides: &mut [Side; 2]) {
 }
 
 fn check(batch_len_max: usize, actions: &[(bool, Action)]) {
-    let mut sides = [Side::new(0, batch_len_max), Side::new(1 << 31, batch_len_max)];
+    let mut sides = FIRST_TICKETS.map(|ticket| Side::new(ticket, batch_len_max));
     for (is_left, action) in actions {
         let [left, right] = &mut sides;
         let (side, other) = if *is_left { (left, right) } else { (right, left) };
@@ -261,12 +264,15 @@ fn check(batch_len_max: usize, actions: &[(bool, Action)]) {
         (0..TOPICS).for_each(|topic| side.act(Action::Close(topic)));
     }
     settle(&mut sides);
-    for side in &mut sides {
+    for (side, first_ticket) in sides.iter_mut().zip(FIRST_TICKETS) {
         assert!(format!("{:?}", side.mux).contains("channels: 0, offers: 0, held_len: 0"));
+        // A number is free once the other side has answered, so many may have been taken at once, but never one that
+        // no channel had.
+        let opened = side.next_ticket - first_ticket;
         side.act(Action::Open(0));
         let frame = written(&mut side.mux).remove(0);
-        let number = u8::from_str_radix(&frame[4..6], 16).unwrap();
-        assert!(number <= 2 * TOPICS, "a number that was used before: {frame}");
+        let number = u32::from_str_radix(&frame[4..6], 16).unwrap();
+        assert!(number <= opened.max(1), "a number that no channel had before: {frame}");
     }
 }
 
