@@ -151,8 +151,8 @@ pub use side_stores::SideStores;
 pub use signing::Signer;
 pub use storage::{MemoryStorage, Storage};
 pub use streams::{
-    BATCH_LEN, ByteStream, ByteStreamOptions, PREFETCH_LEN, ReadStream, ReadStreamOptions, WriteSink,
-    WriteSinkOptions,
+    BATCH_LEN, ByteStream, ByteStreamOptions, PREFETCH_LEN, ReadStream, ReadStreamOptions,
+    WriteSink, WriteSinkOptions,
 };
 
 pub use bytes::{self, Bytes};
