@@ -1,11 +1,14 @@
 //! Sessions: what they inherit and override, how they end, and which one closes the log.
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use common::{block, connect, reader, writer};
 use hypercore::{
-    ErrorKind, GetOptions, Hypercore, KeyPair, Manifest, ManifestSigner, MemoryStorage,
+    EndReason, ErrorKind, GetOptions, Hypercore, KeyPair, Manifest, ManifestSigner, MemoryStorage,
     SeekOptions, Storage,
 };
 
@@ -210,6 +213,31 @@ async fn closing_one_session_leaves_the_others() {
     session.close().await.unwrap();
     assert_eq!(log.append("b").await.unwrap().first, 1);
     assert_eq!(log.get(1).await.unwrap(), "b");
+}
+
+#[tokio::test]
+async fn a_closed_session_asks_peers_for_nothing_more() {
+    let log = writer(100).await;
+    let copy = reader(&log).await;
+    let session = copy.session().open().await.unwrap();
+    let mut download = session.download(0..100).unwrap();
+    session.close().await.unwrap();
+    let _both = connect(&copy, &log);
+    for index in [99, 50, 0] {
+        assert_eq!(copy.get(index).await.unwrap(), block(index as usize));
+    }
+    let stored = copy.stored_ranges(0..100, 9).await.unwrap();
+    assert_eq!(stored, [0..1, 50..51, 99..100]);
+    assert_eq!(download.done().await.unwrap_err().kind(), ErrorKind::Closed);
+    // A connection that began in a session that is closed goes on, and one more does not begin.
+    let session = copy.session().open().await.unwrap();
+    let (one, other) = connect(&session, &log);
+    session.get(1).await.unwrap();
+    session.close().await.unwrap();
+    copy.get(2).await.unwrap();
+    let (late, _other) = connect(&session, &log);
+    assert!(matches!(late.await, EndReason::LogClosed));
+    drop((one, other));
 }
 
 #[tokio::test]

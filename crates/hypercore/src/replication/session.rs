@@ -309,7 +309,9 @@ impl<C: Carrier> Session<C> {
         let permissions = Permissions::new()
             .upload(options.upload)
             .download(options.download && shared.identity.stores);
-        if !exchange::push(shared, Command::AddPeer(Arc::clone(&link), permissions)) {
+        if log.is_closed()
+            || !exchange::push(shared, Command::AddPeer(Arc::clone(&link), permissions))
+        {
             self.connection.close(channel);
             self.end_single(discovery_key, EndReason::LogClosed);
             return;

@@ -29,6 +29,7 @@ use crate::encryption::{Cipher, Unsealed};
 use crate::error::{Error, Result};
 use crate::info::Appended;
 use crate::options::AppendOptions;
+use crate::replication::wish::Wishes;
 use crate::shared::{LastSeen, Manner, Origin, Shared};
 use crate::view::{View, Viewed};
 
@@ -44,6 +45,7 @@ pub(crate) struct Session {
     place: Mutex<Option<Place>>,
     /// Wakes those who wait in this session.
     on_end: Notify,
+    wishes: Wishes,
 }
 
 impl Session {
@@ -63,7 +65,8 @@ impl Session {
         let options = options.map(|none| Arc::new(none.for_log(settings.key_pair.as_deref())));
         let manner = Manner { cipher, options };
         let (ended, on_end, place) = (OnceLock::new(), Notify::new(), Mutex::new(place));
-        Ok(Arc::new(Self { shared, view, manner, settings, ended, place, on_end }))
+        let wishes = Wishes::default();
+        Ok(Arc::new(Self { shared, view, manner, settings, ended, place, on_end, wishes }))
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -80,6 +83,11 @@ impl Session {
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What it waits for.
+    pub(crate) fn wishes(&self) -> &Wishes {
+        &self.wishes
     }
 
     /// Whether this session may append.
@@ -228,6 +236,7 @@ impl Session {
         let leaving = *self.ended.get_or_init(|| self.shared.sessions().leave(self.settings.weak));
         drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.on_end.notify_waiters();
+        self.wishes.take_back(&self.shared);
         self.shared.events().end_session(std::ptr::from_ref(self).addr());
         leaving
     }
