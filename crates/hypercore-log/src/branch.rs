@@ -24,6 +24,7 @@ mod commit;
 mod open;
 pub(crate) mod origin;
 mod read;
+mod rebase;
 mod truncate;
 
 pub use commit::CommitOptions;

@@ -278,14 +278,23 @@ impl Log {
         if !planted(Bug::HoleBeforeSync) {
             self.settle(sequence)?;
         }
-        let mut bytes_freed = 0;
-        if !hole.is_empty() {
-            bytes_freed = self.poison_on_error(
-                self.punch(&hole).map_err(StorageError::in_file(FileName::Data)),
-            )?;
-            self.checkpoint_if_due(&mut writer)?;
-        }
+        let bytes_freed = self.give_back_hole(&mut writer, &hole)?;
         Ok(Cleared { blocks, bytes_freed })
+    }
+
+    /// Gives back bytes that belong to no stored block, once that is on stable storage.
+    pub(crate) fn give_back_hole(
+        &self,
+        writer: &mut Writer,
+        hole: &Range<u64>,
+    ) -> Result<u64, LogError> {
+        if hole.is_empty() {
+            return Ok(0);
+        }
+        let punched = self.punch(hole).map_err(StorageError::in_file(FileName::Data));
+        let bytes_freed = self.poison_on_error(punched)?;
+        self.checkpoint_if_due(writer)?;
+        Ok(bytes_freed)
     }
 
     pub(crate) fn punch(&self, hole: &Range<u64>) -> random_access_storage::Result<u64> {
@@ -420,7 +429,7 @@ pub(crate) fn end_of_stored(state: &State) -> Option<u64> {
 ///
 /// # Source
 /// formats.md section 10, clear.
-fn hole(state: &State, cleared: &Range<u64>) -> Result<Range<u64>, LogError> {
+pub(crate) fn hole(state: &State, cleared: &Range<u64>) -> Result<Range<u64>, LogError> {
     let range_of = |block| state.tree.byte_range(&state.nodes, block).map_err(tree_error);
     let start = match state.bitfield.find_last_set(cleared.start) {
         Some(block) => range_of(block)?.end,

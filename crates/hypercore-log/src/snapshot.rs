@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hypercore_crypto::Hash;
-use hypercore_merkle::Seek;
+use hypercore_merkle::{Seek, Tree};
 use random_access_storage::RandomAccess;
 
 use crate::error::LogError;
@@ -75,19 +75,19 @@ impl Snapshot {
     /// The fork it is of.
     #[must_use]
     pub fn fork(&self) -> u64 {
-        self.kept.tree.fork()
+        self.kept.with_tree(Tree::fork)
     }
 
     /// Blocks in it.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.kept.tree.length()
+        self.kept.with_tree(Tree::length)
     }
 
     /// Bytes of all its blocks together, as stored.
     #[must_use]
     pub fn byte_length(&self) -> u64 {
-        self.kept.tree.byte_length()
+        self.kept.with_tree(Tree::byte_length)
     }
 
     /// The first blocks that are still those of the log. One of them that is not stored here can arrive; one behind them can not.

@@ -30,6 +30,8 @@ enum Operation {
     /// What happens to the log while a branch is closed.
     BranchAway(usize, Option<u8>, Vec<u16>),
     Commit(usize, u8),
+    /// A branch gives up what the log has as well.
+    Rebase(usize, u8),
     /// The log takes the next blocks of a branch by itself.
     Take(usize, u8),
 }
@@ -59,6 +61,8 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(at, to, lens)| Operation::BranchAway(at, to, lens)),
         3 => (which(), prop_oneof![Just(255_u8), any::<u8>()])
             .prop_map(|(at, to)| Operation::Commit(at, to)),
+        2 => (which(), prop_oneof![Just(255_u8), any::<u8>()])
+            .prop_map(|(at, to)| Operation::Rebase(at, to)),
         1 => (which(), any::<u8>()).prop_map(|(at, to)| Operation::Take(at, to)),
     ]
 }
@@ -362,6 +366,7 @@ impl World {
                 self.branches.push(open);
             }
             Operation::Commit(at, part) if *at < self.branches.len() => self.commit(*at, *part),
+            Operation::Rebase(at, part) if *at < self.branches.len() => self.rebase(*at, *part),
             Operation::Take(at, part) if *at < self.branches.len() => {
                 let theirs = &self.branches[*at].blocks;
                 let to = theirs.scale(*part);
@@ -393,6 +398,27 @@ impl World {
             Err(LogError::BranchConflict { .. }) => assert!(!fits, "the same was taken for other"),
             // Where the branch is shorter than what it lost, nobody knows.
             Err(LogError::Branch(_)) => assert!(open.missed && length < open.ancestors),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn rebase(&mut self, at: usize, part: u8) {
+        let open = &mut self.branches[at];
+        let length = open.blocks.scale(part);
+        let fits = self.blocks.all.get(..length) == Some(&open.blocks.all[..length]);
+        match open.branch.rebase(&self.log, length as u64) {
+            Ok(_) => {
+                assert!(fits, "other blocks were taken for the same");
+                if length <= open.ancestors {
+                    return;
+                }
+                let kept = if open.missed { 0 } else { open.ancestors };
+                open.blocks.stored[kept..length].copy_from_slice(&self.blocks.stored[kept..length]);
+                open.ancestors = length;
+                open.missed = false;
+            }
+            Err(LogError::BranchConflict { .. }) => assert!(!fits, "the same was taken for other"),
+            Err(LogError::BaseRewritten { .. }) => assert!(open.missed),
             Err(error) => panic!("{error}"),
         }
     }

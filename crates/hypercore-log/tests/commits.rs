@@ -154,6 +154,37 @@ fn blocks_that_a_branch_cleared_are_not_stored_in_the_log_either() {
 }
 
 #[test]
+fn what_was_committed_is_kept_once() {
+    let (disk, branch_disk) = (Disk::new(), Disk::new());
+    let log = create(&disk);
+    log.append(&["a"]).unwrap();
+    let branch = begin(&log, &branch_disk);
+    branch.append(&[[7; 5000]; 20]).unwrap();
+    assert!(matches!(branch.rebase(&log, 5), Err(LogError::BranchConflict { length: 1 })));
+    log.commit(&branch, &all().length(15)).unwrap();
+    let before = branch.storage_info().unwrap().data;
+    assert_eq!(branch.rebase(&log, 15).unwrap().blocks, 14);
+    assert!(branch.storage_info().unwrap().data + 60_000 < before);
+    assert_eq!((branch.ancestors(), branch.length()), (15, 21));
+
+    // From here on it is a branch of the log as it is now.
+    branch.truncate(&log, 12).unwrap();
+    branch.append(&["x"]).unwrap();
+    assert_eq!(branch.ancestors(), 12);
+    log.truncate(12, None).unwrap();
+    assert_eq!(log.commit(&branch, &all()).unwrap().length, 13);
+    branch.rebase(&log, 13).unwrap();
+    drop(branch);
+    drop(log);
+    let log = reopen(&disk);
+    let options = BranchOptions::new();
+    let branch = Branch::open(&log, branch_disk.stores(), overlay(), options).unwrap();
+    assert_eq!((branch.ancestors(), branch.shared_length()), (13, 13));
+    assert_eq!(branch.get(&log, 12).unwrap().unwrap(), b"x");
+    assert_eq!(branch.get(&log, 3).unwrap().unwrap(), [7; 5000]);
+}
+
+#[test]
 fn a_huge_batch_of_200_000() {
     let disk = Disk::new();
     let log = create(&disk);

@@ -80,7 +80,7 @@ fn begin(
     })?;
     // Otherwise the power could take from the log what the branch still builds on.
     base.flush().map_err(base_error)?;
-    let tree = below.tree.clone();
+    let tree = below.with_tree(Tree::clone);
     let tree_hash = tree.hash();
     let (fork, length) = (tree.fork(), tree.length());
     let record = Origin { fork, length, tree_hash }.to_vec();

@@ -60,6 +60,11 @@ impl Log {
         Ok(kept)
     }
 
+    /// Keeps the log from destroying anything, and from being snapshotted, as long as this is held.
+    pub(crate) fn hold_snapshots(&self) -> impl Drop + '_ {
+        self.snapshots.lock()
+    }
+
     /// Copies what live snapshots share behind the first `length` blocks. The caller holds the writer.
     pub(crate) fn keep_end(&self, length: u64) -> Keeping<'_> {
         self.keep_for(length, |kept, shared| {

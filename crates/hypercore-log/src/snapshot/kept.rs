@@ -26,7 +26,6 @@ use crate::stores::Stores;
 pub(crate) struct Kept {
     /// Which log it is of. Does not keep its files open.
     log: Weak<Stores>,
-    pub(crate) tree: Tree,
     pub(crate) overlay: Overlay,
     parts: RwLock<Parts>,
     /// Nodes of the kept tree.
@@ -36,6 +35,7 @@ pub(crate) struct Kept {
 /// Which parts are where.
 #[derive(Debug)]
 pub(crate) struct Parts {
+    tree: Tree,
     /// The first blocks that are still those of the log.
     shared: u64,
     /// Whether what lies behind the shared length could not be kept, at least in part.
@@ -48,17 +48,22 @@ impl Kept {
     /// Keeps `tree`, of which the log in `stores` has the first `shared` blocks; what it has of the others is lost.
     pub(crate) fn new(stores: &Arc<Stores>, tree: Tree, shared: u64, overlay: Overlay) -> Self {
         let lost = shared < tree.length();
-        let parts = RwLock::new(Parts { shared, lost, copied: Bitfield::new() });
-        Self { log: Arc::downgrade(stores), tree, overlay, parts, proven: Proven::default() }
+        let parts = RwLock::new(Parts { tree, shared, lost, copied: Bitfield::new() });
+        Self { log: Arc::downgrade(stores), overlay, parts, proven: Proven::default() }
     }
 
     pub(crate) fn head(&self) -> Head {
-        Head {
-            fork: self.tree.fork(),
-            length: self.tree.length(),
-            byte_length: self.tree.byte_length(),
-            tree_hash: self.tree.hash(),
-        }
+        self.with_tree(|tree| Head {
+            fork: tree.fork(),
+            length: tree.length(),
+            byte_length: tree.byte_length(),
+            tree_hash: tree.hash(),
+        })
+    }
+
+    /// Looks at the kept tree.
+    pub(crate) fn with_tree<T>(&self, look: impl FnOnce(&Tree) -> T) -> T {
+        look(&self.parts().tree)
     }
 
     /// What is kept, beside what `log` has now.
@@ -73,6 +78,15 @@ impl Kept {
     /// The first blocks that are still those of the log.
     pub(crate) fn shared(&self) -> u64 {
         self.parts().shared
+    }
+
+    /// Keeps more of the log: all blocks of `tree`, which the log has and goes on having until this has returned. What was kept
+    /// has the same blocks as far as it goes.
+    pub(crate) fn extend(&self, tree: Tree) {
+        let mut parts = self.change_parts();
+        parts.shared = tree.length();
+        parts.lost = false;
+        parts.tree = tree;
     }
 
     /// These blocks are in the overlay now.
@@ -118,7 +132,7 @@ impl NodeLookup for View<'_> {
     fn node(&self, index: Index) -> Result<Option<Node>, StorageError> {
         if index.end_block() <= self.parts.shared {
             self.state.nodes.node(index)
-        } else if index.end_block() <= self.kept.tree.length() {
+        } else if index.end_block() <= self.parts.tree.length() {
             read_node(&*self.kept.overlay.tree, index)
         } else {
             Ok(None)
@@ -138,7 +152,7 @@ impl View<'_> {
 
     /// Where what is kept ends: behind it nobody knows.
     fn end(&self) -> u64 {
-        if self.parts.lost { self.parts.shared } else { self.kept.tree.length() }
+        if self.parts.lost { self.parts.shared } else { self.parts.tree.length() }
     }
 
     pub(crate) fn has(&self, index: u64) -> bool {
@@ -194,7 +208,8 @@ impl View<'_> {
     /// The leaf of a block, proven to be one of the kept tree, and the bytes of the block. Its size is proven once the
     /// block hashes to it.
     fn prove_leaf(&self, index: u64) -> Result<(Node, Range<u64>), LogError> {
-        let (fork, tree) = (self.kept.tree.fork(), &self.kept.tree);
+        let tree = &self.parts.tree;
+        let fork = tree.fork();
         let leaf = Index::leaf(index).ok_or(LogError::TooLong)?;
         let leaf = self.node(leaf)?.ok_or(LogError::NodeMissing { index: leaf.get() })?;
         let way = tree
@@ -207,9 +222,9 @@ impl View<'_> {
     }
 
     pub(crate) fn seek_within(&self, bytes: u64, padding: u64) -> Result<Seek, LogError> {
-        let fork = self.kept.tree.fork();
+        let fork = self.parts.tree.fork();
         let is_proven = |node: &Node| self.kept.proven.offset(fork, node);
-        let found = self.kept.tree.seek_proven(self, bytes, padding, is_proven);
+        let found = self.parts.tree.seek_proven(self, bytes, padding, is_proven);
         let (found, way) = found.map_err(tree_error)?;
         self.kept.proven.keep(fork, &way);
         match found {
@@ -221,14 +236,14 @@ impl View<'_> {
     }
 
     pub(crate) fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
-        let whole = self.kept.tree.length();
+        let whole = self.parts.tree.length();
         if length > whole {
             return Err(LogError::OutOfBounds { index: length, length: whole });
         }
         if length == whole {
-            return Ok(self.kept.tree.hash());
+            return Ok(self.parts.tree.hash());
         }
-        let hash = self.kept.tree.tree_hash_at(self, length);
+        let hash = self.parts.tree.tree_hash_at(self, length);
         hash.map_err(|error| match (tree_error(error), self.check_kept(u64::MAX)) {
             (LogError::NodeMissing { .. }, Err(rewritten)) => rewritten,
             (error, _) => error,
@@ -236,7 +251,7 @@ impl View<'_> {
     }
 
     fn check_bounds(&self, index: u64) -> Result<(), LogError> {
-        let length = self.kept.tree.length();
+        let length = self.parts.tree.length();
         if index >= length {
             return Err(LogError::OutOfBounds { index, length });
         }
