@@ -308,6 +308,8 @@ async fn a_weak_session_lets_the_log_close() {
         assert!(weak.is_closed() && inherits.is_closed());
         assert_eq!(weak.get(0).await.unwrap_err().kind(), ErrorKind::Closed);
         assert_eq!(weak.length(), length);
+        let late = weak.session().weak(false).open().await.unwrap_err();
+        assert_eq!((late.kind(), weak.active_sessions()), (ErrorKind::Closed, 0));
         weak.close().await.unwrap();
         // The weak sessions are still there, and the lock is free.
         let again = Hypercore::open(scratch.path()).await.unwrap();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use random_access_storage::{Error, Operation, Result};
 
-use crate::{Access, Builder, lock};
+use crate::{Access, Builder, Lock, lock};
 
 /// Turns taken between opening and making before giving up; reached only when others make and
 /// remove the file all the time.
@@ -51,17 +51,20 @@ pub(crate) fn existing(options: &Builder) -> Result<Option<Opened>> {
     let write = options.access == Access::ReadWrite;
     match OpenOptions::new().read(true).write(write).open(&options.path) {
         Ok(file) => {
-            lock::take(&file, options.lock)?;
-            if file.metadata().map_err(failed)?.nlink() == 0 {
-                // Whoever had the lock before removed it.
-                return Ok(None);
-            }
+            let Some(file) = locked(file, options.lock)? else { return Ok(None) };
             let folders = if write { named_by(&options.path) } else { Vec::new() };
             Ok(Some(Opened { file, folders }))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Locks an open file; `None` when whoever had the lock before removed the file.
+fn locked(file: File, lock: Lock) -> Result<Option<File>> {
+    lock::take(&file, lock)?;
+    let is_there = file.metadata().map_err(failed)?.nlink() > 0;
+    Ok(is_there.then_some(file))
 }
 
 /// Opens the file, and makes it and the folders above it when they are missing.
@@ -192,9 +195,19 @@ pub(crate) fn failed(source: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt as _;
-
     use super::*;
+
+    /// A removal between opening a file and locking it.
+    #[test]
+    fn a_lock_on_a_removed_file_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let open = || OpenOptions::new().write(true).create(true).truncate(true).open(&path);
+        assert!(locked(open().unwrap(), Lock::Exclusive).unwrap().is_some());
+        let file = open().unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(locked(file, Lock::Exclusive).unwrap().is_none());
+    }
 
     #[test]
     fn a_file_loses_its_name_where_it_can_not_be_made_without_one() {
