@@ -78,7 +78,7 @@ impl Model {
                 }
                 self.user_data.sort();
             }
-            Step::Flush | Step::Checkpoint | Step::Reopen | Step::Close => {}
+            Step::Flush | Step::Checkpoint | Step::Compact | Step::Reopen | Step::Close => {}
             Step::Overwrite => {
                 *self = Self { owner: self.owner + 1, ..Self::new(self.role) };
             }

@@ -198,6 +198,7 @@ impl<'a> Player<'a> {
             Step::SetUserData { key, value } => log.set_user_data(key, Some(value))?,
             Step::Flush => log.flush()?,
             Step::Checkpoint => log.checkpoint()?,
+            Step::Compact => _ = log.compact()?,
             Step::Upgrade { source } => {
                 let start = log.length();
                 let length = self.cast.logs[*source].length() - start;

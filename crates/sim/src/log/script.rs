@@ -46,6 +46,8 @@ pub enum Step {
     Flush,
     /// Empties the oplog.
     Checkpoint,
+    /// Gives back what nothing needs.
+    Compact,
     /// Ends as a killed process does, and opens again.
     Reopen,
     /// Closes and opens again.
@@ -90,6 +92,7 @@ impl Step {
             Self::SetUserData { .. } => "set user data",
             Self::Flush => "flush",
             Self::Checkpoint => "checkpoint",
+            Self::Compact => "compact",
             Self::Reopen => "reopen",
             Self::Close => "close",
             Self::Overwrite => "overwrite",

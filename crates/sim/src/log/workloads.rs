@@ -36,6 +36,7 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "large-user-data", script: large_user_data, modes: BOTH },
     Workload { name: "wide-headers", script: wide_headers, modes: BOTH },
     Workload { name: "checkpoints", script: checkpoints, modes: BOTH },
+    Workload { name: "compactions", script: compactions, modes: BOTH },
     Workload { name: "reopens", script: reopens, modes: BOTH },
     Workload { name: "empty-blocks", script: empty_blocks, modes: BOTH },
     Workload { name: "overwrite", script: overwrite, modes: BOTH },
@@ -224,6 +225,26 @@ fn upgrades(random: &mut Random) -> Script {
             Step::Fetch { source: 2, block: 16 },
         ],
     }
+}
+
+/// What is given back: the file of a header that was large once, and holes that are there already.
+fn compactions(random: &mut Random) -> Script {
+    Script::writer(vec![
+        append(random, 6, 200),
+        set(random, "large", 5000),
+        Step::Checkpoint,
+        append(random, 1, 100),
+        Step::Compact,
+        Step::SetUserData { key: "large", value: Vec::new() },
+        Step::Clear(1..4),
+        append(random, 1, 100),
+        Step::Compact,
+        append(random, 2, 150),
+        truncate(7),
+        Step::Compact,
+        Step::Reopen,
+        append(random, 1, 90),
+    ])
 }
 
 fn reorganisation(random: &mut Random) -> Script {
