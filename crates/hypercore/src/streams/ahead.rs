@@ -17,16 +17,19 @@ pub(super) struct Ahead {
     windows: VecDeque<(u64, Download)>,
     /// All blocks below it that the stream has not read are stored here, or wished for.
     end: u64,
+    /// Blocks in a window, by the length of all blocks when it was looked at last; 0 before.
+    window: u64,
 }
 
 impl Ahead {
     pub(super) const fn new(len: u64) -> Self {
-        Self { len, windows: VecDeque::new(), end: 0 }
+        Self { len, windows: VecDeque::new(), end: 0, window: 0 }
     }
 
     /// The stream is about to read block `next`, and up to `bytes_max` bytes from there on and no block from `end` on.
     pub(super) fn look(&mut self, log: &Hypercore, next: u64, end: u64, bytes_max: u64) {
-        if self.len == 0 {
+        let is_near = self.end < next.saturating_add(self.window);
+        if self.len == 0 || (self.window > 0 && !is_near) {
             return;
         }
         let length = log.length();
@@ -36,11 +39,8 @@ impl Ahead {
         }
         let block_len = log.byte_length().checked_div(length).unwrap_or(0).max(1);
         let blocks = |len: u64| len.checked_div(block_len).unwrap_or(len).saturating_add(1);
-        let window = blocks(self.len / 2);
-        if self.end >= next.saturating_add(window) {
-            return;
-        }
-        let reach = next.saturating_add(window.saturating_mul(2).min(blocks(bytes_max)));
+        self.window = blocks(self.len / 2);
+        let reach = next.saturating_add(self.window.saturating_mul(2).min(blocks(bytes_max)));
         let stop = reach.min(length).min(end);
         // A single block is asked for by whoever reads it.
         if stop <= self.end.max(next.saturating_add(1)) {
@@ -61,6 +61,6 @@ impl Ahead {
     /// The stream goes on elsewhere.
     pub(super) fn forget(&mut self) {
         self.windows.clear();
-        self.end = 0;
+        (self.end, self.window) = (0, 0);
     }
 }

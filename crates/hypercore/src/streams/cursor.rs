@@ -126,6 +126,9 @@ impl Cursor {
             self.history = History { fork, seen: true };
             self.next = self.next.saturating_add(blocks.len() as u64);
             self.ready.extend(blocks);
+            // While these are taken, others are on their way.
+            let read: usize = self.ready.iter().map(Bytes::len).sum();
+            self.ahead.look(&self.log, self.next, end, len_max.saturating_sub(read as u64));
         }
     }
 }

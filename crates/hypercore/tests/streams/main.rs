@@ -9,6 +9,9 @@ mod peers;
 mod read;
 mod write;
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use hypercore::{ByteStream, Hypercore, ReadStream, Result};
 
 /// All blocks that are left.
@@ -51,4 +54,16 @@ pub(crate) async fn assert_waits(stream: &mut ReadStream) {
 pub(crate) async fn in_flight(log: &Hypercore) -> u64 {
     let peers = log.peers().await.unwrap();
     peers.iter().map(|peer| u64::try_from(peer.info().in_flight).unwrap()).sum()
+}
+
+/// Polls a future so many times, letting others run in between, then drops it. What it gave, if it was done.
+pub(crate) async fn poll_and_drop<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(done);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
