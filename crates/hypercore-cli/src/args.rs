@@ -22,6 +22,12 @@ Data goes to stdout, status and progress to stderr. With --json, stdout has one 
 line, and a failure is one JSON object on stderr: {\"error\":KIND,\"exit\":CODE,\"message\":TEXT}, \
 with \"file\", \"offset\" and \"index\" where they are known.";
 
+const CONFIRM_HELP: &str = "\
+The log that a backup was taken of may have gone on since. Blocks appended to the backup then stand in the place of others that \
+were signed before, and everyone who sees both stops trusting the log for good. So a backup refuses to be written to until it is \
+confirmed. First stop whoever still writes to the log, and take over what readers of it have that the backup has not: \
+hypercore clone KEY DIR --connect ADDR.";
+
 /// Keep, read, verify and share signed, append-only logs.
 #[derive(Debug, Parser)]
 #[command(name = "hypercore", version, after_help = AFTER_HELP)]
@@ -89,6 +95,11 @@ pub(crate) enum Command {
     Truncate(TruncateArgs),
     /// Drop the content of blocks and give the space back
     Clear(ClearArgs),
+    /// Copy a log into an empty directory, to be restored one day
+    Backup(BackupArgs),
+    /// Say that a restored backup is the newest copy of its log, so that it can be written to
+    #[command(after_help = CONFIRM_HELP)]
+    ConfirmNewest(DirArgs),
     /// Share logs over TCP until interrupted
     Serve(ServeArgs),
     /// Fetch a log from peers, verify it, and keep it in a directory
@@ -126,6 +137,19 @@ pub(crate) struct VerifyArgs {
     /// First write again what can be derived from the rest
     #[arg(long)]
     pub(crate) repair: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The backup is a log of its own accord: blocks, tree, user data and the secret key, so keep it as safe as the log. Blocks of an \
+encrypted log stay encrypted; the encryption key is not part of it. Damaged blocks are left out. A backup that was cut short has \
+no file `oplog` and opens as nothing: delete it. A restored backup is read and shared as any log, and refuses to be written to until \
+`hypercore confirm-newest`.")]
+pub(crate) struct BackupArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// Directory of the backup: missing or empty
+    pub(crate) target: PathBuf,
 }
 
 #[derive(Debug, Args)]

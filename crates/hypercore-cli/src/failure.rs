@@ -111,6 +111,18 @@ impl Failure {
         }))
     }
 
+    /// A backup that would be written to before it is known to be the newest copy.
+    pub(crate) fn unconfirmed(dir: &Path) -> Self {
+        let dir = dir.display();
+        Self::new(
+            Exit::NotWritable,
+            format!(
+                "{dir}: this is a backup, and the log may have gone on since it was made; nothing was changed. Take over what readers \
+                 have that it has not (hypercore clone KEY {dir} --connect ADDR), then run: hypercore confirm-newest {dir}"
+            ),
+        )
+    }
+
     /// The same for a command that only reads: what may not be read is not "not writable".
     pub(crate) fn of_reading(mut self) -> Self {
         if let Self::Told(told) = &mut self
@@ -170,7 +182,7 @@ fn exit_of(error: &Error) -> Exit {
         Exit::Locked
     } else if error.is_not_found() || error.is_out_of_bounds() {
         Exit::NotFound
-    } else if error.is_not_writable() {
+    } else if error.is_not_writable() || error.is_unconfirmed_backup() {
         Exit::NotWritable
     } else if error.kind() == ErrorKind::Corrupt {
         Exit::Corrupt

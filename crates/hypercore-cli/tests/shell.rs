@@ -4,7 +4,7 @@ mod common;
 
 use common::Shell;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "new",
     "append",
     "get",
@@ -16,6 +16,8 @@ const COMMANDS: [&str; 15] = [
     "verify",
     "truncate",
     "clear",
+    "backup",
+    "confirm-newest",
     "serve",
     "clone",
     "completions",

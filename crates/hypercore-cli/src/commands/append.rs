@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use hypercore::{BLOCK_LEN_MAX, Bytes, Create, Durability, Hypercore, Manifest};
 use serde::Serialize;
 
-use super::{builder, close, opened, refuse_foreign, refuse_read_only, refuse_without_key};
+use super::{
+    builder, close, opened, refuse_foreign, refuse_read_only, refuse_unconfirmed,
+    refuse_without_key,
+};
 use crate::args::{AppendArgs, Common, DurabilityArg, NewArgs};
 use crate::commands::describe;
 use crate::failure::{Exit, Failure, Outcome};
@@ -85,6 +88,7 @@ pub(super) async fn append(common: &Common, args: &AppendArgs, out: &mut Output)
     }
     let log = opened(options, &args.dir, out).await?;
     refuse_without_key(&log, &args.dir)?;
+    refuse_unconfirmed(&log, &args.dir)?;
 
     let mut work = Work {
         log: &log,

@@ -1,4 +1,4 @@
-//! `info`, and the same fields after `new`, `truncate` and `clear`.
+//! `info`, and the same fields after `new`, `truncate`, `clear` and `confirm-newest`.
 
 use std::path::Path;
 
@@ -23,6 +23,7 @@ struct InfoJson {
     id: String,
     discovery_key: String,
     writable: bool,
+    needs_confirmation: bool,
     length: u64,
     byte_length: u64,
     contiguous_length: u64,
@@ -108,7 +109,7 @@ pub(super) async fn print(
 ) -> Outcome {
     let info = log.info().await.map_err(|error| Failure::log(dir, &error))?;
     // Describing opens for reading only; what counts is whether a command that writes would succeed.
-    let writable = info.signer.is_some() && !common.read_only;
+    let writable = info.signer.is_some() && !info.needs_confirmation && !common.read_only;
     if out.json {
         print_json(&info, writable, bytes_freed, out)
     } else {
@@ -124,6 +125,7 @@ fn print_json(info: &Info, writable: bool, bytes_freed: Option<u64>, out: &mut O
         id: id::encode(info.key.as_bytes()),
         discovery_key: info.discovery_key.to_string(),
         writable,
+        needs_confirmation: info.needs_confirmation,
         length: info.length,
         byte_length: info.byte_length,
         contiguous_length: info.contiguous_length,
@@ -149,6 +151,9 @@ fn print_text(info: &Info, writable: bool, bytes_freed: Option<u64>, out: &mut O
     out.line(format_args!("id                 {}", id::encode(info.key.as_bytes())))?;
     out.line(format_args!("discovery key      {}", info.discovery_key))?;
     out.line(format_args!("writable           {}", if writable { "yes" } else { "no" }))?;
+    if info.needs_confirmation {
+        out.line(format_args!("backup             not confirmed to be the newest copy"))?;
+    }
     out.line(format_args!("length             {} blocks", info.length))?;
     out.line(format_args!("byte length        {}", info.byte_length))?;
     out.line(format_args!("contiguous length  {} blocks", info.contiguous_length))?;

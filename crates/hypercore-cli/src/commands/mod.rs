@@ -7,6 +7,7 @@ mod describe;
 mod dial;
 mod fetch;
 mod follow;
+mod keep;
 mod read;
 mod serve;
 mod shell;
@@ -36,6 +37,8 @@ pub(crate) async fn run(cli: &Cli, out: &mut Output) -> Outcome {
         Command::Verify(args) => check::verify(common, args, out).await,
         Command::Truncate(args) => shrink::truncate(common, args, out).await,
         Command::Clear(args) => shrink::clear(common, args, out).await,
+        Command::Backup(args) => keep::backup(common, args, out).await,
+        Command::ConfirmNewest(args) => keep::confirm_newest(common, args, out).await,
         Command::Serve(args) => serve::serve(common, args, out).await,
         Command::Clone(args) => clone::clone(common, args, out).await,
         Command::Completions { shell } => shell::completions(*shell, out),
@@ -131,6 +134,15 @@ fn refuse_without_key(log: &Hypercore, dir: &Path) -> Outcome {
             dir.display()
         ),
     ))
+}
+
+/// Says before any work that this is a backup that may not be the newest copy.
+fn refuse_unconfirmed(log: &Hypercore, dir: &Path) -> Outcome {
+    match log.needs_confirmation() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Failure::unconfirmed(dir)),
+        Err(error) => Err(Failure::log(dir, &error)),
+    }
 }
 
 /// Refuses to make a log among files of another kind.

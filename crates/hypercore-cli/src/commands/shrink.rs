@@ -4,13 +4,14 @@ use std::path::Path;
 
 use hypercore::Hypercore;
 
-use super::{close, describe, open_to_write};
+use super::{close, describe, open_to_write, refuse_unconfirmed};
 use crate::args::{ClearArgs, Common, TruncateArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 
 pub(super) async fn truncate(common: &Common, args: &TruncateArgs, out: &mut Output) -> Outcome {
     let log = open_to_write(common, &args.dir, out).await?;
+    refuse_unconfirmed(&log, &args.dir)?;
     let before = stored(&log, &args.dir).await?;
     let result = log.truncate(args.length, args.fork).await;
     result.map_err(|error| Failure::log(&args.dir, &error))?;

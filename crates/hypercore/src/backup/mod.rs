@@ -12,6 +12,7 @@ pub(crate) use vouching::Doubt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hypercore_crypto::Hash;
 use tokio::time::{Instant, timeout};
 
 #[cfg(doc)]
@@ -28,6 +29,8 @@ pub struct BackupReport {
     pub length: u64,
     /// Its fork.
     pub fork: u64,
+    /// Its tree hash.
+    pub tree_hash: Hash,
     /// Blocks that are stored in the copy: those that are stored in the log.
     pub blocks: u64,
     /// Bytes that the copy takes in its directory.
@@ -61,6 +64,7 @@ impl Hypercore {
             Ok(BackupReport {
                 length: report.head.length,
                 fork: report.head.fork,
+                tree_hash: report.head.tree_hash,
                 blocks: report.blocks,
                 bytes: report.bytes,
                 blocks_damaged: report.blocks_damaged,
