@@ -131,8 +131,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use events::{EVENTS_MAX, EXTENSION_LEN_MAX, Event, Events, PeerId};
 pub use handle::Hypercore;
 pub use info::{Appended, Info, Purged, decode_manifest, encode_manifest};
-pub use named_batch::BATCH_NAME_LEN_MAX;
 pub use key::IntoCoreKey;
+pub use named_batch::BATCH_NAME_LEN_MAX;
 pub use options::{Access, AppendOptions, GetOptions, SeekOptions};
 pub use proofs::{Proof, ProofRequest, Proven, RemoteProof, RemoteProven};
 pub use replication::download::{Download, DownloadProgress, DownloadRange};
@@ -148,7 +148,7 @@ pub use replication::stream::{ProtocolStream, Replication};
 pub use replication::survey::{PeerAnswer, Survey};
 pub use session::SessionBuilder;
 pub use side_stores::SideStores;
-pub use signing::Signer;
+pub use signing::{PartialOptions, Signer};
 pub use storage::{MemoryStorage, Storage};
 pub use streams::{
     BATCH_LEN, ByteStream, ByteStreamOptions, PREFETCH_LEN, ReadStream, ReadStreamOptions,

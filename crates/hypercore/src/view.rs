@@ -93,11 +93,6 @@ impl<'a> Viewed<'a> {
         self.log
     }
 
-    /// Whether it is the log itself.
-    pub(crate) const fn is_live(&self) -> bool {
-        matches!(self.content, Content::Live)
-    }
-
     pub(crate) fn head(&self) -> Head {
         match &self.content {
             Content::Live => self.log.head(),

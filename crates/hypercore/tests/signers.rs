@@ -319,7 +319,7 @@ async fn a_session_with_a_signer_writes_to_a_log_without_a_key() {
 }
 
 #[tokio::test]
-async fn an_append_below_the_prologue_is_refused() {
+async fn nobody_is_asked_for_an_append_below_the_prologue() {
     let source = common::writer(3).await;
     let hash = source.tree_hash(2).await.unwrap();
     let agent = Agent::new(Manner::Honest);

@@ -12,6 +12,8 @@ use hypercore_crypto::{
 };
 use hypercore_log::LogError;
 
+pub use partial::PartialOptions;
+
 use crate::encryption::{BoxError, BoxFuture};
 use crate::error::{self, Error};
 

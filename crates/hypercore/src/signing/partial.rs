@@ -1,52 +1,87 @@
 //! Logs that several have to sign, and logs that begin with what nobody signs.
 
-use hypercore_crypto::{PartialSignature, PublicKey, ToSign, Verifier};
-use hypercore_log::LogError;
+use std::sync::Arc;
+
+use hypercore_crypto::{Manifest, PartialSignature, PublicKey, ToSign, Verifier};
+use hypercore_log::{Log, LogError};
+use hypercore_replication::LogChange;
 
 use super::{Signer, ask};
 use crate::error::{Error, Result};
 use crate::handle::Hypercore;
 use crate::view::Viewed;
 
+/// How a part of a signature is made; see [`Hypercore::sign_partial_with`].
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct PartialOptions {
+    common_length: Option<u64>,
+    manifest: Option<Manifest>,
+}
+
+impl PartialOptions {
+    /// For a signature of this log, of the length that is signed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The blocks that the whole signature will cover. Where the manifest
+    /// [allows patches](crate::ManifestBuilder::allow_patch), they may be fewer than this signer signs: the part then
+    /// carries the tree nodes that lead from one to the other.
+    ///
+    /// # Source
+    /// formats.md section 5.6.
+    pub fn common_length(mut self, length: u64) -> Self {
+        self.common_length = Some(length);
+        self
+    }
+
+    /// Signs for the log that has this manifest, not for this one, in the fork that this one has. A signer can so keep
+    /// the blocks in a log of its own, and the common log takes what enough of them agree on.
+    pub fn manifest(mut self, manifest: Manifest) -> Self {
+        self.manifest = Some(manifest);
+        self
+    }
+}
+
 /// Several signers.
 impl Hypercore {
     /// Signs the first `length` blocks as one of several signers of the log. Whoever has as many parts as must
     /// sign [assembles](Self::assemble) them.
     ///
-    /// Called on a [named batch](Self::batch), it signs what the batch proposes: all signers open
-    /// a batch with the same blocks, and one of them commits it with the signature of all.
+    /// In a named batch it signs what the batch proposes: all signers open a batch with the same blocks, and one of them
+    /// commits it with the signature of all.
+    ///
+    /// # Durability
+    /// What is signed is on stable storage before the signer is asked, unless it is of a batch.
     ///
     /// # Errors
-    /// `Caller` when the manifest does not name the signer or is not known yet, or there are not so many blocks;
-    /// [`Outside`](crate::ErrorKind::Outside) when the signer failed; `Corrupt`, `Io`, `Closed`.
+    /// `Caller` when the manifest does not name the signer or is not known yet, there are not so many blocks, or the session
+    /// may not write; [`Outside`](crate::ErrorKind::Outside) when the signer failed; `Corrupt`, `Io`, `Closed`.
     ///
     /// # Source
-    /// formats.md sections 5.4 and 5.6.
+    /// formats.md section 5.4.
     pub async fn sign_partial(&self, signer: &dyn Signer, length: u64) -> Result<PartialSignature> {
-        self.sign_ahead(signer, length, length).await
+        self.sign_partial_with(signer, length, PartialOptions::new()).await
     }
 
-    /// Signs the first `length` blocks, for a signature of the first `common_length`: where the manifest
-    /// [allows patches](crate::ManifestBuilder::allow_patch), signers need not have signed the same length, and the
-    /// log takes what all of them have. The part carries the tree nodes that lead from one to the other.
+    /// Signs as [`sign_partial`](Self::sign_partial) does, with options.
     ///
     /// # Errors
-    /// Those of [`sign_partial`](Self::sign_partial); `Caller` when `common_length` is above `length`.
-    ///
-    /// # Source
-    /// formats.md section 5.6.
-    pub async fn sign_ahead(
+    /// Those of [`sign_partial`](Self::sign_partial); `Caller` when the common length is above `length`.
+    pub async fn sign_partial_with(
         &self,
         signer: &dyn Signer,
         length: u64,
-        common_length: u64,
+        options: PartialOptions,
     ) -> Result<PartialSignature> {
         let session = self.session_ref();
         session.check_writable()?;
+        let PartialOptions { common_length, manifest } = options;
         let public_key = signer.public_key();
         let prepare = move |view: Viewed<'_>, _: &_| {
-            let nodes = view.log().patch_nodes(common_length, length)?;
-            Ok((to_sign_at(&view, &public_key, length)?, nodes))
+            let nodes = view.log().patch_nodes(common_length.unwrap_or(length), length)?;
+            Ok((to_sign(&view, manifest, &public_key, length)?, nodes))
         };
         let (to_sign, nodes) = session.blocking(prepare).await?;
         let part = session.until_end(ask(signer, &to_sign)).await?;
@@ -54,10 +89,10 @@ impl Hypercore {
     }
 
     /// Joins the parts of several signers into the signature of the first `length` blocks, for
-    /// [`append_with`](Self::append_with) or the commit of a [batch](Self::batch).
+    /// [`append_with`](Self::append_with) or the commit of a batch.
     ///
-    /// A part of a signer who signed more blocks and brings no nodes gets them from here, if this log or batch
-    /// is as long. The signatures are checked when they are stored.
+    /// A part of a signer who signed more blocks and brings no nodes gets them from here, if this log is as long. The
+    /// signatures are checked when they are stored.
     ///
     /// # Errors
     /// `Caller` when the parts do not serve together, or the manifest is not known yet; `Corrupt`, `Io`, `Closed`.
@@ -67,29 +102,63 @@ impl Hypercore {
     pub async fn assemble(&self, length: u64, parts: &[PartialSignature]) -> Result<Vec<u8>> {
         let mut parts = parts.to_vec();
         let assemble = move |view: Viewed<'_>, _: &_| {
+            let log = view.log();
             for part in &mut parts {
                 if part.length > length && part.nodes.is_empty() {
-                    part.nodes = view.log().patch_nodes(length, part.length)?;
+                    part.nodes = log.patch_nodes(length, part.length)?;
                 }
             }
-            let log = view.log();
             let manifest = log.manifest().ok_or_else(Error::manifest_unknown)?;
             let verifier = Verifier::new(&manifest, &log.key()).map_err(LogError::Signature)?;
             Ok(verifier.assemble(length, &parts).map_err(LogError::Assemble)?)
         };
         self.session_ref().blocking(assemble).await
     }
+
+    /// Fills a log with its prologue, the blocks that its manifest names by their hash and nobody signs, out of
+    /// another log that begins with the same ones. Gives how many blocks came: those that the other log does not
+    /// have are left out, and may come later from anywhere.
+    ///
+    /// # Durability
+    /// Survives a power cut on return, with either durability. A crash leaves a part of it, and the next call goes on.
+    ///
+    /// # Errors
+    /// `Caller` when the manifest has no prologue, the other log is shorter, or this handle may not store; `Peer` when the other
+    /// one begins otherwise; `Corrupt`, `Io`, `Closed` (either of the two).
+    ///
+    /// # Source
+    /// formats.md section 5.5.
+    pub async fn copy_prologue(&self, source: &Self) -> Result<u64> {
+        let source = Arc::clone(source.shared());
+        let copy = move |log: &Log| source.inline(|source| Ok(log.copy_prologue(source)?));
+        let copied = self.shared().blocking_write(copy).await?;
+        self.tell(LogChange::Appended);
+        Ok(copied)
+    }
 }
 
 /// What a signer signs for the first blocks of what is seen, in the fork that the log has.
-fn to_sign_at(view: &Viewed<'_>, public_key: &PublicKey, length: u64) -> Result<ToSign> {
+fn to_sign(
+    view: &Viewed<'_>,
+    manifest: Option<Manifest>,
+    public_key: &PublicKey,
+    length: u64,
+) -> Result<ToSign> {
     let log = view.log();
-    if view.is_live() {
-        return Ok(log.to_sign_at(public_key, length)?);
+    let (key, manifest) = match manifest {
+        Some(manifest) => (manifest.key(), manifest),
+        None => (log.key(), log.manifest().ok_or_else(Error::manifest_unknown)?),
+    };
+    let verifier = Verifier::new(&manifest, &key).map_err(LogError::Signature)?;
+    loop {
+        let fork = log.fork();
+        let hash = view.tree_hash_at(length)?;
+        // Whoever signed what a power cut takes back could sign something else in its place.
+        log.flush()?;
+        // Shorter trees change with the fork only.
+        if log.fork() == fork {
+            let to_sign = verifier.to_sign(public_key, &hash, length, fork);
+            return Ok(to_sign.map_err(LogError::KeyPair)?);
+        }
     }
-    let hash = view.tree_hash_at(length)?;
-    let manifest = log.manifest().ok_or_else(Error::manifest_unknown)?;
-    let verifier = Verifier::new(&manifest, &log.key()).map_err(LogError::Signature)?;
-    let to_sign = verifier.to_sign(public_key, &hash, length, log.fork());
-    Ok(to_sign.map_err(LogError::KeyPair)?)
 }
