@@ -25,6 +25,9 @@ pub struct Info {
     pub byte_length: u64,
     /// Blocks stored here without a gap, from block 0 on.
     pub contiguous_length: u64,
+    /// Blocks that a power cut can not take back, which are those that peers are told of; 0 while a new
+    /// fork is not durable yet.
+    pub durable_length: u64,
     /// How often the log was truncated and rewritten.
     pub fork: u64,
     /// The hash of the whole log: what the writer signs.
@@ -35,6 +38,10 @@ pub struct Info {
     pub manifest: Option<Manifest>,
     /// Whether this handle decrypts.
     pub encrypted: bool,
+    /// Bytes that the encryption puts in front of every stored block.
+    pub padding: u64,
+    /// Sessions that keep the log open.
+    pub active_sessions: usize,
     /// Bytes that each file takes in its storage (on disk: allocated blocks).
     pub storage: StorageInfo,
 }

@@ -163,9 +163,9 @@ pub use hypercore_crypto::{
     SignatureNode, SignedTree, ToSign, Verifier, VerifyError, id, signable_length,
 };
 pub use hypercore_log::{
-    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Conflict, Corruption,
-    Create, Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport,
-    StorageInfo, Stores,
+    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Compacted, Conflict,
+    Corruption, Create, Durability, FileName, Finding, RecoveryReport, RepairProgress,
+    RepairReport, StorageInfo, Stores,
 };
 pub use random_access_storage::{Error as StoreError, RandomAccess};
 pub use secret_stream::{Handshake, PublicKey as StreamPublicKey, Role};

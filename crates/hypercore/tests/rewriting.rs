@@ -128,3 +128,65 @@ async fn contiguous_length_after_append_clear_and_reopen() {
     drop(log);
     assert_eq!(reopened(&memory).await.contiguous_length(), 1);
 }
+
+#[tokio::test]
+async fn compact_gives_back_what_nobody_needs() {
+    use std::io::Write as _;
+    let scratch = tempfile::tempdir().unwrap();
+    let log = Hypercore::open(scratch.path()).await.unwrap();
+    log.append_batch(vec![[7; 1000]; 100]).await.unwrap();
+    log.close().await.unwrap();
+    // Something that a crash, or another program, left behind the last block.
+    let mut data =
+        std::fs::OpenOptions::new().append(true).open(scratch.path().join("data")).unwrap();
+    data.write_all(&vec![9; 1 << 20]).unwrap();
+    drop(data);
+
+    let log = Hypercore::open(scratch.path()).await.unwrap();
+    let before = log.info().await.unwrap().storage.total();
+    let reads = log.session().writable(false).open().await.unwrap();
+    assert!(reads.compact().await.unwrap_err().is_not_writable());
+    drop(reads);
+    let compacted = log.compact().await.unwrap();
+    assert!(compacted.bytes_freed >= 1 << 20, "{compacted:?}");
+    let after = log.info().await.unwrap().storage.total();
+    assert_eq!(before - after, compacted.bytes_freed);
+    assert_eq!(log.get(99).await.unwrap(), [7; 1000][..]);
+    log.append("more").await.unwrap();
+    log.close().await.unwrap();
+    let log = Hypercore::open(scratch.path()).await.unwrap();
+    assert!(log.verify().await.unwrap().is_ok());
+    assert_eq!(log.get(100).await.unwrap(), "more");
+}
+
+/// What a log says about itself, as one value.
+#[tokio::test]
+async fn info_tells_everything() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = Hypercore::builder(scratch.path())
+        .durability(hypercore::Durability::Eventual)
+        .encryption_key([7; 32])
+        .open()
+        .await
+        .unwrap();
+    log.append_batch(["hello", "world", "!"]).await.unwrap();
+    log.truncate(2, None).await.unwrap();
+    log.append("?").await.unwrap();
+    log.clear(1..2).await.unwrap();
+    let session = log.session().weak(true).writable(false).open().await.unwrap();
+    for (handle, writable) in [(&log, true), (&session, false)] {
+        let info = handle.info().await.unwrap();
+        assert_eq!((info.key, info.discovery_key), (log.key(), log.discovery_key()));
+        assert_eq!((info.length, info.byte_length, info.fork), (3, 11, 1));
+        assert_eq!((info.contiguous_length, info.encrypted, info.padding), (1, true, 8));
+        assert_eq!((info.writable, info.compat), (writable, false));
+        assert_eq!(info.tree_hash, log.tree_hash(3).await.unwrap());
+        assert_eq!(info.manifest.unwrap().key(), log.key());
+        assert!(info.signer.is_some() && !info.needs_confirmation);
+        assert_eq!(info.active_sessions, 1);
+        assert!(info.storage.oplog > 0 && info.storage.data > 0);
+    }
+    log.append("later").await.unwrap();
+    log.flush().await.unwrap();
+    assert_eq!(log.info().await.unwrap().durable_length, 4);
+}

@@ -1,6 +1,8 @@
 //! What a log says about itself, and how it is checked and mended.
 
-use hypercore_log::{AuditProgress, AuditReport, RecoveryReport, RepairProgress, RepairReport};
+use hypercore_log::{
+    AuditProgress, AuditReport, Compacted, RecoveryReport, RepairProgress, RepairReport,
+};
 
 use super::Hypercore;
 use crate::error::Result;
@@ -26,11 +28,14 @@ impl Hypercore {
                 length: head.length,
                 byte_length: cipher.content_len(head.byte_length, head.length),
                 contiguous_length: view.contiguous_length().min(head.length),
+                durable_length: log.durable_length().min(head.length),
                 fork: head.fork,
                 tree_hash: head.tree_hash,
                 compat: log.is_compat(),
                 manifest: log.manifest(),
                 encrypted: cipher.is_on(),
+                padding: cipher.padding(),
+                active_sessions: self.active_sessions(),
                 storage: log.storage_info()?,
             })
         })
@@ -75,6 +80,20 @@ impl Hypercore {
     ) -> Result<RepairReport> {
         self.session.check_writable()?;
         self.session.blocking_write(move |view, _| Ok(view.log().repair(&mut progress)?)).await
+    }
+
+    /// Gives back what no stored block and no live tree node needs: what other programs, a crash, or a log
+    /// that was filled out of order have left behind. Clearing and truncating give back what is theirs
+    /// by themselves. Nothing that can be read changes, and reads go on meanwhile.
+    ///
+    /// # Durability
+    /// On return all that was written before survives a power cut, with either durability.
+    ///
+    /// # Errors
+    /// `Caller` when this handle may not write; `Io` when the disk failed: reopen the log; `Closed`.
+    pub async fn compact(&self) -> Result<Compacted> {
+        self.session.check_writable()?;
+        self.session.blocking_write(|view, _| Ok(view.log().compact()?)).await
     }
 
     /// What opening found, and mended.
