@@ -81,11 +81,15 @@ impl Hypercore {
     async fn block_may_come(&self, index: u64) -> Result<()> {
         let mut changes = self.shared().exchange().changes();
         self.session.inline(|view, _| view.awaits(index))?;
+        if self.session.inline(|view, _| Ok(view.has(index)))? {
+            return Ok(());
+        }
         let mut wish = self.wish(Wish::Block(index))?;
-        if self.session.view().is_live() {
+        if self.session.view().is_live() && !self.shared().identity.writable {
             return wish.outcome().await.map(drop);
         }
-        // A change of the log may be that what this session sees can not come any more.
+        // A change of the log may be that what this session sees can not come any more, or that a writer
+        // has appended it: peers hear of that once it is durable, whoever waits here need not wait for that.
         wish.outcome_or(changes.changed()).await.map(drop)
     }
 

@@ -115,6 +115,11 @@ impl Exchange {
         self.counters.sum()
     }
 
+    /// How many wishes wait for peers; `None` while the worker is at work.
+    pub(crate) fn wishes(&self) -> Option<usize> {
+        self.state.try_lock().ok().map(|state| state.wishes())
+    }
+
     pub(crate) fn finding(&self) -> &AtomicUsize {
         &self.finding
     }

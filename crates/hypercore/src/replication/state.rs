@@ -87,6 +87,11 @@ impl State {
         !self.peers.is_empty() || !self.answers.is_empty()
     }
 
+    /// How many wishes wait.
+    pub(crate) fn wishes(&self) -> usize {
+        self.answers.len()
+    }
+
     /// Whether messages of a peer wait to be worked on.
     pub(crate) fn has_heard(&self, key: LinkKey) -> bool {
         let peer = self.ids.get(&key).and_then(|id| self.peers.get(id));

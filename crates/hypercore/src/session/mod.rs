@@ -29,7 +29,11 @@ use crate::encryption::{Cipher, Unsealed};
 use crate::error::{Error, Result};
 use crate::info::Appended;
 use crate::options::AppendOptions;
+<<<<<<< Updated upstream
 use crate::replication::wish::Wishes;
+=======
+use crate::replication::exchange::Exchange;
+>>>>>>> Stashed changes
 use crate::shared::{LastSeen, Manner, Origin, Shared};
 use crate::view::{View, Viewed};
 
@@ -257,6 +261,7 @@ impl fmt::Debug for Session {
             .field("view", &self.view)
             .field("settings", &self.settings)
             .field("closed", &self.is_closed())
+            .field("wishes", &self.shared.exchange_if_any().map_or(Some(0), Exchange::wishes))
             .finish_non_exhaustive()
     }
 }

@@ -1,13 +1,12 @@
-//! Futures and handles that are dropped while they wait: nothing is left behind, and the next call works.
-
-mod common;
+//! Calls that wait for peers, one after the other on one connection, and what is dropped with it.
 
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use common::{block, connect, reader, writer};
 use hypercore::{ErrorKind, Hypercore, PeerInfo, Storage};
+
+use crate::common::{block, connect, reader, writer};
 
 /// Polls a future so many times, letting others run in between, then drops it.
 async fn poll_and_drop(future: impl Future, polls: usize) {
