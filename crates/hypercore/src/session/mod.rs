@@ -29,11 +29,8 @@ use crate::encryption::{Cipher, Unsealed};
 use crate::error::{Error, Result};
 use crate::info::Appended;
 use crate::options::AppendOptions;
-<<<<<<< Updated upstream
-use crate::replication::wish::Wishes;
-=======
 use crate::replication::exchange::Exchange;
->>>>>>> Stashed changes
+use crate::replication::wish::Wishes;
 use crate::shared::{LastSeen, Manner, Origin, Shared};
 use crate::view::{View, Viewed};
 
