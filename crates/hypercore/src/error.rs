@@ -93,6 +93,10 @@ enum Repr {
     RuntimeGone,
     #[error("the system gave no randomness for a key pair")]
     Entropy(#[source] getrandom::Error),
+    #[error("the value can not be encoded")]
+    Encode(#[source] BoxError),
+    #[error("block {index} can not be decoded: it was not written by this codec")]
+    Decode { index: u64, source: BoxError },
     #[error("nothing more can be sent: the sink was closed")]
     SinkClosed,
     #[error("nothing more can be sent: an earlier append of the sink failed")]
@@ -197,6 +201,14 @@ impl Error {
         Self::new(Repr::StreamEnded)
     }
 
+    pub(crate) fn encode(source: BoxError) -> Self {
+        Self::new(Repr::Encode(source))
+    }
+
+    pub(crate) fn decode(index: u64, source: BoxError) -> Self {
+        Self::new(Repr::Decode { index, source })
+    }
+
     /// Nothing more can be sent to a sink: it was closed, or an append failed.
     pub(crate) fn sink_ended(why: Option<Self>) -> Self {
         Self::new(why.map_or(Repr::SinkClosed, Repr::SinkFailed))
@@ -295,7 +307,7 @@ impl Error {
             | Repr::Decrypt { .. } => ErrorKind::Caller,
             Repr::Peer(_) => ErrorKind::Peer,
             Repr::Outside { .. } => ErrorKind::Outside,
-            Repr::SinkClosed => ErrorKind::Caller,
+            Repr::SinkClosed | Repr::Encode(_) | Repr::Decode { .. } => ErrorKind::Caller,
             Repr::SinkFailed(error) => error.kind(),
             Repr::TimedOut => ErrorKind::TimedOut,
             Repr::Closed | Repr::StreamEnded | Repr::RuntimeGone => ErrorKind::Closed,
@@ -384,6 +396,13 @@ impl Error {
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         matches!(*self.0, Repr::TimedOut)
+    }
+
+    /// Whether a [codec](crate::Codec) could not make a block of a value, or a value of a block; why not is the
+    /// [source](std::error::Error::source).
+    #[must_use]
+    pub fn is_codec(&self) -> bool {
+        matches!(*self.0, Repr::Encode(_) | Repr::Decode { .. })
     }
 
     /// Whether a sink takes nothing more: it was closed, or one of its appends failed, which is the

@@ -94,13 +94,14 @@
 //!
 //! # Features
 //!
-//! None.
+//! - `serde`: `Json`, a codec for values.
 #![forbid(unsafe_code)]
 
 mod background;
 mod backup;
 mod batch;
 mod builder;
+mod codec;
 mod encryption;
 mod error;
 mod events;
@@ -126,6 +127,9 @@ mod view;
 pub use background::EVENTUAL_FLUSH_AFTER;
 pub use backup::BackupReport;
 pub use builder::{Builder, random_key_pair};
+#[cfg(feature = "serde")]
+pub use codec::Json;
+pub use codec::{Binary, Codec, Typed, TypedReadStream, TypedWriteSink, Utf8};
 pub use encryption::{BoxError, BoxFuture, Encryption, EncryptionProvider, PADDING_LEN_MAX};
 pub use error::{Error, ErrorKind, Result};
 pub use events::{EVENTS_MAX, EXTENSION_LEN_MAX, Event, Events, PeerId};

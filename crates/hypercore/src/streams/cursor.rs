@@ -123,6 +123,9 @@ impl Cursor {
             let run = ready!(step.as_mut().poll(context));
             self.step = None;
             let Run { blocks, fork } = run?;
+            if fork != self.history.fork {
+                self.ahead.forget();
+            }
             self.history = History { fork, seen: true };
             self.next = self.next.saturating_add(blocks.len() as u64);
             self.ready.extend(blocks);

@@ -1,5 +1,8 @@
 //! Streams that follow the log, also where it is truncated.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use hypercore::{ByteStreamOptions, Durability, Hypercore, ReadStreamOptions, Storage};
 
 use super::{assert_waits, rest_of_bytes};
@@ -110,8 +113,9 @@ async fn a_live_byte_stream_follows_and_never_mixes_histories() {
 async fn what_a_live_stream_gives_was_once_the_log() {
     let builder = Hypercore::builder(Storage::memory()).durability(Durability::Eventual);
     let log = builder.open().await.unwrap();
+    let seen = Arc::new(AtomicU64::new(0));
     let writer = tokio::spawn({
-        let log = log.clone();
+        let (log, seen) = (log.clone(), Arc::clone(&seen));
         async move {
             // Each block names the one before it.
             let mut names: Vec<u64> = Vec::new();
@@ -127,6 +131,12 @@ async fn what_a_live_stream_gives_was_once_the_log() {
                     .collect();
                 log.append_batch(&blocks).await.unwrap();
                 if round % 5 == 4 {
+                    // Most of the time the reader is let come near.
+                    for _ in 0..round % 7 * 50 {
+                        if seen.load(Ordering::Relaxed) < name {
+                            tokio::task::yield_now().await;
+                        }
+                    }
                     let length = names.len() as u64;
                     let kept = length - length.min(round % 9 * 3);
                     log.truncate(kept, None).await.unwrap();
@@ -154,6 +164,7 @@ async fn what_a_live_stream_gives_was_once_the_log() {
             let (before, name) = text.split_once(' ').unwrap();
             assert_eq!(before.parse::<u64>().unwrap(), last);
             last = name.parse().unwrap();
+            seen.store(last, Ordering::Relaxed);
         }
     }
     writer.await.unwrap();
