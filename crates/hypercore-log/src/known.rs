@@ -15,6 +15,8 @@ pub struct Extent {
     pub fork: u64,
     /// Blocks in the log.
     pub length: u64,
+    /// Bytes of all blocks together, as stored.
+    pub byte_length: u64,
     /// Blocks that may be announced: see [`Log::durable_length`].
     pub durable_length: u64,
     /// Blocks stored from the first one on without a gap.
@@ -30,7 +32,13 @@ impl Log {
         let state = self.read_state();
         let (fork, length) = (state.tree.fork(), state.tree.length());
         let durable_length = if durable.fork == fork { durable.length.min(length) } else { 0 };
-        Extent { fork, length, durable_length, contiguous_length: state.contiguous_length }
+        Extent {
+            fork,
+            length,
+            byte_length: state.tree.byte_length(),
+            durable_length,
+            contiguous_length: state.contiguous_length,
+        }
     }
 
     /// How many levels a proof of block `index` must climb to meet a node that is stored here: what a

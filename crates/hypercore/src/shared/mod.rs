@@ -43,7 +43,13 @@ pub(crate) struct LastSeen {
 
 impl LastSeen {
     fn of(log: &Log) -> Self {
-        Self::of_head(&log.head(), log.contiguous_length())
+        let extent = log.extent();
+        Self {
+            length: extent.length,
+            stored_bytes: extent.byte_length,
+            fork: extent.fork,
+            contiguous_length: extent.contiguous_length,
+        }
     }
 
     pub(crate) const fn of_head(head: &Head, contiguous_length: u64) -> Self {
