@@ -35,7 +35,9 @@
 //! printed. Whatever is decoded here may be hostile: it gives an error, never a panic, and
 //! allocates no more than a small multiple of its own length.
 //!
-//! No features.
+//! # Features
+//! - `serde`: [`Serialize`](serde::Serialize) and [`Deserialize`](serde::Deserialize) for keys, hashes, signatures, manifests and
+//!   partial signatures, as checked as their encodings are. Off by default.
 #![forbid(unsafe_code)]
 
 mod batch;
@@ -48,6 +50,8 @@ pub mod id;
 mod key;
 mod manifest;
 mod namespace;
+#[cfg(feature = "serde")]
+mod serialize;
 mod sign;
 mod signable;
 mod signature;
@@ -69,6 +73,8 @@ pub use namespace::{
     REPLICATE_INITIATOR_NAMESPACE, REPLICATE_RESPONDER_NAMESPACE, TREE_NAMESPACE, discovery_key,
     namespace, namespaces,
 };
+#[cfg(feature = "serde")]
+pub use serialize::HexBytes;
 pub use sign::{AssembleError, PartialSignature, SignError, signable_length};
 pub use signable::{Side, capability, compat_signable, legacy_signable, signable};
 pub use signature::{MultiSignature, SignatureNode, SignatureProof};

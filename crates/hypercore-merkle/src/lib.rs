@@ -47,7 +47,9 @@
 //! # }
 //! ```
 //!
-//! There are no features.
+//! # Features
+//! - `serde`: [`Serialize`](serde::Serialize) and [`Deserialize`](serde::Deserialize) for nodes, proofs and their parts, as checked
+//!   as messages are. Off by default.
 #![forbid(unsafe_code)]
 
 mod append;
@@ -65,6 +67,8 @@ mod prove;
 mod reorg;
 mod request;
 mod seek;
+#[cfg(feature = "serde")]
+mod serialize;
 mod sizes;
 mod tree;
 mod truncate;

@@ -6,6 +6,8 @@
 
 mod builder;
 mod codec;
+#[cfg(feature = "serde")]
+mod serialize;
 
 pub use builder::{MANIFEST_LIST_LEN_MAX, ManifestBuilder, ManifestError};
 
