@@ -112,6 +112,34 @@ fn blocks_that_no_scheme_made_are_refused() {
     check([2, 0, 0, 0, 7, 0, 0, 0, 0], Err(DecryptError::UnknownScheme { scheme: 2 }));
 }
 
+/// Of a draft any version may be the one that is signed: all are told apart, and none looks like a block of a
+/// fork.
+#[test]
+fn drafts_of_one_index_never_share_a_stream() {
+    let key = BlockKey::from_bytes(&[1; 32]);
+    let schemes: [Box<dyn BlockEncryption>; 2] = [
+        Box::new(DefaultEncryption::with_block_key(key)),
+        Box::new(KeyIdEncryption::new(7, &[1; 32])),
+    ];
+    for scheme in schemes {
+        let one = scheme.encrypt_draft(3, b"one version");
+        assert_eq!(scheme.encrypt_draft(3, b"one version"), one, "all signers make the same");
+        assert_eq!(scheme.decrypt(3, &one).as_deref(), Ok(&b"one version"[..]));
+        let other = scheme.encrypt_draft(3, b"two version");
+        assert_ne!(one[..8], other[..8], "the padding is part of the nonce");
+        // A shared stream would leave what they have in common.
+        assert_ne!(one[12..], other[12..]);
+        assert_ne!(scheme.encrypt_draft(4, b"one version")[8..], one[8..]);
+    }
+    let default = DefaultEncryption::with_block_key(BlockKey::from_bytes(&[1; 32]));
+    for plain in [&b"one"[..], b"two", b""] {
+        let drafted = default.encrypt_draft(3, plain);
+        let fork_0 = default.encrypt(3, 0, plain);
+        // Both are blinded with the same bytes; what is left is the number, with its highest bit.
+        assert_eq!((drafted[7] ^ fork_0[7]) & 0x80, 0x80);
+    }
+}
+
 /// One's own scheme is a trait object like the ones here.
 #[test]
 fn schemes_are_objects() {

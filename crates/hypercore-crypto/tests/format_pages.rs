@@ -140,6 +140,9 @@ fn encrypted_blocks() {
     check(ENCRYPTION, "block-key", default.block_key().as_bytes());
     check(ENCRYPTION, "blinding-key", default.blinding_key().as_bytes());
     check_both_ways("stored", &default);
+    check(ENCRYPTION, "draft-stored", default.encrypt_draft(5, b"hello"));
+    let plain = default.decrypt(5, &block(ENCRYPTION, "draft-stored"));
+    assert_eq!(plain.as_deref(), Ok(&b"hello"[..]));
     let compat = CoreKey::from_bytes(*writer().public().as_bytes());
     let compat = DefaultEncryption::new(&compat, true, &[3; 32]);
     check(ENCRYPTION, "compat-block-key", compat.block_key().as_bytes());

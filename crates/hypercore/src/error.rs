@@ -111,6 +111,10 @@ enum Repr {
     Peer(Box<dyn std::error::Error + Send + Sync>),
     #[error("block {index} could not be decrypted: the log is not encrypted in this way")]
     Decrypt { index: u64, source: DecryptError },
+    #[error(
+        "the blocks of this session go through an encryption provider, which can not be waited for here"
+    )]
+    NeedsProvider,
     #[error("the manifest of the log, on which this depends, is not known yet")]
     ManifestUnknown,
     #[error("a padding of {len} bytes is more than the {max} a stored block may have")]
@@ -245,6 +249,10 @@ impl Error {
         Self::new(Repr::Decrypt { index, source })
     }
 
+    pub(crate) fn needs_provider() -> Self {
+        Self::new(Repr::NeedsProvider)
+    }
+
     pub(crate) fn manifest_unknown() -> Self {
         Self::new(Repr::ManifestUnknown)
     }
@@ -302,6 +310,7 @@ impl Error {
             | Repr::NoSideStores
             | Repr::NoRuntime
             | Repr::NotStored
+            | Repr::NeedsProvider
             | Repr::ManifestUnknown
             | Repr::PaddingTooLong { .. }
             | Repr::Decrypt { .. } => ErrorKind::Caller,

@@ -13,18 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use hypercore_log::{
-    AppendOptions, Appended as LogAppended, Head, Log, LogError, PreparedAppend, Unsigned,
-};
+use hypercore_log::{AppendOptions, Appended as LogAppended, Head, Log, PreparedAppend, Unsigned};
 use hypercore_replication::LogChange;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::encryption::{Cipher, encrypt};
+use crate::encryption::Cipher;
 use crate::error::{Error, Result};
 use crate::info::Appended;
 use crate::replication::exchange;
 use crate::session::Session;
 use crate::signing::{Signer, ask};
+use crate::view::Viewed;
 
 /// How often others may be faster than the write whose turn it is, before they have to let it pass.
 const LOSSES_MAX: u32 = 3;
@@ -115,41 +114,50 @@ impl Session {
         options: &AppendOptions,
         signer: Option<&dyn Signer>,
     ) -> Result<Appended> {
-        let cipher = self.cipher();
+        let (cipher, count) = (self.cipher(), blocks.len());
         let head = self.inline(|view, _| Ok(view.head()))?;
         if blocks.is_empty() {
-            return Ok(appended(cipher, head.length, head.byte_length, 0));
+            let Head { length, byte_length, .. } = head;
+            let byte_length = cipher.content_len(byte_length, length);
+            return Ok(Appended { first: length, length, byte_length });
         }
-        let blocks = cipher.seal_outside(head.length, head.fork, blocks).await?;
+        let fork = if self.view().is_live() { head.fork } else { draft_number()? };
+        let blocks = cipher.seal_outside(head.length, fork, blocks).await?;
         let mut options = options.clone().expected(&head);
         if cipher.is_on() {
             options = options.padded();
         }
-        let Some(signer) = signer else {
-            return self.store(move |log| log.append_with_options(&blocks, &options)).await;
+        let appended = match signer {
+            None => self.store(move |view| view.append(&blocks, &options)).await?,
+            Some(signer) => {
+                let prepare = move |log: &Log, cipher: &Cipher| -> Result<PreparedAppend> {
+                    Ok(log.prepare_append(cipher.seal(log, &head, blocks)?, &options)?)
+                };
+                let prepare = self.blocking(move |view, cipher| prepare(view.log(), cipher));
+                let prepared = prepare.await?;
+                let signature = sign(signer, prepared.unsigned()).await?;
+                let append = move |log: &Log| Ok(log.append_prepared(&prepared, &signature)?);
+                self.store(move |view| append(view.log())).await?
+            }
         };
-        let prepare = move |log: &Log, cipher: &Cipher| -> Result<PreparedAppend> {
-            Ok(log.prepare_append(seal(cipher, log, &head, blocks)?, &options)?)
-        };
-        let prepared = self.blocking(move |view, cipher| prepare(view.log(), cipher)).await?;
-        let signature = sign(signer, prepared.unsigned()).await?;
-        self.store(move |log| log.append_prepared(&prepared, &signature)).await
+        Ok(cipher.appended(appended, count))
     }
 
-    /// Stores blocks that are ready for it. Once begun it runs to its end, also when the future is dropped.
+    /// Stores what is ready for it. Once begun it runs to its end, also when the future is dropped.
     async fn store(
         &self,
-        append: impl FnOnce(&Log) -> std::result::Result<LogAppended, LogError> + Send + 'static,
-    ) -> Result<Appended> {
-        let shared = Arc::clone(self.shared());
-        let append = move |log: &Log, cipher: &Cipher| {
-            let before = log.length();
-            let LogAppended { length, byte_length, .. } = append(log)?;
-            shared.wrote();
-            exchange::log_changed(&shared, LogChange::Appended);
-            Ok(appended(cipher, length, byte_length, length.saturating_sub(before)))
-        };
-        self.blocking_write(move |view, cipher| append(view.log(), cipher)).await
+        store: impl FnOnce(&Viewed<'_>) -> Result<LogAppended> + Send + 'static,
+    ) -> Result<LogAppended> {
+        let changed = self.view().is_live().then(|| Arc::clone(self.shared()));
+        self.blocking_write(move |view, _| {
+            let appended = store(&view)?;
+            if let Some(shared) = changed {
+                shared.wrote();
+                exchange::log_changed(&shared, LogChange::Appended);
+            }
+            Ok(appended)
+        })
+        .await
     }
 
     /// Truncates the log with a signature of `signer`.
@@ -194,21 +202,9 @@ pub(crate) async fn sign(signer: &dyn Signer, unsigned: &Unsigned) -> Result<Vec
     Ok(unsigned.assemble(&[part])?)
 }
 
-/// Encrypts blocks with a scheme that does it at once, for right after `head`.
-fn seal(cipher: &Cipher, log: &Log, head: &Head, blocks: Vec<Bytes>) -> Result<Vec<Bytes>> {
-    Ok(match cipher.scheme(log)? {
-        Some(scheme) => {
-            let sealed = encrypt(scheme, head.length, head.fork, &blocks);
-            sealed.into_iter().map(Bytes::from).collect()
-        }
-        None => blocks,
-    })
-}
-
-fn appended(cipher: &Cipher, length: u64, stored_bytes: u64, blocks: u64) -> Appended {
-    Appended {
-        first: length.saturating_sub(blocks),
-        length,
-        byte_length: cipher.content_len(stored_bytes, length),
-    }
+/// What stands for the fork in a draft, where several blocks may be made for one index: no fork is as high.
+fn draft_number() -> Result<u64> {
+    let mut number = [0; 8];
+    getrandom::fill(&mut number).map_err(Error::entropy)?;
+    Ok(u64::from_le_bytes(number) | 1 << 63)
 }

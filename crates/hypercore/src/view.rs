@@ -7,8 +7,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hypercore_crypto::Hash;
-use hypercore_log::{Cleared, Get, Head, Log, LogError, Snapshot, TruncateOptions};
+use hypercore_log::{
+    AppendOptions, Appended, Cleared, Get, Head, Log, LogError, Snapshot, TruncateOptions,
+};
 
 use crate::error::{Error, Result};
 use crate::shared::{Identity, LastSeen, Shared};
@@ -91,6 +94,14 @@ impl<'a> Viewed<'a> {
     /// The log itself, whatever is seen of it.
     pub(crate) const fn log(&self) -> &'a Log {
         self.log
+    }
+
+    /// Appends blocks as they are stored.
+    pub(crate) fn append(&self, blocks: &[Bytes], options: &AppendOptions) -> Result<Appended> {
+        match &self.content {
+            Content::Live => Ok(self.log.append_with_options(blocks, options)?),
+            Content::Snapshot(_) => Err(Error::not_writable()),
+        }
     }
 
     pub(crate) fn head(&self) -> Head {

@@ -7,7 +7,13 @@ use crate::encryption::{
     BlockEncryption, BlockKey, DecryptError, PADDING_LEN, nonce, seal, split, unseal, xor_stream,
 };
 use crate::fixed::CoreKey;
-use crate::hash::hash;
+use crate::hash::{hash, keyed_hash};
+
+/// Starts what is hashed into the number of a draft.
+const DRAFT_LABEL: &[u8] = b"hypercore draft";
+
+/// Set in the number of every draft; forks stay below 2^53.
+const DRAFT_BIT: u64 = 1 << 63;
 
 /// The default encryption of Hypercore 10 and 11: 8 bytes of padding a block.
 ///
@@ -55,6 +61,18 @@ impl DefaultEncryption {
         &self.blinding_key
     }
 
+    /// The number that stands in the place of the fork in a draft. Other blocks have other numbers, and so other
+    /// nonces; no fork is as high.
+    ///
+    /// # Source
+    /// docs/format/block-encryption.md, drafts.
+    fn draft_number(&self, index: u64, plain: &[u8]) -> u64 {
+        let parts: [&[u8]; 3] = [DRAFT_LABEL, &index.to_le_bytes(), plain];
+        let hash = keyed_hash(self.blinding_key.as_bytes(), &parts);
+        let number = hash.as_bytes().first_chunk().copied().unwrap_or_default();
+        u64::from_le_bytes(number) | DRAFT_BIT
+    }
+
     /// The padding of block `index` written in `fork`.
     fn blinded(&self, index: u64, fork: u64) -> [u8; PADDING_LEN] {
         let mut padding = fork.to_le_bytes();
@@ -71,6 +89,10 @@ impl BlockEncryption for DefaultEncryption {
 
     fn encrypt(&self, index: u64, fork: u64, plain: &[u8]) -> Vec<u8> {
         seal(&self.block_key, index, self.blinded(index, fork), plain)
+    }
+
+    fn encrypt_draft(&self, index: u64, plain: &[u8]) -> Vec<u8> {
+        self.encrypt(index, self.draft_number(index, plain), plain)
     }
 
     fn decrypt(&self, index: u64, stored: &[u8]) -> Result<Vec<u8>, DecryptError> {

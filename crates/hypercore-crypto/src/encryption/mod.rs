@@ -60,6 +60,12 @@ pub trait BlockEncryption: fmt::Debug + Send + Sync {
     /// Encrypts block `index`, written while the core had `fork`.
     fn encrypt(&self, index: u64, fork: u64, plain: &[u8]) -> Vec<u8>;
 
+    /// Encrypts block `index` of a draft: several may be made for one index in one fork, and any of them may be the
+    /// one that is signed.
+    ///
+    /// The same block always gives the same bytes, so that all signers of a draft make the same one.
+    fn encrypt_draft(&self, index: u64, plain: &[u8]) -> Vec<u8>;
+
     /// Decrypts block `index` as stored. `stored` comes from outside.
     ///
     /// # Errors

@@ -4,10 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hypercore_crypto::{BlockEncryption, CoreKey, DefaultEncryption};
-use hypercore_log::Log;
+use hypercore_log::{AppendOptions, Appended as LogAppended, Branch, Head, Log};
 
 use super::{BoxError, Encryption, EncryptionProvider, Method};
 use crate::error::{Error, Result};
+use crate::info::Appended;
 
 /// How a session turns blocks into what is stored; without encryption they are the same.
 #[derive(Debug)]
@@ -66,24 +67,74 @@ impl Cipher {
         }
     }
 
-    /// The scheme that encrypts at once; `None` without encryption, and where a provider does it.
+    /// The scheme that encrypts at once; `None` without encryption.
     ///
     /// # Errors
-    /// `Caller` when the manifest, which decides about the keys, is not known: then the log has no blocks.
-    pub(crate) fn scheme(&self, log: &Log) -> Result<Option<&dyn BlockEncryption>> {
+    /// `Caller` when the manifest, which decides about the keys, is not known: then the log has no blocks. `Caller` also where
+    /// a provider has to be waited for: nothing goes by it unencrypted.
+    fn scheme(&self, log: &Log) -> Result<Option<&dyn BlockEncryption>> {
         let Some(Encryption { method, .. }) = &self.encryption else { return Ok(None) };
-        Ok(match method {
-            Method::Provider(_) => None,
-            Method::BlockKey(scheme) => Some(&**scheme),
-            Method::KeyIds(scheme) => Some(&**scheme),
-            Method::Key(key) => Some(match self.derived.get() {
+        Ok(Some(match method {
+            Method::Provider(_) => return Err(Error::needs_provider()),
+            Method::BlockKey(scheme) => &**scheme,
+            Method::KeyIds(scheme) => &**scheme,
+            Method::Key(key) => match self.derived.get() {
                 Some(scheme) => scheme,
                 None => {
                     let compat = is_compat(log, &self.key)?;
                     self.derived.get_or_init(|| DefaultEncryption::new(&self.key, compat, key))
                 }
-            }),
-        })
+            },
+        }))
+    }
+
+    /// Appends blocks to `log`, encrypted.
+    pub(crate) fn append<B: AsRef<[u8]>>(
+        &self,
+        log: &Log,
+        blocks: &[B],
+        options: &AppendOptions,
+    ) -> Result<Appended> {
+        let appended = match self.scheme(log)? {
+            Some(scheme) => log.append_made(options, |head| {
+                (head.length..)
+                    .zip(blocks)
+                    .map(|(index, block)| scheme.encrypt(index, head.fork, block.as_ref()))
+                    .collect()
+            })?,
+            None => log.append_with_options(blocks, options)?,
+        };
+        Ok(self.appended(appended, blocks.len()))
+    }
+
+    /// Appends blocks to a draft of `log`, encrypted.
+    pub(crate) fn append_to_branch<B: AsRef<[u8]>>(
+        &self,
+        log: &Log,
+        branch: &Branch,
+        blocks: &[B],
+        options: &AppendOptions,
+    ) -> Result<Appended> {
+        let appended = match self.scheme(log)? {
+            Some(scheme) => branch.append_made(options, |head| {
+                (head.length..)
+                    .zip(blocks)
+                    .map(|(index, block)| scheme.encrypt_draft(index, block.as_ref()))
+                    .collect()
+            })?,
+            None => branch.append_with_options(blocks, options)?,
+        };
+        Ok(self.appended(appended, blocks.len()))
+    }
+
+    /// What an append of so many blocks did, in content.
+    pub(crate) fn appended(&self, appended: LogAppended, blocks: usize) -> Appended {
+        let LogAppended { length, byte_length, .. } = appended;
+        Appended {
+            first: length.saturating_sub(u64::try_from(blocks).unwrap_or(u64::MAX)),
+            length,
+            byte_length: self.content_len(byte_length, length),
+        }
     }
 
     /// Decrypts a block of `log`, unless a provider has to.
@@ -112,6 +163,16 @@ impl Cipher {
                 Ok(content.into())
             }
         }
+    }
+
+    /// Encrypts blocks for right after `head`, unless a provider has done that.
+    pub(crate) fn seal(&self, log: &Log, head: &Head, blocks: Vec<Bytes>) -> Result<Vec<Bytes>> {
+        if self.provider().is_some() {
+            return Ok(blocks);
+        }
+        let Some(scheme) = self.scheme(log)? else { return Ok(blocks) };
+        let blocks = (head.length..).zip(blocks);
+        Ok(blocks.map(|(index, block)| scheme.encrypt(index, head.fork, &block).into()).collect())
     }
 
     /// Has the provider encrypt blocks that will be stored from index `first` on; without one they stay as they
@@ -156,19 +217,6 @@ struct WrongPadding {
 
 fn not_done(what: &str, index: u64, source: BoxError) -> Error {
     Error::outside(format!("the encryption provider did not {what} block {index}"), source)
-}
-
-/// Encrypts blocks that will be stored from index `first` on, in fork `fork`.
-pub(crate) fn encrypt<B: AsRef<[u8]>>(
-    scheme: &dyn BlockEncryption,
-    first: u64,
-    fork: u64,
-    blocks: &[B],
-) -> Vec<Vec<u8>> {
-    (first..)
-        .zip(blocks)
-        .map(|(index, block)| scheme.encrypt(index, fork, block.as_ref()))
-        .collect()
 }
 
 /// Whether the key of the log is the public key of its only signer.

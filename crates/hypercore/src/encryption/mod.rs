@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
-pub(crate) use cipher::{Cipher, Unsealed, encrypt};
+pub(crate) use cipher::{Cipher, Unsealed};
 pub use provider::{BoxError, BoxFuture, EncryptionProvider, PADDING_LEN_MAX};
 
 /// How the blocks of a log are encrypted; see [`Builder::encryption`](crate::Builder::encryption).

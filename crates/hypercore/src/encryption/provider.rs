@@ -32,10 +32,10 @@ pub trait EncryptionProvider: fmt::Debug + Send + Sync {
 
     /// Encrypts the content of block `index` into exactly [`padding_len`](Self::padding_len) bytes more.
     ///
-    /// `fork` is the log's fork at this time; in a named batch, whose blocks are not signed yet, a random number.
-    /// A stored block is never written with an index and a fork that another one was stored with, so both
-    /// together make a nonce; a reader must find in the stored bytes what it needs of them. It may be called
-    /// again for the same content when somebody else appended first; what it gave before is thrown away.
+    /// `fork` is the log's fork at this time; in a named batch, whose blocks are not signed yet, a random number of 2^63
+    /// and up. No two different blocks are stored with the same index and number, so both together make a nonce. A
+    /// reader is not told the number: what it needs of it has to be in the stored bytes. When somebody else appended
+    /// first, this is called again for the same content; what it gave before is thrown away.
     ///
     /// # Errors
     /// Whatever went wrong: nothing is appended, and the caller gets it as the source of an error

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use hypercore_log::{AppendOptions, Appended as LogAppended, Durability, Log, LogError};
+use hypercore_log::{AppendOptions, Durability, Log, LogError};
 use hypercore_replication::LogChange;
 
 use super::Shared;
 use crate::batch::Batch;
-use crate::encryption::{Cipher, encrypt};
+use crate::encryption::Cipher;
 use crate::error::{Error, Result};
 use crate::info::Appended;
 use crate::queue::{LINGER_TURNS, Mergeable, Queue};
@@ -26,7 +26,7 @@ impl Manner {
     /// Appends blocks to `log`.
     fn append<B: AsRef<[u8]>>(&self, log: &Log, blocks: &[B]) -> Result<Appended> {
         const OWN: &AppendOptions = &AppendOptions::new();
-        append(log, &self.cipher, blocks, self.options.as_deref().unwrap_or(OWN))
+        self.cipher.append(log, blocks, self.options.as_deref().unwrap_or(OWN))
     }
 }
 
@@ -140,25 +140,4 @@ impl Drop for Serving {
         let error = if panicked { LogError::Poisoned.into() } else { Error::runtime_gone() };
         self.queue.give_up(&error);
     }
-}
-
-/// Appends blocks, encrypted if the log is.
-fn append<B: AsRef<[u8]>>(
-    log: &Log,
-    cipher: &Cipher,
-    blocks: &[B],
-    options: &AppendOptions,
-) -> Result<Appended> {
-    let count = u64::try_from(blocks.len()).unwrap_or(u64::MAX);
-    let LogAppended { length, byte_length, .. } = match cipher.scheme(log)? {
-        Some(scheme) => {
-            log.append_made(options, |head| encrypt(scheme, head.length, head.fork, blocks))?
-        }
-        None => log.append_with_options(blocks, options)?,
-    };
-    Ok(Appended {
-        first: length.saturating_sub(count),
-        length,
-        byte_length: cipher.content_len(byte_length, length),
-    })
 }
