@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use random_access_memory::RandomAccessMemory;
 
 use super::copying::Copying;
-use crate::{Create, Log, LogError, OpenOptions, Stores};
+use crate::{Create, Head, Log, LogError, OpenOptions, Stores};
 
 #[derive(Clone, Debug, Default)]
 struct Disk([RandomAccessMemory; 5]);
@@ -31,9 +31,18 @@ fn create(disk: &Disk) -> Log {
 }
 
 /// What can be told of a log, but for its mark.
-fn seen(log: &Log) -> (crate::Head, Vec<Option<Vec<u8>>>, Vec<(String, Vec<u8>)>, Option<Vec<u8>>) {
+#[derive(Debug, PartialEq)]
+struct Seen {
+    head: Head,
+    blocks: Vec<Option<Vec<u8>>>,
+    user_data: Vec<(String, Vec<u8>)>,
+    signature: Option<Vec<u8>>,
+}
+
+fn seen(log: &Log) -> Seen {
     let blocks = (0..log.length()).map(|block| log.get(block).unwrap()).collect();
-    (log.head(), blocks, log.user_data_entries(), log.signature())
+    let user_data = log.user_data_entries();
+    Seen { head: log.head(), blocks, user_data, signature: log.signature() }
 }
 
 fn assert_is_copy(log: &Log, target: &Disk) {
@@ -150,7 +159,7 @@ proptest! {
         for block in 0..copy.length() {
             fetch(&copy, &source, block);
         }
-        prop_assert_eq!(seen(&copy).1, seen(&source).1);
+        prop_assert_eq!(seen(&copy).blocks, seen(&source).blocks);
     }
 }
 
