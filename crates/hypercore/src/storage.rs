@@ -136,7 +136,7 @@ pub struct MemoryStorage {
     tree: RandomAccessMemory,
     bitfield: RandomAccessMemory,
     data: RandomAccessMemory,
-    batches: Arc<Mutex<BTreeMap<String, MemoryStorage>>>,
+    batches: Arc<Mutex<BTreeMap<String, Self>>>,
 }
 
 impl MemoryStorage {

@@ -19,7 +19,6 @@ async fn a_key_comes_as_key_bytes_hex_or_id() {
     let builder = || Hypercore::builder(memory.clone()).create(Create::Never);
     let opened = [
         builder().key(key).open().await,
-        builder().key(&key).open().await,
         builder().key(bytes).open().await,
         builder().key(&bytes[..]).open().await,
         builder().key(hex.as_str()).open().await,

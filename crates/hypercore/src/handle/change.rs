@@ -26,7 +26,7 @@ impl Hypercore {
     pub async fn clear(&self, blocks: Range<u64>) -> Result<Cleared> {
         self.session.check_writable()?;
         let change = LogChange::Cleared(blocks.clone());
-        let cleared = self.session.blocking_write(move |log, _| Ok(log.clear(blocks)?)).await?;
+        let cleared = self.session.blocking_write(move |log, _| log.clear(blocks)).await?;
         self.tell(change);
         Ok(cleared)
     }

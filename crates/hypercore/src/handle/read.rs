@@ -209,7 +209,7 @@ impl Hypercore {
     /// `Caller` when the tree nodes that tell are not stored here; `Corrupt`, `Io`, `Closed`.
     pub async fn seek_local(&self, byte: u64) -> Result<Option<(u64, u64)>> {
         Self::take_turn().await;
-        self.session.inline(|log, cipher| Ok(log.seek(byte, cipher.padding())?))
+        self.session.inline(|log, cipher| log.seek(byte, cipher.padding()))
     }
 
     /// The hash that the log had when it was `length` blocks long (in the present fork); asks peers for
@@ -242,7 +242,7 @@ impl Hypercore {
     /// `Io`, `Closed`.
     pub async fn tree_hash_local(&self, length: u64) -> Result<Hash> {
         Self::take_turn().await;
-        self.session.inline(|log, _| Ok(log.tree_hash_at(length)?))
+        self.session.inline(|log, _| log.tree_hash_at(length))
     }
 }
 
