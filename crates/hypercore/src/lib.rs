@@ -122,6 +122,7 @@ mod snapshot;
 mod storage;
 mod streams;
 mod turns;
+mod user_data;
 mod view;
 
 pub use background::EVENTUAL_FLUSH_AFTER;
@@ -169,7 +170,7 @@ pub use hypercore_crypto::{
 pub use hypercore_log::{
     Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Compacted, Conflict,
     Corruption, Create, Durability, FileName, Finding, RecoveryReport, RepairProgress,
-    RepairReport, StorageInfo, Stores,
+    RepairReport, StorageInfo, Stores, USER_DATA_LEN_MAX,
 };
 pub use random_access_storage::{Error as StoreError, RandomAccess};
 pub use secret_stream::{Handshake, PublicKey as StreamPublicKey, Role};

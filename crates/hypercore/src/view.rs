@@ -4,7 +4,7 @@
 //! A [`View`] is chosen when a session is opened. A [`Viewed`] is the view with the open engine, for
 //! the time of one call. Knows nothing of encryption, waiting and peers.
 
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -121,6 +121,29 @@ impl<'a> Viewed<'a> {
 
     pub(crate) fn get_up_to(&self, index: u64, len_max: u64) -> Result<Get> {
         Ok(read!(self.get_up_to(index, len_max))?)
+    }
+
+    pub(crate) fn user_data(&self, key: &str) -> Option<Vec<u8>> {
+        match &self.content {
+            Content::Live | Content::Snapshot(_) => self.log.user_data(key),
+        }
+    }
+
+    pub(crate) fn user_data_range(
+        &self,
+        keys: (Bound<&str>, Bound<&str>),
+        limit: usize,
+    ) -> Vec<(String, Vec<u8>)> {
+        match &self.content {
+            Content::Live | Content::Snapshot(_) => self.log.user_data_range(keys, limit),
+        }
+    }
+
+    pub(crate) fn set_user_data(&self, key: &str, value: Option<&[u8]>) -> Result<()> {
+        match &self.content {
+            Content::Live => Ok(self.log.set_user_data(key, value)?),
+            Content::Snapshot(_) => Err(Error::not_writable()),
+        }
     }
 
     /// How many blocks are still those of an earlier fork, and the fork now; `None` while that is the same.

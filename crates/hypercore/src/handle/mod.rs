@@ -67,7 +67,7 @@ impl Hypercore {
 
     /// Comes before every call that runs inline. Such calls never wait, so a task that makes one
     /// after the other would keep its executor from all others: now and then it lets them go first.
-    async fn take_turn() {
+    pub(crate) async fn take_turn() {
         tokio::task::coop::consume_budget().await;
     }
 
