@@ -272,6 +272,11 @@ impl Error {
         )
     }
 
+    /// Whether a signature did not hold for what was to be stored with it.
+    pub(crate) fn is_bad_signature(&self) -> bool {
+        matches!(self.log_error(), Some(LogError::Signature(_)))
+    }
+
     /// Whether somebody else wrote first.
     pub(crate) fn is_head_moved(&self) -> bool {
         matches!(self.log_error(), Some(LogError::HeadMoved { .. }))

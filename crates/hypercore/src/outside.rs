@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use hypercore_log::{AppendOptions, Appended as LogAppended, Head, Log, PreparedAppend, Unsigned};
+use hypercore_log::{
+    AppendOptions, Appended as LogAppended, Head, Log, LogError, PreparedAppend, Unsigned,
+};
 use hypercore_replication::LogChange;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -192,6 +194,67 @@ impl Session {
             if length == 0 { Vec::new() } else { sign(signer, prepared.unsigned()).await? };
         let store = move |log: &Log| Ok(log.truncate_prepared(&prepared, &signature).map(drop)?);
         self.blocking_write(move |view, _| store(view.log())).await
+    }
+}
+
+/// Commits with somebody outside.
+impl Session {
+    /// Commits a draft to the log with a signature of `signer`: `prepare` tells what it has to be of, `commit` takes
+    /// it.
+    pub(crate) async fn commit_outside<P, C>(
+        &self,
+        signer: &dyn Signer,
+        prepare: P,
+        commit: C,
+    ) -> Result<LogAppended>
+    where
+        P: Fn(&Log) -> Result<Unsigned> + Clone + Send + 'static,
+        C: Fn(&Log, Vec<u8>) -> Result<LogAppended> + Clone + Send + 'static,
+    {
+        self.until_end(async {
+            let mut turn = self.shared().outside().take_turn().await;
+            loop {
+                let tried = self.try_commit(signer, prepare.clone(), commit.clone()).await;
+                if !turn.has_lost(&tried) {
+                    return tried;
+                }
+            }
+        })
+        .await
+    }
+
+    async fn try_commit<P, C>(
+        &self,
+        signer: &dyn Signer,
+        prepare: P,
+        commit: C,
+    ) -> Result<LogAppended>
+    where
+        P: Fn(&Log) -> Result<Unsigned> + Clone + Send + 'static,
+        C: Fn(&Log, Vec<u8>) -> Result<LogAppended> + Send + 'static,
+    {
+        let shared = self.shared();
+        let first = prepare.clone();
+        let prepared = shared.blocking(move |log| Ok((log.length(), first(log)?))).await?;
+        let (length, unsigned) = prepared;
+        let head = unsigned.head().clone();
+        // The log may have all of it already.
+        let adds = head.length > length;
+        let signature = if adds { sign(signer, &unsigned).await? } else { Vec::new() };
+        let changed = Arc::clone(shared);
+        let store = move |log: &Log| {
+            let committed = commit(log, signature).or_else(|error| {
+                // The log has another fork now, or what it had is gone: not the signer's fault.
+                let now = prepare(log)?.head().clone();
+                let (fork, length) = (log.fork(), log.length());
+                let moved = error.is_bad_signature() && now != head;
+                Err(if moved { LogError::HeadMoved { fork, length }.into() } else { error })
+            })?;
+            changed.wrote();
+            exchange::log_changed(&changed, LogChange::Appended);
+            Ok(committed)
+        };
+        shared.blocking_write(store).await
     }
 }
 

@@ -32,6 +32,7 @@ use crate::options::AppendOptions;
 use crate::replication::exchange::Exchange;
 use crate::replication::wish::Wishes;
 use crate::shared::{LastSeen, Manner, Origin, Shared};
+use crate::signing::Signer;
 use crate::view::{View, Viewed};
 
 /// One session of an open log.
@@ -171,7 +172,7 @@ impl Session {
         options: AppendOptions,
     ) -> Result<Appended> {
         self.check_writable()?;
-        let signer = self.settings.signer.clone().filter(|_| !options.signs());
+        let signer = self.signer().filter(|_| !options.signs()).cloned();
         let options = options.for_log(self.settings.key_pair.as_deref());
         if signer.is_some() || self.cipher().provider().is_some() {
             return self.append_outside(batch.into_blocks(), options, signer).await;
@@ -183,7 +184,12 @@ impl Session {
 
     /// Whether somebody outside takes part in the writes of this session.
     fn asks_outside(&self) -> bool {
-        self.settings.signer.is_some() || self.cipher().provider().is_some()
+        self.signer().is_some() || self.cipher().provider().is_some()
+    }
+
+    /// The signer that is asked for what this session writes. Nobody signs a draft.
+    fn signer(&self) -> Option<&Arc<dyn Signer>> {
+        self.settings.signer.as_ref().filter(|_| self.view.is_live())
     }
 
     /// Lets a write pass that asks somebody outside and has lost against others too often.
