@@ -87,8 +87,8 @@
 //!
 //! # Runtime
 //!
-//! Opening needs a tokio runtime; its timer and I/O driver are not used, but for replication, which
-//! needs the timer. Long calls (large reads and appends, all that syncs, audits) run on its blocking
+//! Opening needs a tokio runtime; its timer and I/O driver are not used, but for replication and timeouts, which
+//! need the timer. Long calls (large reads and appends, all that syncs, audits) run on its blocking
 //! threads; short ones run inline. After opening, any executor may await the calls. What
 //! [`Durability::Eventual`] still owes when the runtime goes away is synced then.
 //!

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::Session;
 use crate::error::{Error, Result};
 
@@ -47,15 +49,27 @@ impl Default for Waiting {
 }
 
 impl Session {
-    /// What `waiting` gives, or `Closed` when this session ends before. Every call that waits for somebody
-    /// else goes through here.
+    /// What `waiting` gives, or `Closed` when this session ends before, or the log is closed. Every call that
+    /// waits for somebody else goes through here.
     pub(crate) async fn until_end<T>(&self, waiting: impl Future<Output = Result<T>>) -> Result<T> {
-        let (mut ended, mut waiting) = (pin!(self.on_end.notified()), pin!(waiting));
+        let mut ended = pin!(self.on_end.notified());
+        let mut closing = pin!(self.shared.on_closing().notified());
+        let mut waiting = pin!(waiting);
         ended.as_mut().enable();
-        self.check_open()?;
-        poll_fn(|context| match waiting.as_mut().poll(context) {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => ended.as_mut().poll(context).map(|()| Err(Error::closed())),
+        closing.as_mut().enable();
+        if self.is_closed() {
+            return Err(Error::closed());
+        }
+        poll_fn(|context| {
+            if let Poll::Ready(result) = waiting.as_mut().poll(context) {
+                return Poll::Ready(result);
+            }
+            let ended = ended.as_mut().poll(context).is_ready();
+            if ended || closing.as_mut().poll(context).is_ready() {
+                Poll::Ready(Err(Error::closed()))
+            } else {
+                Poll::Pending
+            }
         })
         .await
     }
@@ -67,9 +81,10 @@ impl Session {
         waiting: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let Some(timeout) = timeout else { return self.until_end(waiting).await };
-        // Whoever polls it may be no tokio task: the timer is that of the log's runtime.
+        // Whoever polls it may be no tokio task: then the timer is that of the log's runtime.
         let sleep = {
-            let _within = self.shared.runtime().enter();
+            let elsewhere = Handle::try_current().is_err();
+            let _within = elsewhere.then(|| self.shared.runtime().enter());
             tokio::time::sleep(timeout)
         };
         let bounded = async {

@@ -55,6 +55,7 @@ impl Shared {
 
     fn begin_closing(self: &Arc<Self>, ending: Ending) {
         if !self.closing.swap(true, Ordering::AcqRel) {
+            self.on_closing.notify_waiters();
             self.places.close();
             self.remember(self.last_seen());
             let closing = Closing(Arc::clone(self), ending);

@@ -17,7 +17,7 @@ use hypercore_crypto::{CoreKey, DiscoveryKey};
 use hypercore_log::{Durability, Head, Log};
 use hypercore_replication::LogChange;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::background::Background;
 use crate::error::{Error, Result};
@@ -82,6 +82,8 @@ pub(crate) struct Shared {
     durability: Durability,
     closing: AtomicBool,
     closed: watch::Sender<Option<Result<()>>>,
+    /// Wakes those who wait, in whatever session, when closing begins.
+    on_closing: Notify,
     /// Set when closing begins, and again when it is done.
     last_seen: Mutex<LastSeen>,
     turns: Arc<Turns>,
@@ -114,6 +116,7 @@ impl Shared {
             durability,
             closing: AtomicBool::new(false),
             closed: watch::Sender::new(None),
+            on_closing: Notify::new(),
             last_seen: Mutex::default(),
             turns: Arc::default(),
             queue: Arc::new(Queue::new()),
@@ -141,6 +144,11 @@ impl Shared {
     /// The writes that ask somebody outside.
     pub(crate) fn outside(&self) -> &Outside {
         &self.outside
+    }
+
+    /// Tells those who wait that closing begins.
+    pub(crate) fn on_closing(&self) -> &Notify {
+        &self.on_closing
     }
 
     /// Who waits to be the only session that writes.
