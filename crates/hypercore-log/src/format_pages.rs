@@ -12,6 +12,7 @@ use crate::frame::parse_frame;
 use crate::header::{ExternalHeader, SlotContent};
 use crate::nodes;
 use crate::oplog::encode_entries;
+use crate::user_data::BACKUP;
 
 const OPLOG: &str = include_str!("../../../docs/format/oplog.md");
 const BITFIELD: &str = include_str!("../../../docs/format/bitfield.md");
@@ -43,6 +44,14 @@ fn the_entry_is_read_and_written() {
     assert_eq!(entry.tree_nodes.as_ref().unwrap()[0].index, Index::leaf(22).unwrap());
     assert_eq!(encode_entries(&[entry], false).unwrap(), bytes);
     assert_eq!(Fixture::load("reader-reorged").file("oplog")[8192..], bytes);
+}
+
+#[test]
+fn the_confirmation_of_a_backup_is_read_and_written() {
+    let bytes = example(OPLOG, "confirmation");
+    let entry = Entry::decode(&mut Decoder::new(content(&bytes))).unwrap();
+    assert_eq!(entry, Entry { user_data: Some((BACKUP.to_owned(), None)), ..Entry::default() });
+    assert_eq!(encode_entries(&[entry], false).unwrap(), bytes);
 }
 
 #[test]
