@@ -97,6 +97,9 @@ enum Repr {
     Encode(#[source] BoxError),
     #[error("block {index} can not be decoded: it was not written by this codec")]
     Decode { index: u64, source: BoxError },
+    #[cfg(feature = "blocking")]
+    #[error("the system gave no thread for the runtime")]
+    NoThread(#[source] io::Error),
     #[error("nothing more can be sent: the sink was closed")]
     SinkClosed,
     #[error("nothing more can be sent: an earlier append of the sink failed")]
@@ -201,6 +204,11 @@ impl Error {
         Self::new(Repr::Entropy(source))
     }
 
+    #[cfg(feature = "blocking")]
+    pub(crate) fn no_thread(source: io::Error) -> Self {
+        Self::new(Repr::NoThread(source))
+    }
+
     pub(crate) fn stream_ended() -> Self {
         Self::new(Repr::StreamEnded)
     }
@@ -302,6 +310,8 @@ impl Error {
             | Repr::Directory { .. }
             | Repr::NotADirectory { .. }
             | Repr::Entropy(_) => ErrorKind::Io,
+            #[cfg(feature = "blocking")]
+            Repr::NoThread(_) => ErrorKind::Io,
             Repr::Locked
             | Repr::KeyLen { .. }
             | Repr::KeyText(_)

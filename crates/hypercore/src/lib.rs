@@ -100,6 +100,8 @@
 mod background;
 mod backup;
 mod batch;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod builder;
 mod codec;
 mod encryption;

@@ -1,0 +1,256 @@
+//! The log without async: the same calls, from threads without a runtime, and inside of one.
+#![cfg(feature = "blocking")]
+
+use std::fs;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+
+use hypercore::blocking::Hypercore;
+use hypercore::{
+    Create, Durability, ErrorKind, Event, GetOptions, MemoryStorage, ProofRequest, RemoteProof,
+    Storage,
+};
+
+#[test]
+fn a_log_is_written_read_and_reopened() {
+    let scratch = tempfile::tempdir().unwrap();
+    let directory = scratch.path().join("log");
+    let log = Hypercore::open(&directory).unwrap();
+    assert!(log.is_empty() && log.writable());
+    assert_eq!(log.append("zero").unwrap().first, 0);
+    log.append_batch(["one", "two"]).unwrap();
+    log.append_owned(vec!["three".into()]).unwrap();
+    assert_eq!((log.length(), log.byte_length()), (4, 15));
+    assert_eq!(log.get(2).unwrap(), "two");
+    assert_eq!(log.seek(5).unwrap(), (1, 1));
+    assert!(log.has_range(0..4).unwrap());
+    log.clear(1..2).unwrap();
+    assert!(!log.has(1).unwrap());
+    log.truncate(3, Some(7)).unwrap();
+    let info = log.info().unwrap();
+    assert_eq!((info.length, info.fork, log.fork()), (3, 7, 7));
+    assert!(log.verify().unwrap().is_ok());
+    log.close().unwrap();
+    assert_eq!(log.append("no").unwrap_err().kind(), ErrorKind::Closed);
+
+    let log = Hypercore::builder(&directory).create(Create::Never).open_blocking().unwrap();
+    assert_eq!((log.key(), log.length()), (info.key, 3));
+    assert_eq!(log.get_local(2).unwrap().unwrap(), "two");
+}
+
+#[test]
+fn errors_are_those_of_the_async_calls() {
+    let scratch = tempfile::tempdir().unwrap();
+    let missing = Hypercore::builder(scratch.path()).create(Create::Never).open_blocking();
+    assert!(missing.unwrap_err().is_not_found());
+    let log = Hypercore::open(scratch.path()).unwrap();
+    assert!(Hypercore::open(scratch.path()).unwrap_err().is_locked());
+    assert!(log.get_local(0).unwrap_err().is_out_of_bounds());
+    let started = GetOptions::new().timeout(Duration::from_millis(1));
+    assert!(log.get_with(0, started).unwrap_err().is_timed_out());
+}
+
+#[test]
+fn streams_are_iterators_and_readers() {
+    let log = Hypercore::open(Storage::memory()).unwrap();
+    log.append_batch(["hello", "", "world", "!"]).unwrap();
+    let blocks: Vec<_> = log.read_stream(..).map(Result::unwrap).collect();
+    assert_eq!(blocks, ["hello", "", "world", "!"]);
+    assert_eq!(log.read_stream(2..3).count(), 1);
+
+    let mut bytes = log.byte_stream(..);
+    let mut text = String::new();
+    bytes.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "helloworld!");
+    assert_eq!(bytes.seek(SeekFrom::End(-3)).unwrap(), 8);
+    let mut end = Vec::new();
+    bytes.read_to_end(&mut end).unwrap();
+    assert_eq!(end, b"ld!");
+    bytes.seek(SeekFrom::Start(4)).unwrap();
+    let mut two = [0; 2];
+    bytes.read_exact(&mut two).unwrap();
+    assert_eq!(&two, b"ow");
+    assert_eq!(bytes.seek(SeekFrom::Current(-1)).unwrap(), 5);
+    assert!(bytes.seek(SeekFrom::Current(-6)).is_err());
+}
+
+#[test]
+fn a_live_iterator_waits_for_another_thread() {
+    let log = Hypercore::open(Storage::memory()).unwrap();
+    let reading = std::thread::spawn({
+        let log = log.clone();
+        let options = hypercore::ReadStreamOptions::new().live(true);
+        move || log.read_stream(options).take(3).map(Result::unwrap).collect::<Vec<_>>()
+    });
+    let waiting = std::thread::spawn({
+        let log = log.clone();
+        move || log.get(2).unwrap()
+    });
+    for block in ["one", "two", "three"] {
+        log.append(block).unwrap();
+    }
+    assert_eq!(reading.join().unwrap(), ["one", "two", "three"]);
+    assert_eq!(waiting.join().unwrap(), "three");
+}
+
+#[test]
+fn events_are_told_until_the_log_is_closed() {
+    let log = Hypercore::open(Storage::memory()).unwrap();
+    let events = log.events();
+    log.append("one").unwrap();
+    log.close().unwrap();
+    let events: Vec<_> = events.collect();
+    assert!(matches!(events.first(), Some(Event::Ready { .. })), "{events:?}");
+    assert!(events.iter().any(|event| matches!(event, Event::Appended { .. })), "{events:?}");
+    assert!(matches!(events.last(), Some(Event::Closed { .. })), "{events:?}");
+}
+
+#[test]
+fn user_data_is_kept() {
+    let log = Hypercore::open(Storage::memory()).unwrap();
+    log.set_user_data("b", "two").unwrap();
+    log.set_user_data("a", "one").unwrap();
+    assert_eq!(log.user_data("b").unwrap().unwrap(), "two");
+    let all = log.user_data_range(.., 9).unwrap();
+    assert_eq!(all, [("a".to_owned(), "one".into()), ("b".to_owned(), "two".into())]);
+    log.remove_user_data("b").unwrap();
+    assert_eq!(log.user_data_range("b".., 9).unwrap(), []);
+}
+
+#[test]
+fn sessions_and_snapshots_are_opened() {
+    let log = Hypercore::open(Storage::memory()).unwrap();
+    log.append_batch(["one", "two"]).unwrap();
+    let reading = log.session().writable(false).open_blocking().unwrap();
+    let snapshot = log.snapshot().unwrap();
+    assert_eq!(log.active_sessions(), 3);
+    log.truncate(1, None).unwrap();
+    assert!(reading.append("no").unwrap_err().is_not_writable());
+    assert_eq!((snapshot.length(), reading.length()), (2, 1));
+    assert_eq!(snapshot.get(1).unwrap(), "two");
+}
+
+#[test]
+fn proofs_and_backups_are_made() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = Hypercore::open(Storage::memory()).unwrap();
+    log.append_batch(["one", "two"]).unwrap();
+    let proof = log.create_proof(&ProofRequest::new().upgrade(0..2).manifest().block(1)).unwrap();
+    let copy = Hypercore::builder(Storage::memory()).key(log.key()).open_blocking().unwrap();
+    copy.apply_proof(&proof.unwrap()).unwrap();
+    assert_eq!(copy.get(1).unwrap(), "two");
+    let proof = log.remote_proof(None).unwrap().unwrap().encode();
+    assert_eq!(RemoteProof::decode(proof).unwrap().verify(&log.key(), None).unwrap().length, 2);
+
+    log.backup(scratch.path()).unwrap();
+    let restored = Hypercore::open(scratch.path()).unwrap();
+    assert!(restored.append("no").unwrap_err().is_unconfirmed_backup());
+    restored.confirm_newest().unwrap();
+    restored.append("yes").unwrap();
+}
+
+/// Calls of the handle that have no twin here, since they are about peers or about signers that are async themselves.
+const ASYNC_ONLY: [&str; 5] =
+    ["peers", "ask_peers", "sign_partial", "sign_partial_with", "assemble"];
+
+/// The names of the calls in the `impl Hypercore` blocks of the sources under `folder`.
+fn calls(folder: &Path, names: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("blocking") {
+                calls(&path, names);
+            }
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let blocks = text.split("\nimpl Hypercore {\n").skip(1);
+        for block in blocks.filter_map(|block| block.split("\n}\n").next()) {
+            let found = block.lines().filter_map(|line| line.strip_prefix("    pub async fn "));
+            names.extend(found.filter_map(|line| line.split(['(', '<']).next()).map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_call_has_a_twin() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let twins = fs::read_to_string(sources.join("blocking/calls.rs")).unwrap();
+    let twins = twins + &fs::read_to_string(sources.join("blocking/mod.rs")).unwrap();
+    let mut names = Vec::new();
+    calls(&sources, &mut names);
+    assert!(names.len() > 35, "{names:?}");
+    names.retain(|name| {
+        let here = |start: char| twins.contains(&format!("fn {name}{start}"));
+        !ASYNC_ONLY.contains(&&**name) && !here('(') && !here('<')
+    });
+    assert!(names.is_empty(), "without a twin: {names:?}");
+}
+
+/// All kinds of threads of a runtime: a worker, one that blocks on a future, one for blocking calls.
+#[test]
+fn calls_inside_of_a_runtime_work() {
+    fn use_it() {
+        let log = Hypercore::builder(Storage::memory())
+            .durability(Durability::Eventual)
+            .open_blocking()
+            .unwrap();
+        log.append_batch((0..100).map(|index| vec![index; 1000])).unwrap();
+        assert_eq!(log.read_stream(..).count(), 100);
+        let late = GetOptions::new().timeout(Duration::from_millis(1));
+        assert!(log.get_with(100, late).unwrap_err().is_timed_out());
+        log.close().unwrap();
+    }
+    let current = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    current.block_on(async { use_it() });
+    let many = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    many.block_on(async {
+        use_it();
+        tokio::spawn(async { use_it() }).await.unwrap();
+        tokio::task::spawn_blocking(use_it).await.unwrap();
+    });
+}
+
+/// Also one that is open in a runtime that has gone meanwhile is closed in order.
+#[test]
+fn a_log_goes_from_one_world_to_the_other() {
+    let memory = MemoryStorage::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let log = runtime.block_on(async {
+        let log = hypercore::Hypercore::open(memory.clone()).await.unwrap();
+        log.append("async").await.unwrap();
+        Hypercore::from_async(log).unwrap()
+    });
+    log.append("blocking").unwrap();
+    assert_eq!(runtime.block_on(log.as_async().get(1)).unwrap(), "blocking");
+    drop(runtime);
+    let error = log.append("too late").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+    drop(log);
+    let log = Hypercore::open(memory).unwrap();
+    assert_eq!(log.read_stream(..).count(), 2);
+}
+
+#[test]
+fn threads_share_a_log() {
+    let log = Hypercore::open(Storage::memory()).unwrap();
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let log = log.clone();
+            std::thread::spawn(move || {
+                for _ in 0..20 {
+                    log.append([writer]).unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    let mut counts = [0; 8];
+    for block in log.read_stream(..) {
+        counts[block.unwrap()[0] as usize] += 1;
+    }
+    assert_eq!(counts, [20; 8]);
+}
