@@ -55,6 +55,7 @@ pub(crate) fn table() -> Vec<Case> {
         writes(&["Hypercore::repair_with"], |log| async move {
             log.repair_with(|_| {}).await.map(drop)
         }),
+        writes(&["Hypercore::compact"], |log| async move { log.compact().await.map(drop) }),
     ]
 }
 
