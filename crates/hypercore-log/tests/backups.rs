@@ -7,7 +7,8 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 use hypercore_log::{
-    AppendOptions, Create, FileName, Log, LogError, OpenOptions, Stores, TruncateOptions,
+    AppendOptions, Create, Durability, FileName, Log, LogError, OpenOptions, Stores,
+    TruncateOptions,
 };
 use hypercore_merkle::{Request, UpgradeRequest};
 use random_access_memory::RandomAccessMemory;
@@ -187,6 +188,17 @@ fn a_damaged_block_is_left_out_and_can_be_fetched() {
     assert_eq!(missing, [77, 4321]);
     assert!(copy.audit(&mut |_| {}).unwrap().is_ok());
     assert_eq!(copy.get(4322).unwrap(), log.get(4322).unwrap());
+}
+
+#[test]
+fn a_backup_holds_only_what_the_log_can_not_lose() {
+    let options = OpenOptions::new().create(Create::New).key_pair(key_pair());
+    let options = options.durability(Durability::Eventual);
+    let log = Log::open(Disk::new().stores(), options).unwrap();
+    log.append(&["one", "two"]).unwrap();
+    assert_eq!(log.durable_length(), 0);
+    log.backup(Disk::new().stores()).unwrap();
+    assert_eq!(log.durable_length(), 2);
 }
 
 #[test]
