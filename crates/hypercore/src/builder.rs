@@ -357,6 +357,10 @@ impl Builder {
             match self.storage.open(self.access, self.create) {
                 Ok(opened) => {
                     let (stores, holds_none) = judge(opened)?;
+                    if self.access == Access::ReadWrite && self.create == Create::Overwrite {
+                        // They are those of the log that goes. The options have been found to be good.
+                        Batches::new(self.storage.side(self.access)).delete_all()?;
+                    }
                     let fresh = fresh.filter(|_| holds_none || self.create == Create::Overwrite);
                     return Ok(Log::open(stores, self.log_options(fresh))?);
                 }
