@@ -91,6 +91,7 @@ mod reorganise;
 mod repair;
 mod replay;
 mod rewrite;
+mod run;
 mod seal;
 mod signing;
 mod snapshot;

@@ -139,6 +139,14 @@ impl Snapshot {
         self.kept.view(log, &log.read_state())?.get_up_to(index, len_max)
     }
 
+    /// The first blocks of a range, as they are stored, as far as they can be read at once: see [`Log::get_run`].
+    #[must_use]
+    pub fn get_run(&self, log: &Log, blocks: Range<u64>, len_max: u64) -> Vec<Vec<u8>> {
+        let state = log.read_state();
+        let view = self.kept.view(log, &state);
+        view.map_or_else(|_| Vec::new(), |view| view.get_run(blocks, len_max))
+    }
+
     /// The byte range of a block in the snapshot.
     ///
     /// # Errors

@@ -123,6 +123,14 @@ impl<'a> Viewed<'a> {
         Ok(read!(self.get_up_to(index, len_max))?)
     }
 
+    /// The first blocks of a range that can be read at once; the others, if only one by one.
+    pub(crate) fn get_run(&self, blocks: Range<u64>, len_max: u64) -> Vec<Vec<u8>> {
+        match &self.content {
+            Content::Live => self.log.get_run(blocks, len_max),
+            Content::Snapshot(snapshot) => snapshot.get_run(self.log, blocks, len_max),
+        }
+    }
+
     pub(crate) fn user_data(&self, key: &str) -> Option<Vec<u8>> {
         match &self.content {
             Content::Live | Content::Snapshot(_) => self.log.user_data(key),

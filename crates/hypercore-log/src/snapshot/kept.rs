@@ -188,6 +188,12 @@ impl View<'_> {
         Ok(block.map_or(Get::Longer, Get::Block))
     }
 
+    /// What is still the log's is read as the log reads it.
+    pub(crate) fn get_run(&self, blocks: Range<u64>, len_max: u64) -> Vec<Vec<u8>> {
+        let blocks = blocks.start..blocks.end.min(self.parts.shared);
+        self.log.read_run(self.state, blocks, len_max)
+    }
+
     fn read_copied(&self, index: u64, len_max: u64) -> Result<Get, LogError> {
         let (leaf, range) = self.prove_leaf(index)?;
         if leaf.size > len_max {

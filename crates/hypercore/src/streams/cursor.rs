@@ -144,24 +144,9 @@ async fn read_run(
     mut history: History,
 ) -> Result<Run> {
     loop {
-        let mut run = Vec::new();
-        let mut len = 0_u64;
-        for index in blocks.clone() {
-            let block = match log.get_local(index).await {
-                Ok(Some(block)) => block,
-                Ok(None) if run.is_empty() => wait(&log, index, history).await?,
-                Err(error) if error.is_out_of_bounds() && run.is_empty() => {
-                    wait(&log, index, history).await?
-                }
-                Err(error) if run.is_empty() => return Err(error),
-                // Whatever it is, it comes first the next time.
-                Ok(None) | Err(_) => break,
-            };
-            len = len.saturating_add(block.len() as u64);
-            run.push(block);
-            if len >= len_max {
-                break;
-            }
+        let mut run = read_together(&log, blocks.clone(), len_max).await?;
+        if run.is_empty() {
+            run = read_singly(&log, blocks.clone(), len_max, history).await?;
         }
         if let Some(Moved { kept, fork }) = history.check(&log, blocks.start)? {
             // What was read before the truncation and is gone now, or what came in its place: nobody knows which.
@@ -173,6 +158,56 @@ async fn read_run(
             return Ok(Run { blocks: run, fork: history.fork });
         }
     }
+}
+
+/// The first blocks of a range that can be read and decrypted with one call. What can not may be read singly, or is an
+/// error there.
+async fn read_together(log: &Hypercore, blocks: Range<u64>, len_max: u64) -> Result<Vec<Bytes>> {
+    Hypercore::take_turn().await;
+    let session = log.session_ref();
+    let stored = session.inline(|view, cipher| {
+        let run = blocks.clone().zip(view.get_run(blocks.clone(), len_max));
+        let run = run.map_while(|(index, stored)| cipher.unseal(view.log(), index, stored).ok());
+        Ok(run.collect::<Vec<_>>())
+    })?;
+    let mut run = Vec::with_capacity(stored.len());
+    for (index, unsealed) in blocks.zip(stored) {
+        match session.content(index, unsealed).await {
+            Ok(block) => run.push(block),
+            Err(error) if run.is_empty() => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(run)
+}
+
+/// Reads the first of `blocks`, waiting for it, and after it one after the other while they are stored here.
+async fn read_singly(
+    log: &Hypercore,
+    blocks: Range<u64>,
+    len_max: u64,
+    history: History,
+) -> Result<Vec<Bytes>> {
+    let mut run = Vec::new();
+    let mut len = 0_u64;
+    for index in blocks {
+        let block = match log.get_local(index).await {
+            Ok(Some(block)) => block,
+            Ok(None) if run.is_empty() => wait(log, index, history).await?,
+            Err(error) if error.is_out_of_bounds() && run.is_empty() => {
+                wait(log, index, history).await?
+            }
+            Err(error) if run.is_empty() => return Err(error),
+            // Whatever it is, it comes first the next time.
+            Ok(None) | Err(_) => break,
+        };
+        len = len.saturating_add(block.len() as u64);
+        run.push(block);
+        if len >= len_max {
+            break;
+        }
+    }
+    Ok(run)
 }
 
 /// Waits for a block. Fails if the log is truncated below it meanwhile.
