@@ -6,6 +6,7 @@ use hypercore_log::StorageInfo;
 
 /// A log at one moment; see [`Hypercore::info`](crate::Hypercore::info).
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Info {
     /// The public name of the log: what a reader needs to verify it.
@@ -43,11 +44,13 @@ pub struct Info {
     /// Sessions that keep the log open.
     pub active_sessions: usize,
     /// Bytes that each file takes in its storage (on disk: allocated blocks).
+    #[cfg_attr(feature = "serde", serde(with = "crate::serialize"))]
     pub storage: StorageInfo,
 }
 
 /// What an append did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Appended {
     /// Index of the first block appended; the blocks are `first..length`.
@@ -60,6 +63,7 @@ pub struct Appended {
 
 /// What a [purge](crate::Hypercore::purge) deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Purged {
     /// Bytes given back, of the log and of its named batches (on disk: allocated blocks).

@@ -94,7 +94,9 @@
 //!
 //! # Features
 //!
-//! - `serde`: `Json`, a codec for values.
+//! - `blocking`: the module `blocking`, the same log for programs without a runtime.
+//! - `serde`: `Json`, a codec for values; what a log tells ([`Info`], [`Appended`], [`BackupReport`]), manifests and proofs
+//!   as JSON with hex digits.
 #![forbid(unsafe_code)]
 
 mod background;
@@ -116,6 +118,8 @@ mod outside;
 mod proofs;
 mod queue;
 mod replication;
+#[cfg(feature = "serde")]
+mod serialize;
 mod session;
 mod shared;
 mod side_stores;

@@ -23,6 +23,7 @@ use crate::replication::survey::Survey;
 
 /// What a backup holds; see [`Hypercore::backup`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct BackupReport {
     /// Blocks in the log that was copied.

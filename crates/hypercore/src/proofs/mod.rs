@@ -5,6 +5,8 @@
 
 mod remote;
 mod request;
+#[cfg(feature = "serde")]
+mod serialize;
 mod value;
 
 pub use remote::{RemoteProof, RemoteProven};

@@ -52,6 +52,11 @@ impl RemoteProof {
         Self(proof)
     }
 
+    #[cfg(feature = "serde")]
+    pub(super) fn as_inner(&self) -> &StandaloneProof {
+        &self.0
+    }
+
     /// The bytes to send.
     ///
     /// # Source
