@@ -7,8 +7,10 @@
 //! with a model that knows only what was asked for.
 //!
 //! Then the `hypercore` command and JavaScript take turns on directories of
-//! every kind that the command can make; then they replicate over TCP.
+//! every kind that the command can make; then they replicate over TCP. Before all that, the page for those who come
+//! from JavaScript is held against its source.
 
+mod api;
 mod command;
 mod directory;
 mod driver;
@@ -45,6 +47,7 @@ pub(crate) struct Options {
 /// A part of the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
+    Page,
     Scripts,
     Directories,
     Network,
@@ -53,7 +56,7 @@ enum Part {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            parts: vec![Part::Scripts, Part::Directories, Part::Network],
+            parts: vec![Part::Page, Part::Scripts, Part::Directories, Part::Network],
             scripts: 0..SCRIPTS,
             seed: SEED,
             dir: None,
@@ -63,7 +66,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// `--part NAME` (one of `scripts`, `directories`, `network`), `--scripts N`, `--seed S`, `--dir NAME`
+    /// `--part NAME` (one of `page`, `scripts`, `directories`, `network`), `--scripts N`, `--seed S`, `--dir NAME`
     /// (one directory of the command), `--only WHAT` (one script by its number, or scenarios by
     /// name), `--deep`, `--stand-in js10|js11`.
     pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
@@ -108,6 +111,7 @@ impl Options {
 
 fn part(name: &str) -> Option<Part> {
     Some(match name {
+        "page" => Part::Page,
         "scripts" => Part::Scripts,
         "directories" => Part::Directories,
         "network" => Part::Network,
@@ -125,12 +129,21 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     let folder = tree::root().join("interop");
     npm::install(&folder)?;
+    let has = |part| options.parts.contains(&part);
+    let mut figures = Vec::new();
+    if has(Part::Page) {
+        figures.push(format!(
+            "{} rows of the page for others",
+            api::check(&folder.join("node_modules"))?
+        ));
+    }
+    if options.parts == [Part::Page] {
+        return Ok(Figures::new(figures.join("; ")));
+    }
     let built = build()?;
     let work = tree::target_dir()?.join("interop");
     let hypercore = built.join("hypercore");
 
-    let mut figures = Vec::new();
-    let has = |part| options.parts.contains(&part);
     if has(Part::Scripts) || has(Part::Directories) {
         let mut sides = Sides::start(&folder.join("driver.js"), &built.join("interop-driver"))?;
         if has(Part::Scripts) {

@@ -41,7 +41,7 @@ usage: cargo xtask TASK
   layers                the walls between the crates, from cargo metadata
   tidy                  module headers, ASCII, format tables, promises, lock files, leftovers
   deny                  bans, licences, sources (cargo-deny)
-  interop [--part scripts|directories|network] [--scripts N] [--seed S] [--dir NAME]
+  interop [--part page|scripts|directories|network] [--scripts N] [--seed S] [--dir NAME]
           [--only SCRIPT|SCENARIO] [--deep] [--stand-in js10|js11]
                         random scripts on one directory, in turn with JavaScript; then
                         directories of the hypercore command, likewise; then replication

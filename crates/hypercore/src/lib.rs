@@ -24,66 +24,19 @@
 //! # }
 //! ```
 //!
-//! # Storage
+//! # The guide
 //!
-//! A directory holds one log, in the format of JavaScript Hypercore 10: each opens what the other
-//! wrote. The `oplog` file holds the secret key and has mode 0600; lose the directory and nobody
-//! can append any more. One handle writes at a time: a second opener, in this or another process,
-//! gets an error that [`Error::is_locked`] tells apart. See [`Storage`] and [`Access`].
+//! | page | is about |
+//! |---|---|
+//! | [storage](guide::storage) | directories, memory, stores of one's own; clearing, backups, damage |
+//! | [durability](guide::durability) | what is still there after a crash, and after a future was dropped |
+//! | [sessions](guide::sessions) | sessions, snapshots, named batches, streams, events |
+//! | [encryption](guide::encryption) | keys, encryption of one's own, what it hides and what not |
+//! | [signing](guide::signing) | who may write: keys elsewhere, several signers, beginnings that are given |
+//! | [replication](guide::replication) | copies, waiting for peers, proofs |
+//! | [coming from JavaScript](guide::coming_from_javascript) | every method, property, option and event of JavaScript Hypercore, and what it is here |
 //!
-//! # Durability
-//!
-//! After a crash, opening finds a valid prefix of the log: every block is checked against what was
-//! signed, and a torn tail is cut. Which blocks are certain to be there is chosen on opening:
-//!
-//! - [`Durability::Immediate`], the default: those whose append returned. Appends at the same time
-//!   share one signature and the syncs.
-//! - [`Durability::Eventual`]: those too, if the process was killed; after a power cut, those whose
-//!   append returned before the last flush began. A flush begins at most [`EVENTUAL_FLUSH_AFTER`] after
-//!   the first append that waits for one, on [`flush`](Hypercore::flush), and on
-//!   [`close`](Hypercore::close).
-//!
-//! # Replication
-//!
-//! A log is replicated over any stream of bytes, with this implementation or with JavaScript Hypercore
-//! 10 and 11:
-//!
-//! ```
-//! use hypercore::{Hypercore, Role, Storage};
-//!
-//! # #[tokio::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let log = Hypercore::open(Storage::memory()).await?;
-//! log.append_batch(["a", "b", "c"]).await?;
-//! let copy = Hypercore::builder(Storage::memory()).key(log.key()).open().await?;
-//!
-//! let (here, there) = tokio::io::duplex(4096); // a TCP socket, most of the time
-//! let serving = log.replicate(here, Role::Responder);
-//! let reading = copy.replicate(there, Role::Initiator);
-//!
-//! assert_eq!(copy.get(1).await?, "b"); // one block, proven, and no other
-//! copy.download(0..3)?.done().await?; // all that were there
-//! log.append("d").await?;
-//! assert_eq!(copy.get(3).await?, "d"); // what comes later comes as well
-//!
-//! reading.close(); // or drop it
-//! println!("{}", serving.await);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! - Who knows the [key](Hypercore::key) can read; nobody can read without it, and the key is not told.
-//!   Who knows only the encrypted half ([`Builder::encryption_key`] missing) can mirror the log.
-//! - What arrives is verified before it is stored; what is stored here is served to others, whoever
-//!   brought it. What was appended is announced once it is durable.
-//! - [`get`](Hypercore::get), [`seek`](Hypercore::seek) and [`tree_hash`](Hypercore::tree_hash) wait
-//!   for peers; [`get_local`](Hypercore::get_local), [`seek_local`](Hypercore::seek_local) and
-//!   [`tree_hash_local`](Hypercore::tree_hash_local) never do. Dropping a future takes the wish back.
-//! - A [`ProtocolStream`] carries many logs, and says which others the other side offers.
-//! - A peer costs some 16 KiB while nothing happens, 1 MiB and a frame while it is busy. One that does
-//!   not read, says nothing or breaks the rules is let go with an [`EndReason`]; the others do not
-//!   notice.
-//! - Two histories that were signed for one fork [freeze](Hypercore::conflict) the log.
+//! Programs to start from are in `examples/`; each shows something when it is run.
 //!
 //! # Runtime
 //!
@@ -109,6 +62,7 @@ mod codec;
 mod encryption;
 mod error;
 mod events;
+pub mod guide;
 mod handle;
 mod info;
 mod key;
@@ -171,7 +125,7 @@ pub use compact_encoding::DecodeError;
 pub use hypercore_crypto::{
     BlockKey, CoreKey, DiscoveryKey, Hash, KeyIdEncryption, KeyPair, Manifest, ManifestBuilder,
     ManifestError, ManifestSigner, Namespace, PartialSignature, Prologue, PublicKey, Signature,
-    SignatureNode, SignedTree, ToSign, Verifier, VerifyError, id, signable_length,
+    SignatureNode, SignedTree, ToSign, Verifier, VerifyError, discovery_key, id, signable_length,
 };
 pub use hypercore_log::{
     Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Compacted, Conflict,
