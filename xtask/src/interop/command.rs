@@ -109,6 +109,7 @@ fn course(
     log.truncate(sides, Side::JavaScript, length / 2, 1)?;
     log.compare(sides, tally)?;
 
+    log.restore(sides, tally)?;
     log.lock(sides, tally)?;
     log.compare(sides, tally)?;
     log.truncate(sides, Side::Rust, 0, 1)?;

@@ -252,6 +252,23 @@ impl<'a> Directory<'a> {
         Ok(())
     }
 
+    /// Goes on in a backup of it, which JavaScript opens as well, and which the command writes to once it is confirmed.
+    pub(super) fn restore(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
+        let (dir, copy) = (self.dir, format!("{}.backup", self.dir));
+        self.program.object(&["backup", dir, &copy])?;
+        std::fs::remove_dir_all(dir)
+            .and_then(|()| std::fs::rename(&copy, dir))
+            .map_err(|error| error.to_string())?;
+        for arguments in [&["append", dir, "README.md"][..], &["truncate", dir, "0"]] {
+            self.program.refused(arguments, 4)?;
+            tally.refusals += 1;
+        }
+        let state = self.in_javascript(sides, &json!({ "op": "state" }))?;
+        same("JavaScript's length", &state["length"], &self.length().into())?;
+        self.program.run(&["confirm-newest", dir])?;
+        Ok(())
+    }
+
     /// While JavaScript has it open, the command is told so; while the command
     /// has it open, JavaScript is.
     pub(super) fn lock(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
