@@ -208,6 +208,22 @@ fn a_huge_batch_of_200_000() {
 }
 
 #[test]
+fn what_was_read_before_a_commit_hides_nothing_of_it() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&[[1]; 20]).unwrap();
+    log.close().unwrap();
+    let log = reopen(&disk);
+    assert_eq!(log.get(5).unwrap().unwrap(), [1]);
+    let branch = begin(&log, &Disk::new());
+    branch.append(&[[2]; 300]).unwrap();
+    log.commit(&branch, &all()).unwrap();
+    for index in 0..320 {
+        assert_eq!(log.get(index).unwrap().unwrap(), [if index < 20 { 1 } else { 2 }]);
+    }
+}
+
+#[test]
 fn a_commit_is_signed_elsewhere() {
     let (reader_disk, writer) = (Disk::new(), create(&Disk::new()));
     // A log that has the manifest and no key pair.
@@ -246,7 +262,9 @@ fn a_damaged_branch_leaves_the_log_as_it_was() {
         for (file, at) in [(FileName::Data, 9_000), (FileName::Tree, 420), (FileName::Tree, 400)] {
             let (disk, branch_disk) = (Disk::new(), Disk::new());
             let log = create(&disk);
-            log.append(&["a"]).unwrap();
+            // Parents in the middle of what is written reach over this end.
+            log.append(&["a", "b", "c"]).unwrap();
+            log.checkpoint().unwrap();
             let branch = begin(&log, &branch_disk);
             let many: Vec<Vec<u8>> = (0..blocks).map(|index| block(index, 1000)).collect();
             branch.append(&many).unwrap();
@@ -262,12 +280,16 @@ fn a_damaged_branch_leaves_the_log_as_it_was() {
             assert!(matches!(error, LogError::Branch(_)), "{error:?}");
             let after = (log.head(), disk.bytes(FileName::Oplog), disk.bytes(FileName::Data));
             assert_eq!(before, after);
-            assert!(disk.bytes(FileName::Tree).len() <= 40, "nothing is left behind the end");
-            log.append(&["b"]).unwrap();
-            drop(log);
-            let log = reopen(&disk);
-            assert_eq!(text(&log), ["a", "b"]);
-            assert_sound(&log);
+            assert!(disk.bytes(FileName::Tree).len() <= 200, "nothing is left behind the end");
+            let whole = begin(&log, &Disk::new());
+            whole.append(&many).unwrap();
+            log.commit(&whole, &all()).unwrap();
+            for reopened in [false, true] {
+                let log = if reopened { &reopen(&disk) } else { &log };
+                assert_eq!(log.get(2).unwrap().unwrap(), b"c");
+                assert_eq!(log.get(3).unwrap().unwrap(), many[0]);
+                assert_sound(log);
+            }
         }
     }
 }

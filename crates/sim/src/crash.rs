@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hypercore_log::Durability;
-use sim::log::crash::{Report, Settings, run as run_workload};
-use sim::log::{WORKLOADS, Workload};
+use sim::log::branches::{BRANCH_WORKLOADS, BranchWorkload};
+use sim::log::crash::{Report, Settings};
+use sim::log::{WORKLOADS, Workload, branches, crash};
 
 /// Images that `--deep` judges.
 const DEEP_IMAGES: u64 = 2_000_000;
@@ -50,13 +51,18 @@ impl Arguments {
 
     /// The workloads, each in the modes that are asked for.
     fn tasks(&self) -> Vec<Task> {
-        let all = WORKLOADS
+        let logs = WORKLOADS.iter().flat_map(|workload| {
+            workload.modes.iter().map(|mode| Task(Kind::Log(workload), *mode))
+        });
+        let modes = [Durability::Immediate, Durability::Eventual];
+        let branches = BRANCH_WORKLOADS
             .iter()
-            .flat_map(|workload| workload.modes.iter().map(|mode| Task(workload, *mode)));
+            .flat_map(|workload| modes.map(|mode| Task(Kind::Branch(workload), mode)));
         let wanted = |task: &Task| {
-            self.workload.as_ref().is_none_or(|name| *name == task.name() || name == task.0.name)
+            let name = self.workload.as_ref();
+            name.is_none_or(|name| *name == task.name() || name == task.0.name())
         };
-        all.filter(wanted).collect()
+        logs.chain(branches).filter(wanted).collect()
     }
 }
 
@@ -69,14 +75,37 @@ pub(crate) fn number(text: &str) -> Option<u64> {
     }
 }
 
+/// What is crashed.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Log(&'static Workload),
+    Branch(&'static BranchWorkload),
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Log(workload) => workload.name,
+            Self::Branch(workload) => workload.name,
+        }
+    }
+}
+
 /// A workload in one mode.
 #[derive(Clone, Copy, Debug)]
-struct Task(&'static Workload, Durability);
+struct Task(Kind, Durability);
 
 impl Task {
     fn name(&self) -> String {
         let mode = if self.1 == Durability::Immediate { "immediate" } else { "eventual" };
-        format!("{}-{mode}", self.0.name)
+        format!("{}-{mode}", self.0.name())
+    }
+
+    fn run(&self, settings: &Settings) -> Report {
+        match self.0 {
+            Kind::Log(workload) => crash::run(workload, self.1, settings),
+            Kind::Branch(workload) => branches::run(workload, self.1, settings),
+        }
     }
 }
 
@@ -142,7 +171,7 @@ fn round(tasks: &[Task], arguments: &Arguments, seed: u64, rows: &Mutex<Vec<Row>
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(task) = tasks.get(at) else { return };
                     let start = Instant::now();
-                    let report = run_workload(task.0, task.1, &arguments.settings(seed));
+                    let report = task.run(&arguments.settings(seed));
                     tell(*task, arguments.deep, seed, &report);
                     let row = &mut rows.lock().expect("no panic")[at];
                     row.enumerated += report.counts.enumerated;

@@ -4,6 +4,7 @@
 //! planted bugs does the same things. A [`Model`] is the dullest possible log and says what each step
 //! leaves; a [`Player`] does the steps on a real one and compares.
 
+pub mod branches;
 #[cfg(canary)]
 pub mod canaries;
 pub mod crash;

@@ -85,7 +85,8 @@ impl Both<'_> {
         self.own.proven.keep(fork, &way);
         match found {
             Seek::Narrowed { blocks } if blocks.start < self.state.ancestors() => {
-                self.below.check_kept(blocks.start).map(|()| Seek::Narrowed { blocks })
+                let last = blocks.end.min(self.state.ancestors()).saturating_sub(1);
+                self.below.check_kept(last).map(|()| Seek::Narrowed { blocks })
             }
             found => Ok(found),
         }

@@ -214,6 +214,9 @@ impl View<'_> {
     /// The leaf of a block, proven to be one of the kept tree, and the bytes of the block. Its size is proven once the
     /// block hashes to it.
     fn prove_leaf(&self, index: u64) -> Result<(Node, Range<u64>), LogError> {
+        if index < self.parts.shared {
+            return self.log.prove_leaf(self.state, index);
+        }
         let tree = &self.parts.tree;
         let fork = tree.fork();
         let leaf = Index::leaf(index).ok_or(LogError::TooLong)?;
@@ -235,7 +238,8 @@ impl View<'_> {
         self.kept.proven.keep(fork, &way);
         match found {
             Seek::Narrowed { blocks } => {
-                self.check_kept(blocks.start).map(|()| Seek::Narrowed { blocks })
+                let last = blocks.end.saturating_sub(1);
+                self.check_kept(last).map(|()| Seek::Narrowed { blocks })
             }
             found => Ok(found),
         }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use hypercore_crypto::CoreKey;
-use hypercore_log::Log;
+use hypercore_log::{Log, LogError, Snapshot};
 use hypercore_merkle::{Leaf, Tree};
 
 use super::script::{OWNER, Role, Step, key, key_pair};
@@ -61,6 +61,11 @@ impl Model {
                 self.blocks.extend(blocks.iter().map(|block| Arc::from(block.as_slice())));
                 self.here.resize(self.blocks.len(), true);
             }
+            Step::Commit(batches) => {
+                for blocks in batches {
+                    self.apply(&Step::Append(blocks.clone()), sources);
+                }
+            }
             Step::Truncate { length, fork } => {
                 self.keep(*length as usize);
                 self.fork = fork.unwrap_or(self.fork + 1);
@@ -78,7 +83,12 @@ impl Model {
                 }
                 self.user_data.sort();
             }
-            Step::Flush | Step::Checkpoint | Step::Compact | Step::Reopen | Step::Close => {}
+            Step::Snapshot
+            | Step::Flush
+            | Step::Checkpoint
+            | Step::Compact
+            | Step::Reopen
+            | Step::Close => {}
             Step::Overwrite => {
                 *self = Self { owner: self.owner + 1, ..Self::new(self.role) };
             }
@@ -134,6 +144,32 @@ impl Model {
     #[must_use]
     pub fn key(&self) -> CoreKey {
         key(self.owner)
+    }
+
+    /// What is different in a snapshot of `log`, or nothing. With `may_be_lost` it may say that it could not be kept.
+    #[must_use]
+    pub fn difference_in(
+        &self,
+        log: &Log,
+        snapshot: &Snapshot,
+        may_be_lost: bool,
+    ) -> Option<String> {
+        let (head, tree) = (snapshot.head(), self.tree());
+        let right = (head.fork, head.length) == (self.fork, self.length())
+            && (head.byte_length, head.tree_hash) == (tree.byte_length(), tree.hash());
+        if !right {
+            return Some(format!("the head of a snapshot is {head:?}, not {tree:?}"));
+        }
+        for (index, (block, here)) in (0..).zip(self.blocks.iter().zip(&self.here)) {
+            match snapshot.get(log, index) {
+                Ok(Some(found)) if found == **block => {}
+                // It can still arrive.
+                Ok(None) if !here => {}
+                Err(LogError::BaseRewritten { shared }) if may_be_lost && shared <= index => {}
+                found => return Some(format!("block {index} of a snapshot is {found:?}")),
+            }
+        }
+        None
     }
 
     /// What stands for this state.
@@ -198,7 +234,7 @@ impl Model {
 ///
 /// # Errors
 /// A block that can not be read.
-pub(crate) fn fingerprint_of(log: &Log) -> Result<Fingerprint, hypercore_log::LogError> {
+pub(crate) fn fingerprint_of(log: &Log) -> Result<Fingerprint, LogError> {
     let head = log.head();
     let blocks = (0..head.length).map(|index| log.get(index)).collect::<Result<Vec<_>, _>>()?;
     let mut user_data = log.user_data_entries();

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use flat_tree::{Index, full_roots};
-use hypercore_log::{Create, Durability, Log, LogError, OpenError, OpenOptions, Stores};
+use hypercore_log::{
+    Branch, BranchOptions, CommitOptions, Create, Durability, Log, LogError, OpenError,
+    OpenOptions, Overlay, Snapshot, Stores,
+};
 use hypercore_merkle::{BlockRequest, Request, UpgradeRequest};
 
 use super::model::Model;
-use super::script::{Cast, Role, Step, options};
+use super::script::{Cast, Role, Step, options, stores_on};
 use super::timeline::Claim;
+use crate::disk::Disk;
 
 /// Why a step did not end well.
 #[derive(Debug)]
@@ -24,7 +28,10 @@ pub enum Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        Self::Open(error)
+        match error {
+            OpenError::Base(error) => Self::Log(*error),
+            error => Self::Open(error),
+        }
     }
 }
 
@@ -59,6 +66,10 @@ pub struct Player<'a> {
     /// Absent after a step failed that ends the log.
     log: Option<Arc<Log>>,
     model: Model,
+    /// Of the open log, and what it was.
+    snapshots: Vec<(Snapshot, Model)>,
+    /// Whether a call on the disk may have failed, so that they could not be kept.
+    may_lose_snapshots: bool,
     watch: Watch,
 }
 
@@ -108,7 +119,9 @@ impl<'a> Player<'a> {
         cast: &'a Cast,
         open: &'a dyn Fn() -> Stores,
     ) -> Self {
-        Self { cast, open, durability, log: None, model, watch: Watch::default() }
+        let (log, snapshots, watch) = (None, Vec::new(), Watch::default());
+        let may_lose_snapshots = false;
+        Self { cast, open, durability, log, model, snapshots, may_lose_snapshots, watch }
     }
 
     /// Makes the log.
@@ -163,7 +176,13 @@ impl<'a> Player<'a> {
 
     /// Ends as a killed process does.
     pub fn kill(&mut self) {
+        self.snapshots.clear();
         self.log = None;
+    }
+
+    /// Calls on the disk fail from now on: a snapshot that can not be kept may say so.
+    pub(crate) const fn may_lose_snapshots(&mut self) {
+        self.may_lose_snapshots = true;
     }
 
     /// The open log, and nothing else.
@@ -180,6 +199,7 @@ impl<'a> Player<'a> {
                 return self.reopen();
             }
             Step::Close => {
+                self.snapshots.clear();
                 let log = self.log.take().and_then(Arc::into_inner);
                 log.expect("nobody else holds it").close()?;
                 return self.reopen();
@@ -193,6 +213,18 @@ impl<'a> Player<'a> {
         let log = self.log.as_deref().expect("a step before left the log open");
         match step {
             Step::Append(blocks) => _ = log.append(blocks)?,
+            Step::Snapshot => {
+                let snapshot = log.snapshot(overlay());
+                self.snapshots.push((snapshot, self.model.clone()));
+            }
+            Step::Commit(batches) => {
+                let options = BranchOptions::new().create(Create::New).durability(self.durability);
+                let branch = Branch::open(log, stores_on(&Disk::new()), overlay(), options)?;
+                for blocks in batches {
+                    branch.append(blocks)?;
+                }
+                log.commit(&branch, &CommitOptions::new())?;
+            }
             Step::Truncate { length, fork } => _ = log.truncate(*length, *fork)?,
             Step::Clear(range) => _ = log.clear(range.clone())?,
             Step::SetUserData { key, value } => log.set_user_data(key, Some(value))?,
@@ -315,10 +347,13 @@ impl<'a> Player<'a> {
     /// [`Failure::Wrong`].
     pub fn compare(&self) -> Result<(), Failure> {
         let log = self.log.as_deref().expect("a step that returned left the log open");
-        match self.model.difference(log) {
-            None => Ok(()),
-            Some(difference) => Err(Failure::Wrong(difference)),
-        }
+        let difference = self.model.difference(log).or_else(|| {
+            let mut of_snapshots = self.snapshots.iter();
+            let may_be_lost = self.may_lose_snapshots;
+            of_snapshots
+                .find_map(|(snapshot, model)| model.difference_in(log, snapshot, may_be_lost))
+        });
+        difference.map_or(Ok(()), |difference| Err(Failure::Wrong(difference)))
     }
 }
 
@@ -329,4 +364,10 @@ pub fn change(role: Role, what: &str) -> Step {
         Role::Writer => Step::Append(vec![what.as_bytes().to_vec()]),
         Role::Reader => Step::SetUserData { key: "change", value: what.as_bytes().to_vec() },
     }
+}
+
+/// Where a snapshot or a branch keeps what its log destroys: on a disk of its own, which nobody crashes.
+pub(crate) fn overlay() -> Overlay {
+    let disk = Disk::new();
+    Overlay { tree: Box::new(disk.file("tree")), data: Box::new(disk.file("data")) }
 }

@@ -42,6 +42,10 @@ pub enum Step {
         /// The value.
         value: Vec<u8>,
     },
+    /// Takes a snapshot, which must show what it shows now until the log is closed.
+    Snapshot,
+    /// Makes a branch elsewhere of blocks in batches, and commits it.
+    Commit(Vec<Vec<Vec<u8>>>),
     /// Waits for stable storage.
     Flush,
     /// Empties the oplog.
@@ -90,6 +94,8 @@ impl Step {
             Self::Truncate { .. } => "truncate",
             Self::Clear(_) => "clear",
             Self::SetUserData { .. } => "set user data",
+            Self::Snapshot => "snapshot",
+            Self::Commit(_) => "commit",
             Self::Flush => "flush",
             Self::Checkpoint => "checkpoint",
             Self::Compact => "compact",
@@ -108,10 +114,12 @@ impl Step {
     pub fn settles(&self, durability: Durability) -> bool {
         match self {
             Self::Append(_)
+            | Self::Commit(_)
             | Self::SetUserData { .. }
             | Self::Upgrade { .. }
             | Self::Fetch { .. }
             | Self::Download { .. } => durability == Durability::Immediate,
+            Self::Snapshot => false,
             _ => true,
         }
     }

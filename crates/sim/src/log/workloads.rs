@@ -44,6 +44,10 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "fork-numbers", script: fork_numbers, modes: BOTH },
     Workload { name: "cold-writer", script: cold_writer, modes: BOTH },
     Workload { name: "cold-reader", script: cold_reader, modes: BOTH },
+    Workload { name: "snapshots", script: snapshots, modes: BOTH },
+    Workload { name: "snapshots-reorganised", script: snapshots_reorganised, modes: BOTH },
+    Workload { name: "commits", script: commits, modes: BOTH },
+    Workload { name: "large-commit", script: large_commit, modes: BOTH },
 ];
 
 const EVENTUAL: &[Durability] = &[Durability::Eventual];
@@ -406,4 +410,64 @@ fn cold_reader(random: &mut Random) -> Script {
             Step::Fetch { source: 2, block: 20 },
         ],
     }
+}
+
+/// Truncated twice and cleared while snapshots are open, which must keep what they show.
+fn snapshots(random: &mut Random) -> Script {
+    Script::writer(vec![
+        append(random, 9, 200),
+        Step::Snapshot,
+        truncate(6),
+        append(random, 2, 200),
+        Step::Snapshot,
+        Step::Clear(1..3),
+        truncate(3),
+        append(random, 4, 100),
+    ])
+}
+
+fn snapshots_reorganised(random: &mut Random) -> Script {
+    let first = append(random, 11, 150);
+    let fork = vec![first.clone(), truncate(6), append(random, 8, 170)];
+    Script {
+        role: Role::Reader,
+        sources: vec![vec![first], fork],
+        steps: vec![
+            Step::Upgrade { source: 0 },
+            Step::Fetch { source: 0, block: 8 },
+            Step::Snapshot,
+            Step::Fetch { source: 0, block: 2 },
+            Step::Reorganise { source: 1 },
+            Step::Fetch { source: 1, block: 9 },
+        ],
+    }
+}
+
+/// Batches of blocks for a branch.
+fn commit(random: &mut Random, counts: &[usize], len: usize) -> Step {
+    let batches = counts.iter().map(|count| match append(random, *count, len) {
+        Step::Append(blocks) => blocks,
+        _ => Vec::new(),
+    });
+    Step::Commit(batches.collect())
+}
+
+fn commits(random: &mut Random) -> Script {
+    Script::writer(vec![
+        append(random, 2, 200),
+        commit(random, &[2, 1], 150),
+        append(random, 1, 100),
+        commit(random, &[3], 300),
+        truncate(4),
+        commit(random, &[1, 1], 200),
+    ])
+}
+
+/// Commits whose nodes the oplog does not name.
+fn large_commit(random: &mut Random) -> Script {
+    Script::writer(vec![
+        append(random, 3, 20),
+        commit(random, &[100, 160], 3),
+        append(random, 2, 20),
+    ])
 }

@@ -68,6 +68,7 @@ impl Stage {
         let role = self.script.role;
         let mut recorder = Recorder::new(&disk, role, self.durability, &self.cast, &open);
 
+        recorder.player().may_lose_snapshots();
         let mut steps = self.script.steps.iter();
         let mut step = None;
         let mut before = recorder.player().model().clone();
