@@ -107,3 +107,39 @@ fn what_a_reader_has_is_taken_over_first() {
     server.stop();
     assert_eq!(shell.run(&["cat", "reader"]).ok().text(), "abcde");
 }
+
+/// Killed early, in the middle, or too late: what is left is no log, or the whole backup.
+#[test]
+fn a_killed_backup_is_none_or_whole() {
+    let shell = Shell::new();
+    let bytes: Vec<u8> = (0..24_u32 << 20).map(|at| (at >> 12) as u8).collect();
+    shell.run_with(&["append", "log", "--chunk", "64k"], &bytes).ok();
+    let hash = shell.info("log")["tree_hash"].clone();
+    for (round, wanted) in [0, 1, 3 << 20, 12 << 20, 20 << 20, u64::MAX].into_iter().enumerate() {
+        let target = format!("target-{round}");
+        let mut backup = shell.spawn(&["backup", "log", &target]);
+        let data = shell.path(&target).join("data");
+        let len = || std::fs::metadata(&data).map_or(0, |file| file.len());
+        while len() < wanted && backup.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        drop(backup.kill());
+        backup.wait().unwrap();
+        let told = shell.run(&["info", &target, "--json"]);
+        if told.code == 0 {
+            assert_eq!(told.json()["tree_hash"], hash);
+            assert_eq!(told.json()["contiguous_length"], 24 * 16);
+            shell.run(&["verify", &target]).ok();
+        } else {
+            let told = told.exits(3);
+            let is_there = std::fs::read_dir(shell.path(&target)).is_ok_and(|dir| dir.count() > 0);
+            assert!(!is_there || told.stderr.contains("cut short"), "{}", told.stderr);
+            if is_there {
+                shell.run_with(&["append", &target], b"no").exits(3);
+                std::fs::remove_dir_all(shell.path(&target)).unwrap();
+            }
+            shell.run(&["backup", "log", &target]).ok();
+        }
+        shell.run_with(&["append", &target], b"no").exits(4);
+    }
+}

@@ -491,7 +491,9 @@ impl Error {
             Repr::Open(OpenError::Unsupported { file, .. }) => Some(file.as_str()),
             Repr::Open(OpenError::Storage(error)) => Some(error.file.as_str()),
             _ => match self.log_error() {
-                Some(LogError::Storage(error)) => Some(error.file.as_str()),
+                Some(LogError::Storage(error) | LogError::Target(error)) => {
+                    Some(error.file.as_str())
+                }
                 _ => self.corruption().map(|found| found.file.as_str()),
             },
         }

@@ -165,6 +165,18 @@ async fn batches_are_not_part_of_a_backup() {
 }
 
 #[tokio::test]
+async fn a_snapshot_backs_up_the_log_itself() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = writer(5).await;
+    let snapshot = log.snapshot().await.unwrap();
+    log.truncate(2, None).await.unwrap();
+    log.append("another").await.unwrap();
+    assert_eq!(snapshot.backup(target(&scratch)).await.unwrap().length, 3);
+    assert_eq!(snapshot.get(4).await.unwrap(), block(4));
+    assert_same(&log, &restored(&target(&scratch)).await).await;
+}
+
+#[tokio::test]
 async fn a_directory_with_something_in_it_is_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let log = writer(5).await;
