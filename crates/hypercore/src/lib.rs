@@ -113,7 +113,7 @@ pub use replication::stream::{ProtocolStream, Replication};
 pub use replication::survey::{PeerAnswer, Survey};
 pub use session::SessionBuilder;
 pub use side_stores::SideStores;
-pub use signing::{PartialOptions, Signer};
+pub use signing::{PartialOptions, Signer, decode_partial_signature, encode_partial_signature};
 pub use storage::{MemoryStorage, Storage};
 pub use streams::{
     BATCH_LEN, ByteStream, ByteStreamOptions, PREFETCH_LEN, ReadStream, ReadStreamOptions,

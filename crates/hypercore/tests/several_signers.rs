@@ -6,6 +6,7 @@ use common::{connect, reader, writer};
 use hypercore::{
     AppendOptions, Durability, ErrorKind, Hypercore, KeyPair, Manifest, ManifestBuilder,
     ManifestSigner, MemoryStorage, PartialOptions, PartialSignature, Prologue, Storage,
+    decode_partial_signature, encode_partial_signature,
 };
 
 fn pair(seed: u8) -> KeyPair {
@@ -51,6 +52,12 @@ async fn two_of_three_sign() {
     let blocks = ["agreed", "by", "two"];
     let parts = [part(&manifest, 1, &blocks, 3).await, part(&manifest, 3, &blocks, 3).await];
     assert_eq!([parts[0].signer, parts[1].signer], [0, 2]);
+    // They come from two machines.
+    let parts = parts.map(|part| {
+        let bytes = encode_partial_signature(&part);
+        assert!(decode_partial_signature(&[&bytes[..], &[0]].concat()).is_err());
+        decode_partial_signature(&bytes).unwrap()
+    });
     let signature = log.assemble(3, &parts).await.unwrap();
 
     let options = || AppendOptions::new().signature(signature.clone());

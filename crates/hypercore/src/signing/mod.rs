@@ -12,7 +12,7 @@ use hypercore_crypto::{
 };
 use hypercore_log::LogError;
 
-pub use partial::PartialOptions;
+pub use partial::{PartialOptions, decode_partial_signature, encode_partial_signature};
 
 use crate::encryption::{BoxError, BoxFuture};
 use crate::error::{self, Error};

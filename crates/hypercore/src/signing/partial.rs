@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use compact_encoding::{Decode as _, DecodeError, Encode as _};
 use hypercore_crypto::{Manifest, PartialSignature, PublicKey, ToSign, Verifier};
 use hypercore_log::{Log, LogError};
 use hypercore_replication::LogChange;
@@ -135,6 +136,28 @@ impl Hypercore {
         self.tell(LogChange::Appended);
         Ok(copied)
     }
+}
+
+/// Encodes the part of one signer, for whoever assembles it; [`decode_partial_signature`] reads it back.
+///
+/// # Source
+/// docs/format/signatures-and-hashes.md, the part of one signer.
+#[must_use]
+pub fn encode_partial_signature(part: &PartialSignature) -> Vec<u8> {
+    part.to_vec()
+}
+
+/// Decodes the part of one signer; nothing may follow it. Whether it serves is checked when it is assembled and stored.
+///
+/// # Errors
+/// Where in the bytes it stops being one, and why.
+///
+/// # Source
+/// docs/format/signatures-and-hashes.md, the part of one signer.
+pub fn decode_partial_signature(
+    bytes: &[u8],
+) -> std::result::Result<PartialSignature, DecodeError> {
+    PartialSignature::from_slice(bytes)
 }
 
 /// What a signer signs for the first blocks of what is seen, in the fork that the log has.
