@@ -1,7 +1,11 @@
 //! Purging: nothing is left, everyone hears of it, and nobody's log is taken away.
 
+mod common;
+
+use common::{block, connect, reader, writer};
 use hypercore::{
-    Access, Create, Durability, ErrorKind, Hypercore, MemoryStorage, RandomAccess, Storage, Stores,
+    Access, Create, Durability, EndReason, ErrorKind, Hypercore, MemoryStorage, RandomAccess,
+    Storage, Stores,
 };
 use random_access_memory::RandomAccessMemory;
 
@@ -85,6 +89,18 @@ async fn all_sessions_hear_of_a_purge() {
         assert_eq!(handle.purge().await.unwrap_err().kind(), ErrorKind::Closed);
         handle.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn connections_end_with_a_purge_and_copies_stay() {
+    let log = writer(3).await;
+    let copy = reader(&log).await;
+    let (reading, serving) = connect(&copy, &log);
+    assert_eq!(copy.get(1).await.unwrap(), block(1));
+    log.purge().await.unwrap();
+    assert!(matches!(serving.await, EndReason::LogClosed));
+    reading.await;
+    assert_eq!((copy.length(), copy.get_local(1).await.unwrap().unwrap()), (3, block(1).into()));
 }
 
 #[tokio::test]

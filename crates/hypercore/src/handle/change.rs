@@ -67,7 +67,8 @@ impl Hypercore {
     ///
     /// # Durability
     /// On return nothing is left, also after a power cut. A crash before leaves the log, with some or none
-    /// of its batches, or no log.
+    /// of its batches, or rests of it without a key, in the place of which
+    /// [`Create::Overwrite`](crate::Create::Overwrite) makes a new one.
     ///
     /// # Errors
     /// `Caller` when the handle is open for reading, or may not write; `Io` when the disk failed: something
