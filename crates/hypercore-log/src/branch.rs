@@ -5,6 +5,7 @@
 //! so offsets, hashes and sizes are those that the log will have, and a commit copies bytes as they are. Nobody signs it:
 //! in the place of a signature stands the tree hash, which recovery compares as it would verify a signature.
 
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use hypercore_crypto::CoreKey;
@@ -234,6 +235,16 @@ impl Branch {
     #[must_use]
     pub fn user_data_entries(&self) -> Vec<(String, Vec<u8>)> {
         self.own.user_data_entries()
+    }
+
+    /// User data of the branch whose keys are in `keys`, ordered by key, at most `limit` of them.
+    #[must_use]
+    pub fn user_data_range<'a>(
+        &self,
+        keys: impl RangeBounds<&'a str>,
+        limit: usize,
+    ) -> Vec<(String, Vec<u8>)> {
+        self.own.user_data_range(keys, limit)
     }
 
     /// Sets a value beside the branch, or removes it with `None`.

@@ -75,6 +75,10 @@ enum Repr {
     NotADirectory { path: PathBuf, source: io::Error },
     #[error("the name of a batch has {found} bytes, not 1 to {max}")]
     BatchName { found: usize, max: usize },
+    #[error("the batch is open: close it first, or ask for nothing but what it is")]
+    BatchIsOpen,
+    #[error("only the log itself can do that, not a batch of it")]
+    LiveOnly,
     #[error("these stores have no place for named batches: see Storage::side_stores")]
     NoSideStores,
     #[error("a key has 32 bytes, not {found}")]
@@ -164,6 +168,14 @@ impl Error {
 
     pub(crate) fn batch_name(found: usize) -> Self {
         Self::new(Repr::BatchName { found, max: BATCH_NAME_LEN_MAX })
+    }
+
+    pub(crate) fn batch_is_open() -> Self {
+        Self::new(Repr::BatchIsOpen)
+    }
+
+    pub(crate) fn live_only() -> Self {
+        Self::new(Repr::LiveOnly)
     }
 
     /// Named batches on stores without a place for them.
@@ -323,6 +335,8 @@ impl Error {
             | Repr::Doubt(_)
             | Repr::BatchName { .. }
             | Repr::NoSideStores
+            | Repr::BatchIsOpen
+            | Repr::LiveOnly
             | Repr::NoRuntime
             | Repr::NotStored
             | Repr::NeedsProvider
@@ -338,10 +352,11 @@ impl Error {
         }
     }
 
-    /// Whether another handle, in this or another process, has the log open.
+    /// Whether another handle, in this or another process, has the log open; or the batch that was to be deleted,
+    /// begun anew or truncated while it is opened.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        matches!(*self.0, Repr::Locked) || matches!(self.store_error(), Some(StoreError::Locked))
+        matches!(*self.0, Repr::Locked | Repr::BatchIsOpen) || matches!(self.store_error(), Some(StoreError::Locked))
     }
 
     /// Whether no log is stored there.
@@ -442,6 +457,12 @@ impl Error {
     #[must_use]
     pub fn is_rewritten(&self) -> bool {
         matches!(self.log_error(), Some(LogError::BaseRewritten { .. }))
+    }
+
+    /// Whether a batch could not be committed, as the log has other blocks than it by now: nothing was changed.
+    #[must_use]
+    pub fn is_batch_conflict(&self) -> bool {
+        matches!(self.log_error(), Some(LogError::BranchConflict { .. }))
     }
 
     /// Whether two histories of the log were signed, so that nothing more is added to it before it has

@@ -201,15 +201,16 @@ impl Session {
 impl Session {
     /// Commits a draft to the log with a signature of `signer`: `prepare` tells what it has to be of, `commit` takes
     /// it.
-    pub(crate) async fn commit_outside<P, C>(
+    pub(crate) async fn commit_outside<P, C, T>(
         &self,
         signer: &dyn Signer,
         prepare: P,
         commit: C,
-    ) -> Result<LogAppended>
+    ) -> Result<T>
     where
         P: Fn(&Log) -> Result<Unsigned> + Clone + Send + 'static,
-        C: Fn(&Log, Vec<u8>) -> Result<LogAppended> + Clone + Send + 'static,
+        C: Fn(&Log, Vec<u8>) -> Result<T> + Clone + Send + 'static,
+        T: Send + 'static,
     {
         self.until_end(async {
             let mut turn = self.shared().outside().take_turn().await;
@@ -223,15 +224,11 @@ impl Session {
         .await
     }
 
-    async fn try_commit<P, C>(
-        &self,
-        signer: &dyn Signer,
-        prepare: P,
-        commit: C,
-    ) -> Result<LogAppended>
+    async fn try_commit<P, C, T>(&self, signer: &dyn Signer, prepare: P, commit: C) -> Result<T>
     where
         P: Fn(&Log) -> Result<Unsigned> + Clone + Send + 'static,
-        C: Fn(&Log, Vec<u8>) -> Result<LogAppended> + Send + 'static,
+        C: Fn(&Log, Vec<u8>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
     {
         let shared = self.shared();
         let first = prepare.clone();

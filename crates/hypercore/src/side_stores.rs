@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hypercore_log::Stores;
-use random_access_disk::{RandomAccessDisk, folders_in, remove_folder};
+use random_access_disk::{RandomAccessDisk, folders_in, remove_empty_folder, remove_folder};
 use random_access_memory::RandomAccessMemory;
 use random_access_storage::{Error as StoreError, Operation, RandomAccess};
 
@@ -160,7 +160,8 @@ impl SideStores for SideDirectory {
 
     fn delete_batch(&self, name: &str) -> Result<(), StoreError> {
         self.check_writes()?;
-        remove_folder(self.folder(name)).map(drop)
+        remove_folder(self.folder(name))?;
+        remove_empty_folder(self.log.join(BATCHES)).map(drop)
     }
 
     /// In the directory of the log, which has room for what it holds. Who does not write destroys nothing, so
@@ -208,11 +209,15 @@ mod tests {
     #[test]
     fn a_directory_keeps_batches_below_itself() {
         let directory = tempfile::tempdir().unwrap();
-        keeps_batches(&SideDirectory::new(directory.path(), Access::ReadWrite));
+        let side = SideDirectory::new(directory.path(), Access::ReadWrite);
+        keeps_batches(&side);
         assert_eq!(folders_in(directory.path()).unwrap(), ["batches"]);
         let mut folders = folders_in(directory.path().join("batches")).unwrap();
         folders.sort();
         assert_eq!(folders, ["%2e%2e", "a%2fb"]);
+        side.delete_batch("..").unwrap();
+        side.delete_batch("a/b").unwrap();
+        assert_eq!(folders_in(directory.path()).unwrap(), [""; 0]);
     }
 
     #[test]

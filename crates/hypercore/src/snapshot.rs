@@ -47,6 +47,7 @@ impl Hypercore {
                 let taken = session.blocking(move |view, _| Ok(view.log().snapshot(overlay()?)));
                 View::Snapshot(Arc::new(taken.await?))
             }
+            View::Batch(_) => return Err(Error::live_only()),
         };
         let settings = Settings { writable: false, weak, ..session.settings().clone() };
         let shared = Arc::clone(session.shared());

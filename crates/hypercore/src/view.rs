@@ -10,10 +10,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hypercore_crypto::Hash;
 use hypercore_log::{
-    AppendOptions, Appended, Cleared, Get, Head, Log, LogError, Snapshot, TruncateOptions,
+    AppendOptions, Appended, Branch, Cleared, Get, Head, Log, LogError, Snapshot, TruncateOptions,
 };
 
 use crate::error::{Error, Result};
+use crate::named_batch::{BranchGuard, Joined, OpenBatch};
 use crate::shared::{Identity, LastSeen, Shared};
 
 /// What a session sees. Cheap to clone: long calls take it along to their thread.
@@ -23,12 +24,22 @@ pub(crate) enum View {
     Live,
     /// The log as it was at one moment.
     Snapshot(Arc<Snapshot>),
+    /// A named batch as it is now.
+    Batch(Arc<OpenBatch>),
 }
 
 impl View {
     /// Whether it is the log itself, so that appends go through its queue and peers hear of changes.
     pub(crate) const fn is_live(&self) -> bool {
         matches!(self, Self::Live)
+    }
+
+    /// The batch that it is.
+    pub(crate) const fn batch(&self) -> Option<&Arc<OpenBatch>> {
+        match self {
+            Self::Batch(batch) => Some(batch),
+            Self::Live | Self::Snapshot(_) => None,
+        }
     }
 
     /// Whether it can be changed at all.
@@ -41,10 +52,19 @@ impl View {
         match self {
             Self::Live => identity.stores && signs,
             Self::Snapshot(_) => false,
+            Self::Batch(_) => identity.stores,
         }
     }
 
-    /// The numbers now, or those when the log was closed. Never waits for a call that is running.
+    /// Counts a session that begins with it.
+    ///
+    /// # Errors
+    /// `Closed` when the batch was closed.
+    pub(crate) fn join(&self) -> Result<Option<Joined>> {
+        self.batch().map(Joined::join).transpose()
+    }
+
+    /// The numbers now, or those when the log or the batch was closed. Never waits for a call that is running.
     pub(crate) fn last_seen(&self, shared: &Shared) -> LastSeen {
         match self {
             Self::Live => shared.last_seen(),
@@ -52,17 +72,19 @@ impl View {
                 let contiguous = shared.try_log(|log| snapshot.contiguous_length(log));
                 LastSeen::of_head(&snapshot.head(), contiguous.unwrap_or_default())
             }
+            Self::Batch(batch) => batch.last_seen(),
         }
     }
 
     /// The view with the engine it reads from.
     ///
     /// # Errors
-    /// `Closed`.
+    /// `Closed` when the batch is closed, or being closed.
     pub(crate) fn of<'a>(&'a self, log: &'a Log) -> Result<Viewed<'a>> {
         let content = match self {
             Self::Live => Content::Live,
             Self::Snapshot(snapshot) => Content::Snapshot(snapshot),
+            Self::Batch(batch) => Content::Batch(batch.branch()?),
         };
         Ok(Viewed { log, content })
     }
@@ -71,6 +93,7 @@ impl View {
 enum Content<'a> {
     Live,
     Snapshot(&'a Snapshot),
+    Batch(BranchGuard<'a>),
 }
 
 /// A view and the open engine.
@@ -86,6 +109,7 @@ macro_rules! read {
         match &$viewed.content {
             Content::Live => $viewed.log.$method($($argument),*),
             Content::Snapshot(snapshot) => snapshot.$method($viewed.log, $($argument),*),
+            Content::Batch(branch) => branch.$method($viewed.log, $($argument),*),
         }
     };
 }
@@ -96,11 +120,23 @@ impl<'a> Viewed<'a> {
         self.log
     }
 
+    /// The branch of a batch.
+    ///
+    /// # Errors
+    /// `Caller` for what is no batch.
+    pub(crate) fn branch(&self) -> Result<&Branch> {
+        match &self.content {
+            Content::Batch(branch) => Ok(branch),
+            Content::Live | Content::Snapshot(_) => Err(Error::not_found()),
+        }
+    }
+
     /// Appends blocks as they are stored.
     pub(crate) fn append(&self, blocks: &[Bytes], options: &AppendOptions) -> Result<Appended> {
         match &self.content {
             Content::Live => Ok(self.log.append_with_options(blocks, options)?),
             Content::Snapshot(_) => Err(Error::not_writable()),
+            Content::Batch(branch) => Ok(branch.append_with_options(blocks, options)?),
         }
     }
 
@@ -108,6 +144,7 @@ impl<'a> Viewed<'a> {
         match &self.content {
             Content::Live => self.log.head(),
             Content::Snapshot(snapshot) => snapshot.head(),
+            Content::Batch(branch) => branch.head(),
         }
     }
 
@@ -128,12 +165,15 @@ impl<'a> Viewed<'a> {
         match &self.content {
             Content::Live => self.log.get_run(blocks, len_max),
             Content::Snapshot(snapshot) => snapshot.get_run(self.log, blocks, len_max),
+            // Its blocks are in two places.
+            Content::Batch(_) => Vec::new(),
         }
     }
 
     pub(crate) fn user_data(&self, key: &str) -> Option<Vec<u8>> {
         match &self.content {
             Content::Live | Content::Snapshot(_) => self.log.user_data(key),
+            Content::Batch(branch) => branch.user_data(key),
         }
     }
 
@@ -144,6 +184,7 @@ impl<'a> Viewed<'a> {
     ) -> Vec<(String, Vec<u8>)> {
         match &self.content {
             Content::Live | Content::Snapshot(_) => self.log.user_data_range(keys, limit),
+            Content::Batch(branch) => branch.user_data_range(keys, limit),
         }
     }
 
@@ -151,6 +192,7 @@ impl<'a> Viewed<'a> {
         match &self.content {
             Content::Live => Ok(self.log.set_user_data(key, value)?),
             Content::Snapshot(_) => Err(Error::not_writable()),
+            Content::Batch(branch) => Ok(branch.set_user_data(key, value)?),
         }
     }
 
@@ -163,19 +205,29 @@ impl<'a> Viewed<'a> {
                 moved.kept.map(|kept| (kept, moved.head.fork))
             }
             Content::Snapshot(_) => None,
+            Content::Batch(branch) => {
+                let moved = branch.moved_since(fork);
+                moved.kept.map(|kept| (kept, moved.head.fork))
+            }
         }
     }
 
     /// Refuses to wait for blocks below `end` when they can not become visible any more: only those that are
     /// the log's come from peers.
     pub(crate) fn awaits_up_to(&self, end: u64) -> Result<()> {
-        let (length, shared) = match &self.content {
+        let (length, ancestors, shared) = match &self.content {
             Content::Live => return Ok(()),
-            Content::Snapshot(snapshot) => (snapshot.length(), snapshot.shared_length(self.log)),
+            Content::Snapshot(snapshot) => {
+                (snapshot.length(), snapshot.length(), snapshot.shared_length(self.log))
+            }
+            Content::Batch(branch) => (branch.length(), branch.ancestors(), branch.shared_length()),
         };
         if end > length {
             let index = end.saturating_sub(1);
             return Err(LogError::OutOfBounds { index, length }.into());
+        }
+        if end > ancestors {
+            return Err(Error::not_stored());
         }
         if end > shared {
             return Err(LogError::BaseRewritten { shared }.into());
@@ -212,6 +264,7 @@ impl<'a> Viewed<'a> {
         match &self.content {
             Content::Live => Ok(self.log.clear(blocks)?),
             Content::Snapshot(_) => Err(Error::not_writable()),
+            Content::Batch(branch) => Ok(branch.clear(blocks)?),
         }
     }
 
@@ -224,6 +277,9 @@ impl<'a> Viewed<'a> {
         match &self.content {
             Content::Live => Ok(self.log.truncate_with(length, fork, signing).map(drop)?),
             Content::Snapshot(_) => Err(Error::not_writable()),
+            // Nobody is told the fork of a batch.
+            Content::Batch(_) if fork.is_some() => Err(Error::live_only()),
+            Content::Batch(branch) => Ok(branch.truncate(self.log, length).map(drop)?),
         }
     }
 }

@@ -176,6 +176,40 @@ async fn a_pending_read_of_a_snapshot_ends_when_its_block_can_not_come_any_more(
 }
 
 #[tokio::test]
+async fn a_seek_and_a_tree_hash_of_a_snapshot_wait_for_what_can_come_and_for_nothing_else() {
+    let (writer, reader) = sparse(&[4]).await;
+    let snapshot = reader.snapshot().await.unwrap();
+    assert!(snapshot.seek_local(1).await.is_err());
+    assert_eq!(snapshot.seek(1).await.unwrap(), (1, 0));
+    assert_eq!(snapshot.tree_hash(3).await.unwrap(), writer.tree_hash(3).await.unwrap());
+    assert!(snapshot.seek(6).await.unwrap_err().is_out_of_bounds());
+
+    // Nobody is there who could tell, and then nobody can.
+    let (writer, _) = sparse(&[]).await;
+    let alone = Hypercore::builder(Storage::memory()).key(writer.key()).open().await.unwrap();
+    let connection = connect(&writer, &alone);
+    alone.wait_for_length(5).await.unwrap();
+    drop(connection);
+    let snapshot = alone.snapshot().await.unwrap();
+    let seeking = tokio::spawn({
+        let snapshot = snapshot.clone();
+        async move { snapshot.seek(1).await }
+    });
+    let hashing = tokio::spawn({
+        let snapshot = snapshot.clone();
+        async move { snapshot.tree_hash(3).await }
+    });
+    tokio::task::yield_now().await;
+    writer.truncate(1, None).await.unwrap();
+    writer.append_batch(["B"; 7]).await.unwrap();
+    let _connection = connect(&writer, &alone);
+    assert!(seeking.await.unwrap().unwrap_err().is_rewritten());
+    assert!(hashing.await.unwrap().unwrap_err().is_rewritten());
+    assert_eq!(snapshot.length(), 5);
+    assert_eq!(alone.get(6).await.unwrap(), "B");
+}
+
+#[tokio::test]
 async fn closing_a_snapshot_leaves_the_log_open() {
     let log = in_memory().await;
     log.append("a").await.unwrap();

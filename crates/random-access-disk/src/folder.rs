@@ -78,6 +78,30 @@ pub fn remove_files(folder: impl AsRef<Path>, names: &[&str]) -> Result<()> {
     }
 }
 
+/// Removes a folder that has nothing in it; whether there was one.
+///
+/// # Durability
+/// It is gone for good on return.
+///
+/// # Errors
+/// [`Error::Io`](random_access_storage::Error::Io) when the system refuses for another reason than that
+/// something is in it.
+pub fn remove_empty_folder(path: impl AsRef<Path>) -> Result<bool> {
+    let path = std::path::absolute(path).map_err(failed)?;
+    match fs::remove_dir(&path) {
+        Ok(()) => sync_folder(&folder_of(&path)).map_err(failed).map(|()| true),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
 fn remove_all(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -63,5 +63,5 @@ mod open;
 
 pub use builder::{Access, Builder, Create, Lock};
 pub use disk::RandomAccessDisk;
-pub use folder::{folders_in, remove_files, remove_folder};
+pub use folder::{folders_in, remove_empty_folder, remove_files, remove_folder};
 pub use naming::{is_vacant, name_file, remove_draft};

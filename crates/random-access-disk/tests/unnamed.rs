@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use random_access_disk::{RandomAccessDisk, folders_in, remove_folder};
+use random_access_disk::{RandomAccessDisk, folders_in, remove_empty_folder, remove_folder};
 use random_access_storage::testing::conformance;
 use random_access_storage::{RandomAccess, SyncScope};
 
@@ -63,6 +63,11 @@ fn a_folder_is_removed_with_what_is_in_it() {
     assert_eq!(folders_in(folder.path()).unwrap(), ["two"]);
     assert_eq!(entries(folder.path()), 1);
     assert_eq!(folders_in(&one).unwrap(), [""; 0]);
+    assert!(!remove_empty_folder(&one).unwrap());
+    assert!(!remove_empty_folder(folder.path()).unwrap());
+    assert!(remove_folder(&two).unwrap());
+    assert!(remove_empty_folder(folder.path()).unwrap());
+    assert!(!folder.path().exists());
 }
 
 #[test]

@@ -185,9 +185,14 @@ impl Hypercore {
             changes.mark_unchanged();
             match self.seek_local(byte).await {
                 Ok(Some(place)) => return Ok(place),
-                Ok(None) => {}
-                Err(error) if error.missing_node().is_none() => return Err(error),
-                Err(_) => {
+                // Only the log itself may become long enough.
+                Ok(None) => self.session.inline(|view, _| view.awaits(view.head().length))?,
+                Err(error) => {
+                    let Some(index) = error.missing_node() else { return Err(error) };
+                    if !self.session.view().is_live() {
+                        self.node_may_come(index).await?;
+                        continue;
+                    }
                     let padding = self.session.cipher().padding();
                     let outcome = self.wish(Wish::Seek { byte, padding })?.outcome().await?;
                     if let Outcome::Found { block, offset } = outcome {
@@ -228,10 +233,22 @@ impl Hypercore {
                 let Some(index) = result.as_ref().err().and_then(Error::missing_node) else {
                     return result;
                 };
-                self.wish(Wish::Node(Index::new(index)))?.outcome().await?;
+                self.node_may_come(index).await?;
             }
         });
         hash.await
+    }
+
+    /// Returns when a tree node may have come.
+    async fn node_may_come(&self, index: u64) -> Result<()> {
+        let mut changes = self.shared().exchange().changes();
+        let node = Index::new(index);
+        self.session.inline(|view, _| view.awaits_up_to(node.end_block()))?;
+        let mut wish = self.wish(Wish::Node(node))?;
+        if self.session.view().is_live() {
+            return wish.outcome().await.map(drop);
+        }
+        wish.outcome_or(changes.changed()).await.map(drop)
     }
 
     /// The hash that the log had when it was `length` blocks long (in the present fork), by what is

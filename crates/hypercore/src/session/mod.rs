@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use hypercore_log::Log;
 use tokio::sync::Notify;
 
 pub use builder::SessionBuilder;
@@ -28,6 +29,7 @@ use crate::batch::Batch;
 use crate::encryption::{Cipher, Unsealed};
 use crate::error::{Error, Result};
 use crate::info::Appended;
+use crate::named_batch::Joined;
 use crate::options::AppendOptions;
 use crate::replication::exchange::Exchange;
 use crate::replication::wish::Wishes;
@@ -45,6 +47,8 @@ pub(crate) struct Session {
     ended: OnceLock<Leaving>,
     /// Given back when it ends.
     place: Mutex<Option<Place>>,
+    /// Left when it ends.
+    joined: Mutex<Option<Joined>>,
     /// Wakes those who wait in this session.
     on_end: Notify,
     wishes: Wishes,
@@ -54,7 +58,7 @@ impl Session {
     /// Begins a session.
     ///
     /// # Errors
-    /// `Closed` when no session that keeps the log open is left.
+    /// `Closed` when no session that keeps the log open is left, or the batch was closed.
     pub(crate) fn begin(
         shared: Arc<Shared>,
         view: View,
@@ -62,13 +66,14 @@ impl Session {
         settings: Settings,
         place: Option<Place>,
     ) -> Result<Arc<Self>> {
+        let joined = Mutex::new(view.join()?);
         shared.sessions().enter(settings.weak)?;
         let options = settings.key_pair.is_some().then(AppendOptions::new);
         let options = options.map(|none| Arc::new(none.for_log(settings.key_pair.as_deref())));
         let manner = Manner { cipher, options };
         let (ended, on_end, place) = (OnceLock::new(), Notify::new(), Mutex::new(place));
         let wishes = Wishes::default();
-        Ok(Arc::new(Self { shared, view, manner, settings, ended, place, on_end, wishes }))
+        Ok(Arc::new(Self { shared, view, manner, settings, ended, place, joined, on_end, wishes }))
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -140,7 +145,21 @@ impl Session {
     ) -> Result<T> {
         self.check_open()?;
         let (view, cipher) = (self.view.clone(), Arc::clone(self.cipher()));
-        self.shared.blocking_write(move |log| call(view.of(log)?, &cipher)).await
+        // Those who write to a batch wait here, and no thread with them.
+        let writing = match view.batch() {
+            Some(batch) => Some(batch.begin_write().await),
+            None => None,
+        };
+        let Some(writing) = writing else {
+            return self.shared.blocking_write(move |log| call(view.of(log)?, &cipher)).await;
+        };
+        let write = move |log: &Log| {
+            let _writing = writing;
+            let result = call(view.of(log)?, &cipher);
+            view.batch().into_iter().for_each(|batch| batch.wrote());
+            result
+        };
+        self.shared.blocking(write).await
     }
 
     /// Appends few small blocks on this thread; `None` when that could take long.
@@ -148,7 +167,13 @@ impl Session {
         if let Err(error) = self.check_writable() {
             return Some(Err(error));
         }
-        if self.asks_outside() || self.shared.outside().is_urgent() {
+        if self.asks_outside() {
+            return None;
+        }
+        if let Some(batch) = self.view.batch() {
+            return batch.append_inline(&self.manner, blocks);
+        }
+        if self.shared.outside().is_urgent() {
             return None;
         }
         self.shared.append_inline(&self.manner, blocks)
@@ -156,7 +181,7 @@ impl Session {
 
     /// Appends blocks on a blocking thread, together with what others append meanwhile.
     pub(crate) async fn append_queued(&self, batch: Batch) -> Result<Appended> {
-        if self.asks_outside() {
+        if self.asks_outside() || !self.view.is_live() {
             return self.append_with(batch, AppendOptions::new()).await;
         }
         self.check_writable()?;
@@ -176,6 +201,9 @@ impl Session {
         let options = options.for_log(self.settings.key_pair.as_deref());
         if signer.is_some() || self.cipher().provider().is_some() {
             return self.append_outside(batch.into_blocks(), options, signer).await;
+        }
+        if !self.view.is_live() {
+            return self.append_to_branch(batch, options).await;
         }
         self.let_pass().await?;
         let manner = Manner { options: Some(Arc::new(options)), ..self.manner.clone() };
@@ -227,21 +255,30 @@ impl Session {
     /// Makes everything written so far durable.
     pub(crate) async fn flush(&self) -> Result<()> {
         self.check_open()?;
-        self.shared.flush().await
+        match self.view.batch() {
+            Some(batch) => batch.flush().await,
+            None => self.shared.flush().await,
+        }
     }
 
-    /// Ends the session, and closes the log if no other keeps it open. All who ask hear how it went.
+    /// Ends the session, and closes the batch and the log if no other keeps them open. All who ask hear how it
+    /// went.
     pub(crate) async fn close(&self) -> Result<()> {
         let leaving = self.end();
+        let batch = match self.view.batch() {
+            Some(batch) if batch.is_closing() => batch.closed().await,
+            _ => Ok(()),
+        };
         match leaving {
-            Leaving::Last => self.shared.close().await,
-            Leaving::Others => Ok(()),
+            Leaving::Last => batch.and(self.shared.close().await),
+            Leaving::Others => batch,
         }
     }
 
     fn end(&self) -> Leaving {
         let leaving = *self.ended.get_or_init(|| self.shared.sessions().leave(self.settings.weak));
         drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.joined.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.on_end.notify_waiters();
         self.wishes.take_back(&self.shared);
         self.shared.events().end_session(std::ptr::from_ref(self).addr());

@@ -25,8 +25,12 @@ pub(crate) struct Manner {
 impl Manner {
     /// Appends blocks to `log`.
     fn append<B: AsRef<[u8]>>(&self, log: &Log, blocks: &[B]) -> Result<Appended> {
+        self.cipher.append(log, blocks, self.options())
+    }
+
+    pub(crate) fn options(&self) -> &AppendOptions {
         const OWN: &AppendOptions = &AppendOptions::new();
-        self.cipher.append(log, blocks, self.options.as_deref().unwrap_or(OWN))
+        self.options.as_deref().unwrap_or(OWN)
     }
 }
 

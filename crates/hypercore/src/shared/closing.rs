@@ -72,7 +72,8 @@ impl Shared {
             (Some(log), Ending::Close) => {
                 self.remember(LastSeen::of(&log));
                 self.events.look_at(&log);
-                log.close().map_err(Error::from)
+                let batches = self.batches.close();
+                log.close().map_err(Error::from).and(batches)
             }
             (Some(log), Ending::Purge(_)) => {
                 self.remember(LastSeen::of(&log));
@@ -95,8 +96,8 @@ impl Shared {
     /// Deletes the log with its batches. The batches are the first to go, so that none is left that a new
     /// log in the same place would find; the oplog, which has the lock, is the last file.
     fn delete(&self, log: Log) -> Result<Purged> {
-        self.batches.delete_all()?;
-        let bytes_freed = log.purge()?.bytes_freed;
+        let of_batches = self.batches.delete_all()?;
+        let bytes_freed = log.purge()?.bytes_freed.saturating_add(of_batches);
         if let Some(directory) = &self.identity.directory {
             let files = ["header", "tree", "bitfield", "data", "oplog"];
             remove_files(directory, &files).map_err(|error| Error::storage("oplog", error))?;

@@ -156,6 +156,10 @@ impl Shared {
         &self.places
     }
 
+    pub(crate) const fn durability(&self) -> Durability {
+        self.durability
+    }
+
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
     }
@@ -270,7 +274,7 @@ impl Shared {
             shared.background.begin_flush();
             log.flush()?;
             exchange::log_changed(&shared, LogChange::Appended);
-            Ok(())
+            shared.batches.flush()
         })
         .await
     }
@@ -284,6 +288,9 @@ impl Shared {
     fn flush_now(self: &Arc<Self>) {
         let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
         let Some(log) = log.as_ref() else { return };
+        if let Err(error) = self.batches.flush() {
+            tracing::warn!(%error, "the flush of a batch in the background failed");
+        }
         let is_tail_long = self.background.is_tail_long();
         let result = if is_tail_long {
             self.background.begin_flush();

@@ -81,7 +81,11 @@ impl Hypercore {
         let PartialOptions { common_length, manifest } = options;
         let public_key = signer.public_key();
         let prepare = move |view: Viewed<'_>, _: &_| {
-            let nodes = view.log().patch_nodes(common_length.unwrap_or(length), length)?;
+            // The log may be shorter than a batch of it.
+            let nodes = match common_length.filter(|common| *common != length) {
+                Some(common) => view.log().patch_nodes(common, length)?,
+                None => Vec::new(),
+            };
             Ok((to_sign(&view, manifest, &public_key, length)?, nodes))
         };
         let (to_sign, nodes) = session.blocking(prepare).await?;
