@@ -42,6 +42,12 @@ pub(super) struct Copying<'a> {
     next: u64,
 }
 
+/// Blocks at the beginning of two logs that are the same, and their bytes.
+struct Common {
+    length: u64,
+    bytes: u64,
+}
+
 /// What one step takes over.
 struct Step {
     /// Pieces of the tree store.
@@ -94,8 +100,8 @@ impl<'a> Copying<'a> {
         let state = log.read_state();
         let (fork, length) = (state.tree.fork(), state.tree.length());
         if fork != self.fork {
-            let common = self.common_length(&state)?;
-            self.cut(common);
+            let common = self.common(&state)?;
+            self.cut(common)?;
             self.fork = fork;
         }
         let arrived = self.watch.take();
@@ -151,25 +157,31 @@ impl<'a> Copying<'a> {
         self.watch.set_below(length);
     }
 
-    /// Forgets what was copied behind the first `length` blocks.
-    fn cut(&mut self, length: u64) {
+    /// Takes back what was copied behind the first blocks.
+    fn cut(&mut self, common: Common) -> Result<(), LogError> {
+        let Common { length, bytes } = common;
         self.set_length(self.length.min(length));
         self.done.truncate(length);
         self.left_out.truncate(length);
+        let data = &*self.target.data;
+        if data.len().map_err(in_target(FileName::Data))? > bytes {
+            data.truncate(bytes).map_err(in_target(FileName::Data))?;
+        }
+        Ok(())
     }
 
-    /// Blocks at the beginning that are the same in the copy and in the log.
-    fn common_length(&self, state: &State) -> Result<u64, LogError> {
+    /// What is the same in the copy and in the log.
+    fn common(&self, state: &State) -> Result<Common, LogError> {
         let mut open: Vec<Index> = full_roots(self.length).collect();
         open.reverse();
-        let mut common = 0;
+        let mut common = Common { length: 0, bytes: 0 };
         while let Some(index) = open.pop() {
-            let same = match state.nodes.node(index)? {
-                Some(node) => Some(node) == self.copied_node(index)?,
-                None => false,
-            };
-            if same {
-                common = index.end_block();
+            let node = state.nodes.node(index)?;
+            if let Some(node) = node
+                && Some(node) == self.copied_node(index)?
+            {
+                common.length = index.end_block();
+                common.bytes = common.bytes.saturating_add(node.size);
             } else {
                 let Some((left, right)) = index.children() else { break };
                 open.clear();
