@@ -414,4 +414,11 @@ async fn a_key_pair_makes_a_session_writable() {
     }
     assert_eq!((log.length(), log.fork()), (6, 2));
     assert!(log.verify().await.unwrap().is_ok());
+
+    // One of those who have to sign together can not write alone.
+    let signers = pairs.iter().map(|pair| ManifestSigner::new(pair.public()));
+    let together = Manifest::builder().quorum(2).signers(signers).build().unwrap();
+    let log = Hypercore::builder(Storage::memory()).manifest(together).open().await.unwrap();
+    let refused = log.session().key_pair(pairs[0].clone()).open().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Caller);
 }

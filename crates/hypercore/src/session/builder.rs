@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hypercore_crypto::KeyPair;
-use hypercore_log::{Log, OpenError};
 
 use super::waiting::WaitHook;
 use super::{Place, Session, Settings};
@@ -76,7 +75,7 @@ impl SessionBuilder {
         self
     }
 
-    /// The key pair that signs what this session writes: that of another signer of the manifest. A
+    /// The key pair that signs what this session writes: that of another signer who may sign alone. A
     /// log that has no key pair of its own can be written to through such a session.
     pub fn key_pair(mut self, key_pair: KeyPair) -> Self {
         self.settings.key_pair = Some(Arc::new(key_pair));
@@ -124,13 +123,15 @@ impl SessionBuilder {
         let session = parent.session_ref();
         session.check_open()?;
         cipher.check()?;
-        if let Some(key_pair) = &settings.key_pair {
-            session.inline(|view, _| check_signer(view.log(), key_pair))?;
-        }
-        if let Some(signer) = &settings.signer
+        let public_key = match (&settings.key_pair, &settings.signer) {
+            (Some(key_pair), _) => Some(key_pair.public()),
+            (None, signer) => signer.as_ref().map(|signer| signer.public_key()),
+        };
+        // Where the manifest is not known yet, signing tells.
+        if let Some(public_key) = public_key
             && let Some(manifest) = session.inline(|view, _| Ok(view.log().manifest()))?
         {
-            check_alone(&signer.public_key(), &manifest, &parent.key())?;
+            check_alone(&public_key, &manifest, &parent.key())?;
         }
         let place = if exclusive && settings.writable {
             Some(session.until_end(Place::take(session.shared())).await?)
@@ -140,15 +141,6 @@ impl SessionBuilder {
         let (shared, view) = (Arc::clone(session.shared()), session.view().clone());
         Ok(Hypercore::of(Session::begin(shared, view, cipher, settings, place)?))
     }
-}
-
-/// Refuses a key pair that the manifest does not name. Where that is not known yet, signing tells.
-fn check_signer(log: &Log, key_pair: &KeyPair) -> Result<()> {
-    let public = key_pair.public();
-    let is_signer = log
-        .manifest()
-        .is_none_or(|manifest| manifest.signers().iter().any(|signer| signer.public_key == public));
-    if is_signer { Ok(()) } else { Err(OpenError::WrongKeyPair.into()) }
 }
 
 impl fmt::Debug for SessionBuilder {
