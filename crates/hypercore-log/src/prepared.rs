@@ -3,6 +3,8 @@
 //! Preparing changes nothing and holds no lock, so a signer may take as long as it likes. What is prepared is for one head:
 //! when the log has another one meanwhile, it is refused and has to be prepared again.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use hypercore_crypto::{
     CoreKey, Hash, KeyPair, Manifest, ManifestSigner, PartialSignature, PublicKey, SignatureNode,
@@ -11,9 +13,11 @@ use hypercore_crypto::{
 use hypercore_merkle::{Leaf, Node, Tree};
 
 use crate::append::{Appended, Grown, check_lens};
+use crate::branch::Branch;
 use crate::commit::Announced;
 use crate::error::LogError;
 use crate::log::Log;
+use crate::proofs::upgrade_of;
 use crate::signing::{AppendOptions, Signing};
 use crate::state::{Head, State};
 
@@ -253,20 +257,8 @@ impl Log {
         common_length: u64,
         signed_length: u64,
     ) -> Result<Vec<SignatureNode>, LogError> {
-        let length = state.tree.length();
-        if signed_length > length {
-            return Err(LogError::OutOfBounds { index: signed_length, length });
-        }
-        if common_length > signed_length {
-            return Err(LogError::OutOfBounds { index: common_length, length: signed_length });
-        }
-        let nodes = self.upgrade_nodes(state, common_length..signed_length)?;
-        let node = |node: Node| SignatureNode {
-            index: node.index.get(),
-            size: node.size,
-            hash: node.hash,
-        };
-        Ok(nodes.into_iter().map(node).collect())
+        let range = patched(common_length, signed_length, state.tree.length())?;
+        Ok(patch(self.upgrade_nodes(state, range)?))
     }
 
     /// What one signer of several contributes to a signature of the first `common_length` blocks, where it signs the first
@@ -316,4 +308,42 @@ impl Log {
         let part = to_sign.signed(key_pair.sign(to_sign.message())).map_err(LogError::Signature)?;
         Ok(PartialSignature { nodes, ..part })
     }
+}
+
+impl Branch {
+    /// The nodes that lead from the tree of `common_length` blocks to that of `signed_length`, as
+    /// [`Log::patch_nodes`] gives them. Whoever takes the signature verifies them.
+    ///
+    /// # Errors
+    /// As [`Log::patch_nodes`]; [`LogError::OtherLog`]; [`LogError::BaseRewritten`].
+    pub fn patch_nodes(
+        &self,
+        base: &Log,
+        common_length: u64,
+        signed_length: u64,
+    ) -> Result<Vec<SignatureNode>, LogError> {
+        self.read(base, |both| {
+            let tree = &both.state.tree;
+            let range = patched(common_length, signed_length, tree.length())?;
+            let nodes = upgrade_of(tree, both, range).map_err(|error| both.explain(error))?;
+            Ok(patch(nodes))
+        })
+    }
+}
+
+/// The blocks that a signer is ahead, in a log of `length`.
+fn patched(common_length: u64, signed_length: u64, length: u64) -> Result<Range<u64>, LogError> {
+    if signed_length > length {
+        return Err(LogError::OutOfBounds { index: signed_length, length });
+    }
+    if common_length > signed_length {
+        return Err(LogError::OutOfBounds { index: common_length, length: signed_length });
+    }
+    Ok(common_length..signed_length)
+}
+
+fn patch(nodes: Vec<Node>) -> Vec<SignatureNode> {
+    let node =
+        |node: Node| SignatureNode { index: node.index.get(), size: node.size, hash: node.hash };
+    nodes.into_iter().map(node).collect()
 }

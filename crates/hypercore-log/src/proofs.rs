@@ -11,8 +11,8 @@ use bytes::Bytes;
 use flat_tree::Index;
 use hypercore_crypto::leaf_hashes;
 use hypercore_merkle::{
-    BlockProof, HashProof, Node, NodeLookup as _, Placed, Proof, ProveError, Request, TreeError,
-    UpgradeRequest, VerifyError,
+    BlockProof, HashProof, Node, NodeLookup, NodeLookup as _, Placed, Proof, ProveError, Request,
+    Tree, TreeError, UpgradeRequest, VerifyError,
 };
 
 use crate::blocks::read_block;
@@ -142,19 +142,7 @@ impl Log {
         state: &State,
         range: Range<u64>,
     ) -> Result<Vec<Node>, LogError> {
-        let length = range.end.saturating_sub(range.start);
-        if length == 0 {
-            return Ok(Vec::new());
-        }
-        let upgrade = Some(UpgradeRequest { start: range.start, length });
-        let request = Request { fork: state.tree.fork(), upgrade, ..Request::default() };
-        // Without a manifest: its prologue would begin the upgrade elsewhere.
-        let proof = state.tree.prove(&state.nodes, &request, None, None);
-        let proof = proof.map_err(|error| match error {
-            ProveError::Tree(error) => tree_error(error),
-            error => request_error(error),
-        })?;
-        let nodes = proof.upgrade.map(|upgrade| upgrade.nodes).unwrap_or_default();
+        let nodes = upgrade_of(&state.tree, &state.nodes, range)?;
         for node in &nodes {
             self.siblings(state, *node, 0)?;
         }
@@ -362,6 +350,26 @@ fn levels_of(state: &State, index: Option<Index>, levels: u64) -> Result<usize, 
         climbed = climbed.saturating_add(1);
     }
     top.map(|_| climbed).ok_or_else(out_of_bounds)
+}
+
+/// The nodes that lead from the tree of `range.start` blocks to that of `range.end`, as they are stored.
+pub(crate) fn upgrade_of<L: NodeLookup<Error = StorageError>>(
+    tree: &Tree,
+    nodes: &L,
+    range: Range<u64>,
+) -> Result<Vec<Node>, LogError> {
+    let length = range.end.saturating_sub(range.start);
+    if length == 0 {
+        return Ok(Vec::new());
+    }
+    let upgrade = Some(UpgradeRequest { start: range.start, length });
+    let request = Request { fork: tree.fork(), upgrade, ..Request::default() };
+    // Without a manifest: its prologue would begin the upgrade elsewhere.
+    let proof = tree.prove(nodes, &request, None, None).map_err(|error| match error {
+        ProveError::Tree(error) => tree_error(error),
+        error => request_error(error),
+    })?;
+    Ok(proof.upgrade.map(|upgrade| upgrade.nodes).unwrap_or_default())
 }
 
 fn request_error(error: ProveError<StorageError>) -> LogError {

@@ -52,6 +52,20 @@ fn a_branch_goes_its_own_way() {
     for length in 0..=5 {
         assert_eq!(branch.tree_hash_at(&log, length).unwrap(), same.tree_hash_at(length).unwrap());
     }
+
+    // As are the nodes that a signer who is ahead gives.
+    for signed in 0..=5 {
+        for common in 0..=signed {
+            let patch = branch.patch_nodes(&log, common, signed).unwrap();
+            assert_eq!(patch, same.patch_nodes(common, signed).unwrap(), "{common} to {signed}");
+        }
+    }
+    for (common, signed) in [(0, 6), (4, 3)] {
+        let refused = branch.patch_nodes(&log, common, signed);
+        assert!(matches!(refused, Err(LogError::OutOfBounds { .. })), "{common} to {signed}");
+    }
+    let other = branch.patch_nodes(&same, 0, 5);
+    assert!(matches!(other, Err(LogError::OtherLog)));
 }
 
 #[test]

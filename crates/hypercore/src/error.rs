@@ -356,7 +356,8 @@ impl Error {
     /// begun anew or truncated while it is opened.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        matches!(*self.0, Repr::Locked | Repr::BatchIsOpen) || matches!(self.store_error(), Some(StoreError::Locked))
+        matches!(*self.0, Repr::Locked | Repr::BatchIsOpen)
+            || matches!(self.store_error(), Some(StoreError::Locked))
     }
 
     /// Whether no log is stored there.

@@ -8,7 +8,7 @@ use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hypercore_crypto::Hash;
+use hypercore_crypto::{Hash, SignatureNode};
 use hypercore_log::{
     AppendOptions, Appended, Branch, Cleared, Get, Head, Log, LogError, Snapshot, TruncateOptions,
 };
@@ -128,6 +128,13 @@ impl<'a> Viewed<'a> {
         match &self.content {
             Content::Batch(branch) => Ok(branch),
             Content::Live | Content::Snapshot(_) => Err(Error::not_found()),
+        }
+    }
+
+    /// The tree nodes that lead from one length to another.
+    pub(crate) fn patch_nodes(&self, from: u64, to: u64) -> Result<Vec<SignatureNode>> {
+        match &self.content {
+            Content::Live | Content::Snapshot(_) => Ok(self.log.patch_nodes(from, to)?),
         }
     }
 

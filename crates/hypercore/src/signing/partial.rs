@@ -83,7 +83,7 @@ impl Hypercore {
         let prepare = move |view: Viewed<'_>, _: &_| {
             // The log may be shorter than a batch of it.
             let nodes = match common_length.filter(|common| *common != length) {
-                Some(common) => view.log().patch_nodes(common, length)?,
+                Some(common) => view.patch_nodes(common, length)?,
                 None => Vec::new(),
             };
             Ok((to_sign(&view, manifest, &public_key, length)?, nodes))
@@ -96,7 +96,7 @@ impl Hypercore {
     /// Joins the parts of several signers into the signature of the first `length` blocks, for
     /// [`append_with`](Self::append_with) or the commit of a batch.
     ///
-    /// A part of a signer who signed more blocks and brings no nodes gets them from here, if this log is as long. The
+    /// A part of a signer who signed more blocks and brings no nodes gets them from here, if this log or batch is as long. The
     /// signatures are checked when they are stored.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Hypercore {
             let log = view.log();
             for part in &mut parts {
                 if part.length > length && part.nodes.is_empty() {
-                    part.nodes = log.patch_nodes(length, part.length)?;
+                    part.nodes = view.patch_nodes(length, part.length)?;
                 }
             }
             let manifest = log.manifest().ok_or_else(Error::manifest_unknown)?;
