@@ -67,6 +67,44 @@ async fn purge_empties_memory_and_stores_of_ones_own() {
     assert_eq!(files.map(|file| file.len().unwrap()), [0; 5]);
 }
 
+/// What a named batch has kept is the log's: no other log in the same place may find it.
+#[tokio::test]
+async fn batches_go_with_their_log() {
+    let scratch = tempfile::tempdir().unwrap();
+    let memory = MemoryStorage::new();
+    for on_disk in [true, false] {
+        let place = || match on_disk {
+            true => Storage::directory(scratch.path()),
+            false => Storage::from(memory.clone()),
+        };
+        let left = |log: &Hypercore| {
+            let log = log.clone();
+            async move { log.batches().await.unwrap() }
+        };
+        for overwrites in [true, false] {
+            let log = Hypercore::open(place()).await.unwrap();
+            log.append("x").await.unwrap();
+            let draft = log.batch("draft").open().await.unwrap();
+            draft.append(vec![7; 100_000]).await.unwrap();
+            assert_eq!(left(&log).await, ["draft"]);
+            let log = if overwrites {
+                draft.close().await.unwrap();
+                log.close().await.unwrap();
+                Hypercore::builder(place()).create(Create::Overwrite).open().await.unwrap()
+            } else {
+                // Also one that is open.
+                assert!(log.purge().await.unwrap().bytes_freed > 100_000);
+                assert!(draft.is_closed());
+                assert_eq!(draft.get_local(1).await.unwrap_err().kind(), ErrorKind::Closed);
+                Hypercore::open(place()).await.unwrap()
+            };
+            assert!(left(&log).await.is_empty());
+            assert!(!scratch.path().join("batches/draft").exists());
+            log.close().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn all_sessions_hear_of_a_purge() {
     let log = Hypercore::open(Storage::memory()).await.unwrap();
