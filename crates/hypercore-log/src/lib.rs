@@ -36,6 +36,11 @@
 //! newest header itself, the log opens at what is left and signs nothing before a new fork
 //! ([`LogError::HeaderLost`]).
 //!
+//! # Who signs
+//! The log's own key pair, that of another signer ([`AppendOptions::key_pair`]), or whoever keeps a key elsewhere: a write is prepared
+//! ([`Log::prepare_append`]), shown to the signers, and stored with what they give back, if it holds. A [backup](Log::backup) signs
+//! nothing before somebody [says](Log::confirm_newest) that it is the newest copy of its log.
+//!
 //! # Bounds
 //! In memory are the roots, the bitfield pages in use, a node cache of some 2 MiB and the tail of the oplog, which
 //! checkpoints keep short. Nothing else grows with the number of blocks.
