@@ -135,6 +135,7 @@ impl<'a> Viewed<'a> {
     pub(crate) fn patch_nodes(&self, from: u64, to: u64) -> Result<Vec<SignatureNode>> {
         match &self.content {
             Content::Live | Content::Snapshot(_) => Ok(self.log.patch_nodes(from, to)?),
+            Content::Batch(branch) => Ok(branch.patch_nodes(self.log, from, to)?),
         }
     }
 
