@@ -1,23 +1,30 @@
-//! The worked examples of `docs/format/{oplog,bitfield,tree-file,data-file}.md`, read by the code they
+//! The worked examples of `docs/format/{oplog,bitfield,tree-file,data-file,batch}.md`, read by the code they
 //! document.
 
 use compact_encoding::{Decode as _, Decoder, Encode as _};
 use flat_tree::Index;
-use hypercore_merkle::Node;
+use hypercore_crypto::KeyPair;
+use hypercore_merkle::{Leaf, Node, Tree};
+use random_access_memory::RandomAccessMemory;
+use random_access_storage::RandomAccess as _;
 
 use crate::bitfield::Bitfield;
-use crate::entry::{BitfieldUpdate, Entry};
+use crate::branch::origin::{ORIGIN, Origin};
+use crate::branch::seal;
+use crate::entry::{BitfieldUpdate, Entry, TreeUpgrade};
 use crate::fixture::{Fixture, hex};
 use crate::frame::parse_frame;
 use crate::header::{ExternalHeader, SlotContent};
 use crate::nodes;
-use crate::oplog::encode_entries;
+use crate::oplog::{ENTRIES_START, encode_entries};
 use crate::user_data::BACKUP;
+use crate::{Branch, BranchOptions, Create, Log, OpenOptions, Overlay, Stores};
 
 const OPLOG: &str = include_str!("../../../docs/format/oplog.md");
 const BITFIELD: &str = include_str!("../../../docs/format/bitfield.md");
 const TREE: &str = include_str!("../../../docs/format/tree-file.md");
 const DATA: &str = include_str!("../../../docs/format/data-file.md");
+const BATCH: &str = include_str!("../../../docs/format/batch.md");
 
 /// The bytes of the block marked `hex` with that name.
 fn example(page: &str, name: &str) -> Vec<u8> {
@@ -110,4 +117,46 @@ fn the_block_stands_where_the_sizes_say() {
     assert_eq!(fixture.file("data").len(), 26 + 12 + 3 + 18 + 37);
     let leaf = Node::leaf(2, &block).unwrap();
     assert_eq!(nodes::encode(Some(&leaf)), fixture.file("tree")[160..200]);
+}
+
+#[test]
+fn the_record_and_the_seed_of_a_branch_are_read_and_written() {
+    let mut tree = Tree::empty(0);
+    let nodes = tree.append(&Leaf::hash_all(&[b"hello", b"world"])).unwrap();
+    let origin = Origin { fork: 0, length: 2, tree_hash: tree.hash() };
+    let record = example(BATCH, "record");
+    assert_eq!(Origin::from_slice(&record), Ok(origin.clone()));
+    assert_eq!(origin.to_vec(), record);
+
+    let seed = example(BATCH, "seed");
+    let entry = Entry::decode(&mut Decoder::new(content(&seed))).unwrap();
+    let upgrade =
+        TreeUpgrade { fork: 0, ancestors: 0, length: 2, signature: Some(seal(&tree.hash())) };
+    let expected = Entry {
+        user_data: Some((ORIGIN.to_owned(), Some(record))),
+        tree_nodes: Some(nodes.into_iter().filter(|node| node.index == Index::new(1)).collect()),
+        tree_upgrade: Some(upgrade),
+        bitfield: None,
+    };
+    assert_eq!(entry, expected);
+    assert_eq!(encode_entries(&[entry], false).unwrap(), seed);
+
+    // It is what a branch begins with.
+    let oplog = RandomAccessMemory::new();
+    let pair = KeyPair::from_seed(&[7; 32]);
+    let options = OpenOptions::new().create(Create::New).key_pair(pair);
+    let log = Log::open(stores(RandomAccessMemory::new()), options).unwrap();
+    log.append(&["hello", "world"]).unwrap();
+    let options = BranchOptions::new().create(Create::New);
+    let memory = || Box::new(RandomAccessMemory::new());
+    let overlay = Overlay { tree: memory(), data: memory() };
+    drop(Branch::open(&log, stores(oplog.clone()), overlay, options).unwrap());
+    assert_eq!(oplog.read_vec_at(ENTRIES_START, seed.len()).unwrap(), seed);
+    assert_eq!(oplog.len().unwrap(), ENTRIES_START + seed.len() as u64);
+}
+
+fn stores(oplog: RandomAccessMemory) -> Stores {
+    let memory = || Box::new(RandomAccessMemory::new());
+    let [header, tree, bitfield, data] = [memory(), memory(), memory(), memory()];
+    Stores { oplog: Box::new(oplog), header, tree, bitfield, data }
 }

@@ -232,6 +232,8 @@ impl Log {
             false => Ok(()),
         });
         let mut state = self.publish();
+        // It may have been filled before they were written.
+        state.nodes.forget_cache();
         let nodes = state.nodes.leftovers().and_then(|leftovers| match leftovers {
             Some(leftovers) => state.nodes.drop_leftovers(leftovers),
             None => Ok(()),
