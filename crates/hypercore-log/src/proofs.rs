@@ -11,8 +11,8 @@ use bytes::Bytes;
 use flat_tree::Index;
 use hypercore_crypto::leaf_hashes;
 use hypercore_merkle::{
-    BlockProof, HashProof, Node, NodeLookup, NodeLookup as _, Placed, Proof, ProveError, Request,
-    Tree, TreeError, UpgradeRequest, VerifyError,
+    BlockProof, HashProof, Node, NodeLookup, Placed, Proof, ProveError, Request, Tree, TreeError,
+    UpgradeRequest, VerifyError,
 };
 
 use crate::blocks::read_block;
