@@ -3,6 +3,7 @@
 //! Every future of the API is dropped at every point where it waits (`dropping`), on stores that stall (`gate`). The
 //! tables of futures are in modules by theme; `coverage` reads the source and finds what no table names.
 
+mod batches;
 #[path = "../common/mod.rs"]
 mod common;
 mod coverage;
@@ -14,6 +15,7 @@ mod proofs;
 mod reads;
 mod stage;
 mod streams;
+mod typed;
 mod waits;
 mod writes;
 
@@ -28,6 +30,8 @@ fn tables() -> Vec<Case> {
         waits::table(),
         streams::table(),
         proofs::table(),
+        batches::table(),
+        typed::table(),
         lives::table(),
     ];
     tables.into_iter().flatten().collect()

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use hypercore::{Hypercore, KeyPair, Result};
+use hypercore::{Hypercore, KeyPair, PartialOptions, Result};
 
 use crate::dropping::Case;
 use crate::stage::{BLOCKS, SEED, Scene, block};
@@ -53,9 +53,10 @@ pub(crate) fn table() -> Vec<Case> {
             Ok(())
         }),
         reads(
-            &["Hypercore::sign_partial", "Hypercore::sign_ahead", "Hypercore::assemble"],
+            &["Hypercore::sign_partial", "Hypercore::sign_partial_with", "Hypercore::assemble"],
             |log| async move {
                 let signer = KeyPair::from_seed(&SEED);
+                log.sign_partial_with(&signer, 4, PartialOptions::new()).await?;
                 let part = log.sign_partial(&signer, 3).await?;
                 log.assemble(3, &[part]).await.map(drop)
             },

@@ -1,6 +1,8 @@
 //! The logs of one attempt: set up before it, judged after it.
 
-use hypercore::{Durability, Hypercore, Replication, Storage};
+use std::sync::Mutex;
+
+use hypercore::{Durability, Hypercore, NamedBatch, Replication, Storage};
 
 use crate::common::connect;
 use crate::dropping::{Case, IDLE};
@@ -21,6 +23,8 @@ pub(crate) enum Scene {
     Reader,
     /// A log that was written and closed.
     Closed,
+    /// A log with a batch of three blocks that are not committed.
+    Drafted,
     /// A log that a backup brought back, which nobody has confirmed yet.
     Restored,
 }
@@ -34,6 +38,8 @@ pub(crate) struct Stage {
     source: Option<(Hypercore, (Replication, Replication))>,
     /// What somebody else had of the log before it was restored.
     copy: Option<Hypercore>,
+    /// A batch of the log.
+    draft: Mutex<Option<NamedBatch>>,
 }
 
 /// What the key pair of the log on the disk comes from.
@@ -56,7 +62,8 @@ pub(crate) fn holds(range: std::ops::Range<usize>) -> Contents {
 
 impl Stage {
     pub(crate) async fn set(disk: Disk, scene: Scene, durability: Durability) -> Self {
-        let mut stage = Self { disk, durability, log: None, source: None, copy: None };
+        let draft = Mutex::new(None);
+        let mut stage = Self { disk, durability, log: None, source: None, copy: None, draft };
         if scene == Scene::Reader {
             let source = Hypercore::open(Storage::memory()).await.unwrap();
             source.append_batch(blocks(0..BLOCKS)).await.unwrap();
@@ -71,6 +78,12 @@ impl Stage {
             log.flush().await.unwrap();
             match scene {
                 Scene::Closed => log.close().await.unwrap(),
+                Scene::Drafted => {
+                    let batch = log.batch("draft").open().await.unwrap();
+                    batch.append_batch(blocks(BLOCKS..BLOCKS + 3)).await.unwrap();
+                    stage.draft = Mutex::new(Some(batch));
+                    stage.log = Some(log);
+                }
                 Scene::Restored => stage.log = Some(stage.restored(log).await),
                 _ => stage.log = Some(log),
             }
@@ -92,6 +105,11 @@ impl Stage {
     /// What somebody else had of the log before it was restored.
     pub(crate) fn copy(&self) -> Hypercore {
         self.copy.clone().expect("a scene with a restored log")
+    }
+
+    /// The batch of the log; the future of the case has it alone.
+    pub(crate) fn draft(&self) -> NamedBatch {
+        self.draft.lock().unwrap().take().expect("a scene with a batch")
     }
 
     /// Brings a backup of the log into the place of the log.
@@ -169,6 +187,7 @@ impl Stage {
         let Some((source, _)) = &self.source else {
             let log = self.open().await;
             assert_eq!(&contents(&log).await, expected, "{at}: reopened");
+            judge_batches(&log, at).await;
             return verify(log, at).await;
         };
         let builder = Hypercore::builder(self.disk.storage()).key(source.key());
@@ -180,6 +199,17 @@ impl Stage {
         }
         assert!(stored.iter().any(Option::is_some), "{at}: the block that was read is stored");
         verify(log, at).await;
+    }
+}
+
+/// Batches are what some call left: the blocks of the log and up to three more, all there.
+async fn judge_batches(log: &Hypercore, at: &str) {
+    for name in log.batches().await.unwrap() {
+        let batch = log.batch(&name).open().await.unwrap_or_else(|error| panic!("{at}: {error}"));
+        let length = usize::try_from(batch.length()).unwrap();
+        assert!((BLOCKS..=BLOCKS + 3).contains(&length), "{at}: {length} blocks in {name}");
+        assert_eq!(contents(&batch).await, holds(0..length), "{at}: batch {name}");
+        batch.discard().await.unwrap();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use hypercore::{AppendOptions, Hypercore, Result};
+use hypercore::{AppendOptions, Hypercore, Manifest, Prologue, Result};
 
 use crate::dropping::Case;
 use crate::stage::{BLOCKS, Scene, blocks, holds};
@@ -37,6 +37,33 @@ pub(crate) fn table() -> Vec<Case> {
             log.append_with(blocks(BLOCKS..BLOCKS + 3), options).await.map(drop)
         })
         .leaves([holds(0..BLOCKS + 3)]),
+        writes(
+            &[
+                "Hypercore::set_user_data",
+                "Hypercore::remove_user_data",
+                "Hypercore::user_data",
+                "Hypercore::user_data_range",
+            ],
+            |log| async move {
+                log.set_user_data("a", [1]).await?;
+                log.set_user_data("b", [2]).await?;
+                log.remove_user_data("a").await?;
+                assert_eq!(log.user_data("a").await?, None);
+                assert_eq!(log.user_data_range(.., 9).await?.len(), 1);
+                Ok(())
+            },
+        ),
+        Case::new(&["Hypercore::copy_prologue"], Scene::Writer, |stage| {
+            let (source, disk) = (stage.log(), stage.disk.emptied());
+            async move {
+                let prologue = Prologue { hash: source.tree_hash(3).await?, length: 3 };
+                let manifest = Manifest::builder().prologue(prologue).build().unwrap();
+                let log = Hypercore::builder(disk.storage()).manifest(manifest).open().await?;
+                assert_eq!(log.copy_prologue(&source).await?, 3);
+                assert_eq!(log.get(2).await?, crate::stage::block(2));
+                log.close().await
+            }
+        }),
         // Two that are written together, one after the other.
         writes(&["Hypercore::append"], |log| async move {
             log.append_batch(blocks(BLOCKS..BLOCKS + MANY)).await?;
