@@ -97,7 +97,7 @@ fn squeeze(
     disk.clean()?;
     let log = course.start(scenario, &disk.place)?;
     disk.leave(pages_left)?;
-    let ran = super::log::run(&mut log.command(scenario.verb, &scenario.arguments()))?;
+    let ran = super::log::run(&mut program(&log.binary, course.words(scenario, &log)))?;
     let is_full = ran.code != Some(0);
     if is_full && !ran.is_disk_full() {
         return Err(ran.unexpected("on a full disk, the command"));
@@ -106,7 +106,7 @@ fn squeeze(
     course.check(scenario, &log, ran.stored())?;
     disk.make_room()?;
     let length = course.check(scenario, &log, ran.stored())?;
-    log.go_on(length.unwrap_or(0), course.one_line())?;
+    course.go_on(scenario, &log, length)?;
     Ok(is_full)
 }
 

@@ -26,6 +26,11 @@ impl Point<'_> {
     fn name(&self) -> String {
         format!("{}/{}", self.scenario.name, self.injection)
     }
+
+    /// Whether it is the point of that name, or one of the scenario of that name.
+    fn is_named(&self, name: &str) -> bool {
+        self.name() == name || self.scenario.name == name
+    }
 }
 
 /// What was found.
@@ -49,7 +54,7 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// Runs `limit` of the points, chosen by `seed`, or the one named `only`.
+/// Runs `limit` of the points, chosen by `seed`, or those named `only`.
 pub(super) fn run(
     binary: &Path,
     work: &Path,
@@ -68,7 +73,7 @@ pub(super) fn run(
     }
     let all = points.len();
     let chosen = match only {
-        Some(name) => points.into_iter().filter(|point| point.name() == name).collect(),
+        Some(name) => points.into_iter().filter(|point| point.is_named(name)).collect(),
         None => choose(points, seed, limit),
     };
     if chosen.is_empty() {
@@ -151,9 +156,9 @@ fn count(course: &Course, scenario: &Scenario) -> Result<BTreeMap<&'static str, 
     let folder = course.folder(scenario.name)?;
     let log = course.start(scenario, &folder)?;
     let trace = folder.join("trace");
-    let calls = strace::calls(&log, scenario.verb, &scenario.arguments(), &trace)?;
+    let calls = strace::calls(&log, &course.words(scenario, &log), &trace)?;
     let length = course.check(scenario, &log, None)?;
-    log.go_on(length.unwrap_or(0), course.one_line())?;
+    course.go_on(scenario, &log, length)?;
     std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
     Ok(calls)
 }
@@ -164,7 +169,7 @@ fn play(course: &Course, point: &Point<'_>) -> Result<bool, String> {
     let folder = course.folder(&point.name())?;
     let log = course.start(scenario, &folder)?;
     let trace = folder.join("trace");
-    let result = strace::inject(&log, scenario.verb, &scenario.arguments(), *injection, &trace)?;
+    let result = strace::inject(&log, &course.words(scenario, &log), *injection, &trace)?;
     let ran = &result.ran;
     if result.reached && injection.fault != Fault::Kill {
         let told = ran.failure()?;
@@ -178,7 +183,7 @@ fn play(course: &Course, point: &Point<'_>) -> Result<bool, String> {
         return Err(ran.unexpected("without a fault, the command"));
     }
     let length = course.check(scenario, &log, ran.stored())?;
-    log.go_on(length.unwrap_or(0), course.one_line())?;
+    course.go_on(scenario, &log, length)?;
     std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
     Ok(result.reached)
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::process::program;
 
 /// The exit code for "nothing is stored there".
-const NOT_FOUND: i32 = 3;
+pub(super) const NOT_FOUND: i32 = 3;
 
 /// A directory, and the binary that is asked about it.
 #[derive(Clone, Debug)]

@@ -6,8 +6,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::blocks::{SEED_HEX, blocks, lines};
-use super::log::{Log, Wanted, copy};
+use super::log::{Log, NOT_FOUND, Wanted, copy};
 use super::writer::Writer;
+
+/// The exit code for a log that may not be written to.
+const NOT_WRITABLE: i32 = 4;
 
 /// A run of the command.
 pub(super) struct Scenario {
@@ -35,6 +38,8 @@ enum Effect {
     Appends(Vec<Vec<u8>>),
     Clears(Range<usize>),
     Truncates(usize),
+    /// Copies the closed log to where nothing is.
+    BacksUp,
 }
 
 /// All scenarios, and the directories they start from.
@@ -48,10 +53,8 @@ pub(super) struct Course {
 }
 
 impl Scenario {
-    /// The arguments after the directory, with those that make the run say what it does.
-    pub(super) fn arguments(&self) -> Vec<String> {
-        let common = ["--json".to_owned(), "--verbose".to_owned()];
-        [self.arguments.as_slice(), common.as_slice()].concat()
+    fn is_backup(&self) -> bool {
+        matches!(self.effect, Effect::BacksUp)
     }
 }
 
@@ -133,6 +136,7 @@ impl Course {
             clear("clear-after-kill", Base::Killed),
             truncate("truncate", Base::Closed),
             truncate("truncate-after-kill", Base::Killed),
+            scenario("backup", Base::Missing, "backup", &[], Effect::BacksUp),
             scenario("verify", Base::Closed, "verify", &[], Effect::Nothing),
             scenario("verify-after-kill", Base::Killed, "verify", &[], Effect::Nothing),
             scenario(
@@ -147,9 +151,49 @@ impl Course {
         Ok(Self { binary, work, closed, killed, one_line, scenarios })
     }
 
+    /// The run of a scenario on `log`, without the name of the program, and so that it says what it does.
+    pub(super) fn words(&self, scenario: &Scenario, log: &Log) -> Vec<String> {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let source = scenario.is_backup().then(|| path(&self.work.join("closed")));
+        let mut words = vec![scenario.verb.to_owned()];
+        words.extend(source);
+        words.push(path(&log.dir));
+        words.extend_from_slice(&scenario.arguments);
+        words.extend(["--json", "--verbose"].map(str::to_owned));
+        words
+    }
+
     /// A file with one line.
     pub(super) fn one_line(&self) -> &Path {
         &self.one_line
+    }
+
+    /// Goes on with a log of `length` blocks after a run of a scenario. What is left of a backup that was cut short is no log, and a
+    /// whole one is confirmed before it is written to.
+    pub(super) fn go_on(
+        &self,
+        scenario: &Scenario,
+        log: &Log,
+        length: Option<usize>,
+    ) -> Result<(), String> {
+        if scenario.is_backup() {
+            let is_left = log.dir.exists() && !is_empty(&log.dir)?;
+            let ran = log.run("append", &["--lines", &self.one_line.to_string_lossy()])?;
+            let wanted = match (length, is_left) {
+                (Some(_), _) => NOT_WRITABLE,
+                (None, true) => NOT_FOUND,
+                (None, false) => 0,
+            };
+            if ran.code != Some(wanted) {
+                return Err(ran.unexpected("after a backup, `append`"));
+            }
+            if length.is_none() {
+                return Ok(());
+            }
+            log.done("confirm-newest", &[])?;
+        }
+        log.go_on(length.unwrap_or(0), &self.one_line)?;
+        Ok(())
     }
 
     /// An empty folder for files of `name`.
@@ -198,6 +242,7 @@ impl Course {
         let length = match &scenario.effect {
             Effect::Nothing => log.check(&Wanted::new(base, base.len()))?,
             Effect::Makes => log.check(&Wanted::new(base, 0))?,
+            Effect::BacksUp => log.check(&Wanted::new(&self.closed, self.closed.len()))?,
             Effect::Appends(blocks) => {
                 let attempted = [base, blocks].concat();
                 let stored = acknowledged.unwrap_or(blocks.len());
@@ -218,4 +263,9 @@ impl Course {
         };
         Ok(Some(length))
     }
+}
+
+fn is_empty(folder: &Path) -> Result<bool, String> {
+    let mut entries = std::fs::read_dir(folder).map_err(|error| error.to_string())?;
+    Ok(entries.next().is_none())
 }

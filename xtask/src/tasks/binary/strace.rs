@@ -40,8 +40,18 @@ const WRITE_CALLS: [&str; 17] = [
 const READ_CALLS: [&str; 3] = ["read", "pread64", "preadv"];
 
 /// Calls that move no bytes, or only say which ones will have to be.
-const OTHER_CALLS: [&str; 9] =
-    ["statx", "stat", "lstat", "fstat", "newfstatat", "lseek", "fcntl", "fadvise64", "close"];
+const OTHER_CALLS: [&str; 10] = [
+    "statx",
+    "stat",
+    "lstat",
+    "fstat",
+    "newfstatat",
+    "lseek",
+    "fcntl",
+    "fadvise64",
+    "getdents64",
+    "close",
+];
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,16 +126,15 @@ fn quiet(name: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Runs `hypercore VERB DIR ARGUMENTS` and gives how often its busiest thread made each call that
+/// Runs `hypercore WORDS` and gives how often its busiest thread made each call that
 /// reads or writes.
 pub(super) fn calls(
     log: &Log,
-    verb: &str,
-    arguments: &[String],
+    words: &[String],
     trace: &Path,
 ) -> Result<BTreeMap<&'static str, usize>, String> {
     let mut command = under_strace(trace, &paths(log));
-    command.arg(&log.binary).arg(verb).arg(&log.dir).args(arguments);
+    command.arg(&log.binary).args(words);
     let ran = run(&mut command)?;
     if ran.code != Some(0) {
         return Err(ran.unexpected("a run without a fault"));
@@ -170,11 +179,10 @@ pub(super) struct Faulty {
     pub(super) file: Option<&'static str>,
 }
 
-/// Runs `hypercore VERB DIR ARGUMENTS` with `injection`.
+/// Runs `hypercore WORDS` with `injection`.
 pub(super) fn inject(
     log: &Log,
-    verb: &str,
-    arguments: &[String],
+    words: &[String],
     injection: Injection,
     trace: &Path,
 ) -> Result<Faulty, String> {
@@ -190,7 +198,7 @@ pub(super) fn inject(
         "-e",
         &format!("inject={call}:{what}:when={when}"),
     ]);
-    command.arg(&log.binary).arg(verb).arg(&log.dir).args(arguments);
+    command.arg(&log.binary).args(words);
     let ran = run(&mut command)?;
     let text = std::fs::read_to_string(trace).map_err(|error| error.to_string())?;
     let failed = text.lines().find(|line| line.ends_with("(INJECTED)"));
@@ -219,6 +227,8 @@ fn under_strace(trace: &Path, paths: &[PathBuf]) -> Command {
 /// Everything that a run may write to, and the folder that names it.
 fn paths(log: &Log) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = FILES.iter().map(|name| log.dir.join(name)).collect();
+    // What the oplog of a backup is called before the backup is complete.
+    paths.push(log.dir.join("oplog.unfinished"));
     paths.push(log.dir.clone());
     paths.extend(log.dir.parent().map(Path::to_path_buf));
     paths
