@@ -7,7 +7,8 @@
 mod vectors;
 
 use hypercore::{
-    BlockKey, CoreKey, Encryption, GetOptions, Hash, Hypercore, KeyIdEncryption, Storage,
+    BlockKey, CoreKey, Encryption, GetOptions, Hash, Hypercore, KeyIdEncryption, Manifest,
+    PublicKey, Storage,
 };
 use serde_json::Value;
 use vectors::{array, bytes, each, list, number, text, vectors, yes};
@@ -107,6 +108,36 @@ async fn whole_cores_are_written_to_the_same_bytes() {
         let blind = log.session().without_encryption().open().await.unwrap();
         assert_eq!(blind.byte_length(), number(case, "tree_byte_length"), "{note}");
     }
+}
+
+/// The keys are derived from the recorded log's own key, and its kind. Nobody can sign for it here, but a draft needs no
+/// signature.
+#[tokio::test]
+async fn whole_cores_are_read_with_the_encryption_key() {
+    let writer = PublicKey::from_bytes(array(
+        &vectors("manifest")["manifests"][0]["manifest"]["signers"][0],
+        "public_key",
+    ));
+    let mut read = 0;
+    for case in each(&vectors("encryption"), "cores").filter(|case| !yes(case, "is_block_key")) {
+        let (note, key) = (text(case, "note"), CoreKey::from_bytes(array(case, "key")));
+        let log = Hypercore::builder(Storage::memory())
+            .key(key)
+            .manifest(Manifest::single(writer))
+            .encryption_key(array(case, "encryption_key"));
+        let log = log.open().await.unwrap();
+        assert_eq!(log.info().await.unwrap().compat, yes(case, "compat"), "{note}");
+        let blind = log.session().without_encryption().open().await.unwrap();
+        let draft = blind.batch("recorded").open().await.unwrap();
+        draft.append_batch(list(case, "stored")).await.unwrap();
+        let draft = log.batch("recorded").open().await.unwrap();
+        for (index, plain) in (0..).zip(list(case, "plain")) {
+            assert_eq!(draft.get(index).await.unwrap(), plain, "{note}");
+        }
+        assert_eq!(draft.byte_length(), number(case, "byte_length"), "{note}");
+        read += 1;
+    }
+    assert_eq!(read, 4);
 }
 
 #[tokio::test]
