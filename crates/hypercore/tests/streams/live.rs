@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hypercore::{ByteStreamOptions, Durability, Hypercore, ReadStreamOptions, Storage};
+use hypercore::{
+    BoxError, BoxFuture, ByteStreamOptions, Durability, EncryptionProvider, Hypercore,
+    ReadStreamOptions, Storage,
+};
+use tokio::sync::Semaphore;
 
 use super::{assert_waits, rest_of_bytes};
 use crate::common::{block, writer};
@@ -175,4 +179,69 @@ async fn ended<T>(task: &tokio::task::JoinHandle<T>) {
     while !task.is_finished() {
         tokio::task::yield_now().await;
     }
+}
+
+/// Blocks are as they are, but each takes a permit to read.
+#[derive(Debug)]
+struct Gate(Semaphore);
+
+impl EncryptionProvider for Gate {
+    fn padding_len(&self) -> usize {
+        0
+    }
+
+    fn encrypt<'a>(
+        &'a self,
+        _index: u64,
+        _fork: u64,
+        content: &'a [u8],
+    ) -> BoxFuture<'a, Result<Vec<u8>, BoxError>> {
+        Box::pin(async { Ok(content.to_vec()) })
+    }
+
+    fn decrypt<'a>(
+        &'a self,
+        _index: u64,
+        stored: &'a [u8],
+    ) -> BoxFuture<'a, Result<Vec<u8>, BoxError>> {
+        Box::pin(async {
+            self.0.acquire().await?.forget();
+            Ok(stored.to_vec())
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_is_truncated_while_it_is_read_is_read_again() {
+    // So many blocks are read by the time of the truncation.
+    let gate = Arc::new(Gate(Semaphore::new(5)));
+    let builder = Hypercore::builder(Storage::memory()).encryption(Arc::clone(&gate));
+    let log = builder.open().await.unwrap();
+    log.append_batch((0..100).map(|index| format!("old {index}"))).await.unwrap();
+    let mut stream = log.read_stream(live());
+    assert_waits(&mut stream).await;
+    log.truncate(3, None).await.unwrap();
+    log.append_batch((3..100).map(|index| format!("new {index}"))).await.unwrap();
+    gate.0.add_permits(1000);
+    for index in 0..100 {
+        let age = if index < 3 { "old" } else { "new" };
+        assert_eq!(stream.next().await.unwrap().unwrap(), format!("{age} {index}"));
+    }
+}
+
+/// The block with the byte was found, and is another one by the time it comes.
+#[tokio::test]
+async fn a_place_that_was_found_is_counted_in_the_blocks_that_are_there() {
+    let log = writer(0).await;
+    log.append_batch(["aaaa", "bbbb"]).await.unwrap();
+    log.clear(1..2).await.unwrap();
+    let mut stream = log.byte_stream(ByteStreamOptions::new().offset(6).live(true));
+    tokio::select! {
+        biased;
+        piece = stream.next() => panic!("{piece:?}"),
+        () = super::settle() => {}
+    }
+    log.truncate(1, None).await.unwrap();
+    log.append_batch(["c", "defg"]).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), "efg");
 }
