@@ -82,7 +82,7 @@ async fn one_of_three_is_not_enough() {
     let manifest = signers(1..=3).build().unwrap();
     let log = log_of(&manifest).await;
     let one = part(&manifest, 2, &["alone"], 1).await;
-    for parts in [&[][..], &[one.clone()], &[one.clone(), one.clone()]] {
+    for parts in [&[][..], std::slice::from_ref(&one), &[one.clone(), one.clone()]] {
         assert_eq!(log.assemble(1, parts).await.unwrap_err().kind(), ErrorKind::Caller);
     }
     // A part that says it is another signer's.
