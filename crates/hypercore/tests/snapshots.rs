@@ -248,8 +248,7 @@ async fn a_snapshot_of_an_encrypted_log_shows_content() {
 /// Readers of a snapshot beside a writer that destroys what they read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_snapshot_is_read_while_the_log_is_rewritten() {
-    let directory = tempfile::tempdir().unwrap();
-    let log = Hypercore::open(directory.path()).await.unwrap();
+    let log = in_memory().await;
     let content = |index: u64| vec![index as u8; 100 + index as usize];
     log.append_batch((0..64).map(content)).await.unwrap();
     let done = Arc::new(AtomicBool::new(false));

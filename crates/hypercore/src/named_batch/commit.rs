@@ -115,10 +115,10 @@ impl NamedBatch {
             None => {
                 let (shared, turn) =
                     (Arc::clone(session.shared()), session.shared().announce_long());
-                let options = options.for_log();
+                let (wanted, options) = (options.length, options.for_log());
                 let commit = session.blocking_write(move |view, _| {
                     turn.wait();
-                    let committed = commit(view.log(), view.branch()?, &options)?;
+                    let committed = commit(view.log(), view.branch()?, wanted, &options)?;
                     shared.wrote();
                     exchange::log_changed(&shared, LogChange::Appended);
                     Ok(committed)
@@ -138,7 +138,7 @@ impl NamedBatch {
         let batch = Arc::clone(&self.batch);
         let commit = move |log: &Log, signature: Vec<u8>| {
             let options = LogCommitOptions::new().length(length).signature(signature);
-            commit(log, &*batch.branch()?, &options)
+            commit(log, &*batch.branch()?, Some(length), &options)
         };
         self.handle.session_ref().commit_outside(signer, prepare, commit).await
     }
@@ -151,11 +151,16 @@ struct Committed {
     stored_bytes: u64,
 }
 
-/// Commits a branch, and has it give up what the log has by now.
-fn commit(log: &Log, branch: &Branch, options: &LogCommitOptions) -> Result<Committed> {
+/// Commits a branch, or so much of it, and has it give up what the log has by now.
+fn commit(
+    log: &Log,
+    branch: &Branch,
+    wanted: Option<u64>,
+    options: &LogCommitOptions,
+) -> Result<Committed> {
     let first = log.length();
     let LogAppended { length, byte_length, .. } = log.commit(branch, options)?;
-    if let Err(error) = branch.rebase(log, length.min(branch.length())) {
+    if let Err(error) = branch.rebase(log, wanted.unwrap_or_else(|| branch.length())) {
         // The log has it. What failed tells the next who writes to the batch.
         tracing::warn!(%error, "a batch keeps what was committed");
     }

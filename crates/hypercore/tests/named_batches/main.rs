@@ -3,4 +3,5 @@
 mod committing;
 mod common;
 mod keeping;
+mod model;
 mod writing;
