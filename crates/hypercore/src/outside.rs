@@ -9,6 +9,7 @@
 //! has lost too often.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -89,8 +90,23 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Writes with somebody outside.
+/// Writes with somebody outside. The end of the session ends the waiting for them, not the write that follows.
 impl Session {
+    /// Waits for a turn and tries until nobody else was faster.
+    async fn in_turn<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let outside = self.shared().outside();
+        let mut turn = self.until_end(async { Ok(outside.take_turn().await) }).await?;
+        loop {
+            let tried = attempt().await;
+            if !turn.has_lost(&tried) {
+                return tried;
+            }
+        }
+    }
+
     /// Appends blocks that a provider encrypts, or that `signer` signs, or both.
     pub(crate) async fn append_outside(
         &self,
@@ -98,16 +114,7 @@ impl Session {
         options: AppendOptions,
         signer: Option<Arc<dyn Signer>>,
     ) -> Result<Appended> {
-        self.until_end(async {
-            let mut turn = self.shared().outside().take_turn().await;
-            loop {
-                let tried = self.try_append(&blocks, &options, signer.as_deref()).await;
-                if !turn.has_lost(&tried) {
-                    return tried;
-                }
-            }
-        })
-        .await
+        self.in_turn(|| self.try_append(&blocks, &options, signer.as_deref())).await
     }
 
     async fn try_append(
@@ -124,7 +131,7 @@ impl Session {
             return Ok(Appended { first: length, length, byte_length });
         }
         let fork = if self.view().is_live() { head.fork } else { draft_number()? };
-        let blocks = cipher.seal_outside(head.length, fork, blocks).await?;
+        let blocks = self.until_end(cipher.seal_outside(head.length, fork, blocks)).await?;
         let mut options = options.clone().expected(&head);
         if cipher.is_on() {
             options = options.padded();
@@ -137,7 +144,7 @@ impl Session {
                 };
                 let prepare = self.blocking(move |view, cipher| prepare(view.log(), cipher));
                 let prepared = prepare.await?;
-                let signature = sign(signer, prepared.unsigned()).await?;
+                let signature = self.sign(signer, prepared.unsigned()).await?;
                 let append = move |log: &Log| Ok(log.append_prepared(&prepared, &signature)?);
                 self.store(move |view| append(view.log())).await?
             }
@@ -169,16 +176,7 @@ impl Session {
         fork: Option<u64>,
         signer: &dyn Signer,
     ) -> Result<()> {
-        self.until_end(async {
-            let mut turn = self.shared().outside().take_turn().await;
-            loop {
-                let tried = self.try_truncate(length, fork, signer).await;
-                if !turn.has_lost(&tried) {
-                    return tried;
-                }
-            }
-        })
-        .await
+        self.in_turn(|| self.try_truncate(length, fork, signer)).await
     }
 
     async fn try_truncate(
@@ -191,7 +189,7 @@ impl Session {
         let prepared = self.blocking(move |view, _| prepare(view.log())).await?;
         // An empty log has no signature.
         let signature =
-            if length == 0 { Vec::new() } else { sign(signer, prepared.unsigned()).await? };
+            if length == 0 { Vec::new() } else { self.sign(signer, prepared.unsigned()).await? };
         let store = move |log: &Log| Ok(log.truncate_prepared(&prepared, &signature).map(drop)?);
         self.blocking_write(move |view, _| store(view.log())).await
     }
@@ -212,16 +210,7 @@ impl Session {
         C: Fn(&Log, Vec<u8>) -> Result<T> + Clone + Send + 'static,
         T: Send + 'static,
     {
-        self.until_end(async {
-            let mut turn = self.shared().outside().take_turn().await;
-            loop {
-                let tried = self.try_commit(signer, prepare.clone(), commit.clone()).await;
-                if !turn.has_lost(&tried) {
-                    return tried;
-                }
-            }
-        })
-        .await
+        self.in_turn(|| self.try_commit(signer, prepare.clone(), commit.clone())).await
     }
 
     async fn try_commit<P, C, T>(&self, signer: &dyn Signer, prepare: P, commit: C) -> Result<T>
@@ -237,7 +226,7 @@ impl Session {
         let head = unsigned.head().clone();
         // The log may have all of it already.
         let adds = head.length > length;
-        let signature = if adds { sign(signer, &unsigned).await? } else { Vec::new() };
+        let signature = if adds { self.sign(signer, &unsigned).await? } else { Vec::new() };
         let changed = Arc::clone(shared);
         let store = move |log: &Log| {
             let committed = commit(log, signature).or_else(|error| {
@@ -253,13 +242,13 @@ impl Session {
         };
         shared.blocking_write(store).await
     }
-}
 
-/// The signature of one signer who signs alone, in the form that the manifest asks for.
-pub(crate) async fn sign(signer: &dyn Signer, unsigned: &Unsigned) -> Result<Vec<u8>> {
-    let to_sign = unsigned.to_sign(&signer.public_key())?;
-    let part = ask(signer, &to_sign).await?;
-    Ok(unsigned.assemble(&[part])?)
+    /// The signature of one signer who signs alone, in the form that the manifest asks for.
+    async fn sign(&self, signer: &dyn Signer, unsigned: &Unsigned) -> Result<Vec<u8>> {
+        let to_sign = unsigned.to_sign(&signer.public_key())?;
+        let part = self.until_end(ask(signer, &to_sign)).await?;
+        Ok(unsigned.assemble(&[part])?)
+    }
 }
 
 /// What stands for the fork in a draft, where several blocks may be made for one index: no fork is as high.
