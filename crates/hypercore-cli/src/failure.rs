@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
-use hypercore::{Error, ErrorKind, StoreError};
+use hypercore::{CoreKey, Error, ErrorKind, StoreError};
 use serde_json::{Map, Value};
 
 /// What a command gives back.
@@ -112,13 +112,13 @@ impl Failure {
     }
 
     /// A backup that would be written to before it is known to be the newest copy.
-    pub(crate) fn unconfirmed(dir: &Path) -> Self {
+    pub(crate) fn unconfirmed(dir: &Path, key: CoreKey) -> Self {
         let dir = dir.display();
         Self::new(
             Exit::NotWritable,
             format!(
                 "{dir}: this is a backup, and the log may have gone on since it was made; nothing was changed. Take over what readers \
-                 have that it has not (hypercore clone KEY {dir} --connect ADDR), then run: hypercore confirm-newest {dir}"
+                 have that it has not (hypercore clone {key} {dir} --connect ADDR), then run: hypercore confirm-newest {dir}"
             ),
         )
     }

@@ -90,7 +90,7 @@ async fn a_sparse_copy_is_backed_up_as_far_as_it_is_here() {
     assert_eq!((report.length, report.blocks), (100, 4));
     let copy = restored(&target(&scratch)).await;
     assert_same(&sparse, &copy).await;
-    // A copy of somebody else's log has nothing to be confirmed for, and fetches the rest.
+    // It is still a copy of somebody else's log, and fetches the rest.
     assert!(!copy.writable());
     let _both = connect(&copy, &log);
     assert_eq!(copy.get(70).await.unwrap(), block(70));

@@ -140,7 +140,7 @@ fn refuse_without_key(log: &Hypercore, dir: &Path) -> Outcome {
 fn refuse_unconfirmed(log: &Hypercore, dir: &Path) -> Outcome {
     match log.needs_confirmation() {
         Ok(false) => Ok(()),
-        Ok(true) => Err(Failure::unconfirmed(dir)),
+        Ok(true) => Err(Failure::unconfirmed(dir, log.key())),
         Err(error) => Err(Failure::log(dir, &error)),
     }
 }

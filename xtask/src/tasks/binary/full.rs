@@ -33,6 +33,9 @@ const WAYS: [&[&str]; 2] = [&["--map-root-user", "--mount"], &["--mount"]];
 pub(super) fn run(work: &Path) -> Result<Result<String, String>, Miss> {
     let place = work.join("mounted");
     std::fs::create_dir_all(&place)?;
+    // A copy, as a build may have taken this program's name away meanwhile.
+    let own = work.join("xtask");
+    std::fs::copy("/proc/self/exe", &own)?;
     let mut why = String::new();
     for way in WAYS {
         let mut probe = program("unshare", way);
@@ -40,7 +43,7 @@ pub(super) fn run(work: &Path) -> Result<Result<String, String>, Miss> {
         match try_capture(&mut probe, Echo::OnFailure) {
             Ok((status, _)) if status.success() => {
                 let mut inside = program("unshare", way);
-                inside.arg(std::env::current_exe()?);
+                inside.arg(&own);
                 inside.args(["binary", "--part", "full-inside"]);
                 let (status, _) = try_capture(&mut inside, Echo::OnFailure)?;
                 if !status.success() {
