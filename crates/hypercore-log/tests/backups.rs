@@ -3,6 +3,7 @@
 mod support;
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use bytes::Bytes;
@@ -173,6 +174,36 @@ fn the_log_goes_on_while_it_is_copied() {
     });
     assert_eq!(blocks(&reopen(&disk)), blocks(&log));
     assert_sound(&reopen(&disk));
+}
+
+#[test]
+fn backups_taken_beside_a_busy_writer_are_heads_it_had() {
+    let (_, log) = filled(2000);
+    let done = AtomicBool::new(false);
+    let (heads, copies) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut heads = vec![log.head()];
+            let mut round = 0;
+            while !done.load(Ordering::Relaxed) {
+                round += 1;
+                match round % 7 {
+                    0 => drop(log.truncate(log.length() * 3 / 4, None).unwrap()),
+                    3 => drop(log.clear(round % 900..round % 1000).unwrap()),
+                    _ => drop(log.append(&vec![block(round, 60); 40]).unwrap()),
+                }
+                heads.push(log.head());
+            }
+            heads
+        });
+        let copies: Vec<Disk> = (0..8).map(|_| backup(&log)).collect();
+        done.store(true, Ordering::Relaxed);
+        (writer.join().unwrap(), copies)
+    });
+    for copy in copies {
+        let copy = reopen(&copy);
+        assert!(heads.contains(&copy.head()), "{:?}", copy.head());
+        assert_sound(&copy);
+    }
 }
 
 #[test]
