@@ -100,6 +100,26 @@ async fn events_end_when_the_last_handle_is_dropped() {
     assert!(events.next().await.is_none());
 }
 
+#[tokio::test]
+async fn events_are_of_a_session_and_end_with_it() {
+    let log = writer(1).await;
+    for closes in [true, false] {
+        let session = log.session().open().await.unwrap();
+        let mut events = session.events();
+        log.append("seen by both").await.unwrap();
+        if closes {
+            session.close().await.unwrap();
+            assert!(matches!(session.events().next().await, Some(Event::Closed)));
+        }
+        drop(session);
+        log.append("seen by one").await.unwrap();
+        assert!(matches!(events.next().await, Some(Event::Ready { .. })));
+        assert!(matches!(events.next().await, Some(Event::Appended { .. })));
+        assert!(matches!(events.next().await, Some(Event::Closed)));
+        assert!(events.next().await.is_none());
+    }
+}
+
 /// Who does not read is told how much was missed, and what it then hears adds up again.
 #[tokio::test]
 async fn who_does_not_read_holds_up_nobody() {

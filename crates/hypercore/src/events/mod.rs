@@ -33,8 +33,11 @@ impl Hypercore {
     #[must_use]
     pub fn events(&self) -> Events {
         let (session, shared) = (self.session_ref(), self.shared());
-        let listener = shared.listen(Arc::as_ptr(session).addr());
+        let id = Arc::as_ptr(session).addr();
+        let is_closed = session.is_closed();
+        let listener = if is_closed { shared.events().listen(id, None) } else { shared.listen(id) };
         if session.is_closed() {
+            // It may have ended before it was known to listen.
             listener.end();
         }
         let (hub, cipher) = (Arc::clone(shared.events()), Arc::clone(session.cipher()));

@@ -80,7 +80,8 @@ async fn begin(
         }
     }
     // The stream ends with the session it was made in, so it must not keep the log open by another.
-    if freezes(&log) { log.frozen(true).await } else { Ok(log) }
+    let freezes = freezes(&log) && log.session_ref().view().batch().is_none();
+    if freezes { log.frozen(true).await } else { Ok(log) }
 }
 
 /// For those who read through the traits of `tokio::io`.

@@ -52,7 +52,7 @@ impl ReadStreamOptions {
     }
 
     /// Whether to read the log as it is when the stream is first polled, whatever becomes of it meanwhile. On by default,
-    /// where all blocks are there by then; turned off, a stream without an end goes on until it has caught up.
+    /// where all blocks are there by then, but for a [named batch](crate::NamedBatch); turned off, a stream without an end goes on until it has caught up.
     ///
     /// A stream that reads the log as it changes never mixes two histories: once the log is truncated below what it has
     /// given, it fails ([`Error::is_rewritten`](crate::Error::is_rewritten)).

@@ -94,6 +94,24 @@ async fn an_end_past_the_length_is_waited_for() {
 }
 
 #[tokio::test]
+async fn the_blocks_of_a_named_batch_are_streamed_as_well() {
+    let log = writer(40).await;
+    let batch = log.batch("draft").open().await.unwrap();
+    batch.append_batch(["more", "and more"]).await.unwrap();
+    let mut expected = blocks(0..40);
+    expected.extend(["more".to_owned(), "and more".to_owned()]);
+    assert_eq!(rest(&mut batch.read_stream(..)).await.unwrap(), expected);
+    let bytes = super::rest_of_bytes(&mut batch.byte_stream(5..)).await.unwrap();
+    assert_eq!(bytes, &expected.concat().into_bytes()[5..]);
+    let mut stream = batch.read_stream(..);
+    for block in &expected[..41] {
+        assert_eq!(stream.next().await.unwrap().unwrap(), *block);
+    }
+    let mut values = batch.typed(hypercore::Utf8).read_stream(41..);
+    assert_eq!(values.next().await.unwrap().unwrap(), "and more");
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_its_session() {
     let log = writer(300).await;
     for options in [ReadStreamOptions::new(), ReadStreamOptions::new().live(true)] {
