@@ -74,6 +74,18 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_the_format_says_so() {
+        const PAGE: &str = include_str!("../../../../docs/format/batch.md");
+        let (_, rest) = PAGE.split_once("```names\n").unwrap();
+        let (rows, _) = rest.split_once("```").unwrap();
+        for row in rows.lines() {
+            let (name, folder) = row.split_once("  ").unwrap();
+            assert_eq!(format!("batches/{}", encode(name)), folder.trim_start());
+        }
+        assert_eq!(rows.lines().count(), 4);
+    }
+
+    #[test]
     fn what_was_not_made_here_is_no_name() {
         for folder in
             ["", "A", ".hidden", "%4", "%", "%zz", "%61", "%4A", "%ff", "a.removed", "a b"]
