@@ -38,7 +38,7 @@ pub struct BackupReport {
     pub blocks: u64,
     /// Bytes that the copy takes up.
     pub bytes: u64,
-    /// Blocks that are damaged in the log, and left out.
+    /// Blocks that are damaged in the log, or that a damaged bitfield does not list any more, and that are left out.
     pub blocks_damaged: u64,
 }
 

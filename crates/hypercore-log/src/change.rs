@@ -127,9 +127,8 @@ impl Log {
             _ => Some(self.sign_tree(&writer, &tree, &tree.hash(), signing)?),
         };
         let signature = signature.filter(|_| length > 0);
-        let leaves_entry = writer.header_lost && !self.recovery.newer_header_lost;
-        if leaves_entry && matches!(signing, Signing::Ready(_)) && length != old.length {
-            return Err(LogError::HeaderLost);
+        if matches!(signing, Signing::Ready(_)) {
+            self.check_one_signature_does(&writer, length, old)?;
         }
         let from_elsewhere = !matches!(signing, Signing::Own);
         if from_elsewhere && !writer.header_lost {
@@ -148,6 +147,17 @@ impl Log {
             self.note_signed_here(&mut writer)?;
         }
         Ok(head)
+    }
+
+    /// Refuses a ready signature where two are needed: leaving a lost entry behind signs all blocks under the new fork first.
+    pub(crate) fn check_one_signature_does(
+        &self,
+        writer: &Writer,
+        length: u64,
+        old: Announced,
+    ) -> Result<(), LogError> {
+        let leaves_entry = writer.header_lost && !self.recovery.newer_header_lost;
+        if leaves_entry && length != old.length { Err(LogError::HeaderLost) } else { Ok(()) }
     }
 
     /// Begins the fork of `new`, with all blocks that are here, where the newest head is lost.

@@ -31,6 +31,9 @@ pub struct Compacted {
 impl Log {
     /// Gives back whatever no stored block and no live node needs. Nothing that can be read changes, and other calls go on in between.
     ///
+    /// Where the bitfield is [damaged](crate::RecoveryReport::bitfield_damaged), blocks may be stored that it does not list: all bytes of
+    /// blocks stay then, for a [repair](Self::repair) to find.
+    ///
     /// # Durability
     /// Everything written before is on stable storage on return. A crash may bring back what was given back.
     ///
@@ -50,7 +53,8 @@ impl Log {
             self.cut_tree(&mut writer)?;
             self.cut_bitfield()?;
         }
-        let mut next = Some(0);
+        let lists_all = self.read_state().stored_off == 0;
+        let mut next = lists_all.then_some(0);
         while let Some(block) = next {
             next = self.give_back_holes(block)?;
         }

@@ -187,6 +187,7 @@ impl Log {
         self.check_may_sign(Signing::Ready(&[]))?;
         let writer = self.lock_to_truncate()?;
         let (tree, from) = self.shortened(&writer, length, fork)?;
+        self.check_one_signature_does(&writer, length, from)?;
         let state = self.read_state();
         let manifest = state.signing_manifest()?;
         let unsigned = Unsigned::new(self.key, manifest, &tree, tree.hash());

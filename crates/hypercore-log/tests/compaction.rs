@@ -97,6 +97,24 @@ fn a_header_that_was_large_once_leaves_its_file() {
 }
 
 #[test]
+fn blocks_that_a_damaged_bitfield_does_not_list_stay_for_a_repair() {
+    let (disk, target) = (Disk::new(), Disk::new());
+    let log = create(&disk);
+    log.append(&(0..100).map(|index| block(index, 50)).collect::<Vec<_>>()).unwrap();
+    log.checkpoint().unwrap();
+    let all = blocks(&log);
+    drop(log);
+    disk.file(FileName::Bitfield).write_at(2, &[0; 4]).unwrap();
+    let log = reopen(&disk);
+    assert!(log.recovery().bitfield_damaged && !log.has(20));
+    assert_eq!(log.backup(target.stores()).unwrap().blocks_damaged, 32);
+    log.compact().unwrap();
+    log.repair(&mut |_| {}).unwrap();
+    assert_eq!(blocks(&log), all);
+    assert_sound(&log);
+}
+
+#[test]
 fn what_was_freed_is_what_the_files_have_less() {
     let folder = tempfile::tempdir().unwrap();
     let open = |name: FileName| {

@@ -226,7 +226,10 @@ impl<'a> Copying<'a> {
             bitfield.clear(run);
         }
         let blocks = bitfield.count_set(0..length);
-        let blocks_damaged = state.bitfield.count_set(0..length).saturating_sub(blocks);
+        let unlisted =
+            i64::try_from(state.stored_off).map_or(0, |off| off.unsigned_abs().min(length));
+        let left_out = state.bitfield.count_set(0..length).saturating_sub(blocks);
+        let blocks_damaged = left_out.saturating_add(unlisted);
         let report = BackupReport { head: state.head(), blocks, blocks_damaged, bytes: 0 };
         Ok((bitfield, report))
     }
