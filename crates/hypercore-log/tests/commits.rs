@@ -185,6 +185,30 @@ fn what_was_committed_is_kept_once() {
 }
 
 #[test]
+fn what_was_kept_of_another_history_does_not_come_back_after_a_rebase() {
+    let log = create(&Disk::new());
+    log.append(&["a", "b", "c", "d"]).unwrap();
+    let branch = begin(&log, &Disk::new());
+    // The branch keeps b, c and d, and gives up c and d.
+    log.truncate(1, None).unwrap();
+    branch.truncate(&log, 2).unwrap();
+    branch.append(&["x", "y"]).unwrap();
+    log.append(&["b"]).unwrap();
+    log.commit(&branch, &all()).unwrap();
+    branch.rebase(&log, 4).unwrap();
+    for rewritten in [false, true] {
+        if rewritten {
+            log.truncate(0, None).unwrap();
+            log.append(&["1", "2", "3", "4"]).unwrap();
+        }
+        for (index, block) in (0..).zip(["a", "b", "x", "y"]) {
+            assert_eq!(branch.get(&log, index).unwrap().unwrap(), block.as_bytes());
+            assert_eq!(branch.block_range(&log, index).unwrap(), index..index + 1);
+        }
+    }
+}
+
+#[test]
 fn a_huge_batch_of_200_000() {
     let disk = Disk::new();
     let log = create(&disk);

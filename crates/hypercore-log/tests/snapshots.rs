@@ -2,7 +2,8 @@
 
 mod support;
 
-use hypercore_log::{Log, LogError, Overlay, Snapshot};
+use hypercore_log::{Branch, BranchOptions, Create, Log, LogError, OpenOptions, Overlay, Snapshot};
+use hypercore_merkle::{BlockRequest, Request, Seek, UpgradeRequest};
 use random_access_memory::RandomAccessMemory;
 use random_access_storage::testing::{Fault, Faults, FaultyDisk};
 use support::{Disk, block, create};
@@ -74,4 +75,28 @@ fn another_log_is_refused() {
     let snapshot = log.snapshot(overlay());
     assert!(matches!(snapshot.get(&other, 0), Err(LogError::OtherLog)));
     assert!(!snapshot.has(&other, 0));
+}
+
+#[test]
+fn a_block_that_arrives_later_is_seen_as_long_as_the_log_shares_it() {
+    let writer = create(&Disk::new());
+    writer.append(&["a", "b", "c", "d"]).unwrap();
+    let options = OpenOptions::new().create(Create::New).key(writer.key());
+    let log = Log::open(Disk::new().stores(), options).unwrap();
+    let upgrade = Some(UpgradeRequest { start: 0, length: 4 });
+    let head = Request { upgrade, manifest: true, ..Request::default() };
+    log.apply_proof(&writer.create_proof(&head).unwrap().unwrap()).unwrap();
+    let snapshot = log.snapshot(overlay());
+    let options = BranchOptions::new().create(Create::New);
+    let branch = Branch::open(&log, Disk::new().stores(), overlay(), options).unwrap();
+    assert_eq!(snapshot.get(&log, 1).unwrap(), None);
+    assert!(matches!(snapshot.seek_within(&log, 2, 0), Ok(Seek::Narrowed { .. })));
+
+    let block = Some(BlockRequest { index: 1, nodes: log.missing_nodes(1).unwrap() });
+    let proof = writer.create_proof(&Request { block, ..Request::default() }).unwrap().unwrap();
+    log.apply_proof(&proof).unwrap();
+    assert_eq!(snapshot.get(&log, 1).unwrap().unwrap(), b"b");
+    assert_eq!(branch.get(&log, 1).unwrap().unwrap(), b"b");
+    assert_eq!(snapshot.stored_ranges(&log, 0..9, 9), [1..2]);
+    assert_eq!((snapshot.length(), branch.length(), branch.get(&log, 2).unwrap()), (4, 4, None));
 }

@@ -56,9 +56,9 @@ impl Branch {
         self.own.write_entry(&mut writer, &entry)?;
         let (blocks, sequence) = {
             let mut state = self.own.publish();
-            let blocks = state.bitfield.count_set(range);
+            let (blocks, same) = (state.bitfield.count_set(range.clone()), range.start);
             self.own.apply(&mut state, entry, old)?;
-            self.below.extend(tree);
+            self.below.replace(tree, same);
             (blocks, self.own.commit.wrote(OPLOG, old))
         };
         drop((keeping, unmoved));

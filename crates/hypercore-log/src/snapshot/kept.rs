@@ -15,7 +15,7 @@ use crate::bitfield::{Bitfield, SetRanges};
 use crate::blocks::read_block;
 use crate::error::{LogError, StorageError};
 use crate::log::{Get, Log};
-use crate::nodes::read_node;
+use crate::nodes::{read_node, stored_len};
 use crate::proven::Proven;
 use crate::snapshot::Overlay;
 use crate::state::{Head, State, corrupt_block, tree_error};
@@ -80,10 +80,13 @@ impl Kept {
         self.parts().shared
     }
 
-    /// Keeps more of the log: all blocks of `tree`, which the log has and goes on having until this has returned. What was kept
-    /// has the same blocks as far as it goes.
-    pub(crate) fn extend(&self, tree: Tree) {
+    /// Keeps all blocks of `tree`, which the log has and goes on having until this has returned. Of what was kept the first `same`
+    /// blocks are the same; copies of others are given up.
+    pub(crate) fn replace(&self, tree: Tree, same: u64) {
         let mut parts = self.change_parts();
+        parts.copied.truncate(same);
+        // Nodes that stay behind are covered by the log's now, and by newer copies when they are not.
+        let _ = self.overlay.tree.truncate(stored_len(same));
         parts.shared = tree.length();
         parts.lost = false;
         parts.tree = tree;

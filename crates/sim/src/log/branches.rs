@@ -507,7 +507,13 @@ impl Run<'_> {
         promised.0.check(&seen)?;
         let branch = match resume(&log, &disk, self.durability) {
             Ok(branch) => branch,
-            Err(OpenError::NotFound) => return Ok((found, NOTHING)),
+            Err(OpenError::NotFound) => {
+                let options = BranchOptions::new().create(Create::New);
+                return match Branch::open(&log, branch_stores(&disk), overlay(), options) {
+                    Ok(branch) if branch.head() == log.head() => Ok((found, NOTHING)),
+                    other => Err(format!("no branch can be begun where none is: {other:?}")),
+                };
+            }
             Err(error) => return Err(format!("the branch does not open: {error:?}")),
         };
         let mut why = "there is none".to_owned();
