@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use common::{connect, reader};
+use futures_util::{SinkExt as _, StreamExt as _};
 use hypercore::{
-    BLOCK_LEN_MAX, BoxError, BoxFuture, Create, Durability, Encryption, EncryptionProvider,
-    ErrorKind, GetOptions, Hypercore, KeyPair, MemoryStorage, PADDING_LEN_MAX, Storage,
+    BLOCK_LEN_MAX, BoxError, BoxFuture, ByteStreamOptions, Create, Durability, Encryption,
+    EncryptionProvider, ErrorKind, GetOptions, Hypercore, KeyPair, MemoryStorage, PADDING_LEN_MAX,
+    ReadStreamOptions, Storage, WriteSinkOptions,
 };
 use tokio::sync::Semaphore;
 
@@ -159,6 +161,25 @@ async fn a_reader_with_a_provider() {
     let blind = reader(&log).await;
     let _both = connect(&blind, &log);
     assert_eq!(blind.get(2).await.unwrap().len(), 13);
+}
+
+#[tokio::test]
+async fn streams_through_a_provider() {
+    let provider = Mirror::new(12);
+    let log = log_of(&provider).await;
+    let mut sink = log.write_sink(WriteSinkOptions::new());
+    let blocks: Vec<String> = (0..100).map(|number| format!("block {number} ")).collect();
+    for block in &blocks {
+        sink.send(block.clone()).await.unwrap();
+    }
+    sink.close().await.unwrap();
+    let read = log.read_stream(ReadStreamOptions::new());
+    let read: Vec<_> = read.map(Result::unwrap).collect().await;
+    assert_eq!(read, blocks);
+    let content = blocks.concat();
+    let bytes = log.byte_stream(ByteStreamOptions::new().offset(13).length(500));
+    let bytes: Vec<_> = bytes.map(Result::unwrap).collect().await;
+    assert_eq!(bytes.concat(), content.as_bytes()[13..513]);
 }
 
 #[tokio::test]

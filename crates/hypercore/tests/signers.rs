@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use common::{connect, reader};
+use futures_util::StreamExt as _;
 use hypercore::{
     Access, AppendOptions, BoxError, BoxFuture, CoreKey, Create, Durability, Error, ErrorKind,
-    Hypercore, KeyPair, Manifest, ManifestSigner, MemoryStorage, Prologue, PublicKey, Signature,
-    Signer, ToSign,
+    Event, Hypercore, KeyPair, Manifest, ManifestSigner, MemoryStorage, Prologue, PublicKey,
+    Signature, Signer, ToSign,
 };
 use tokio::sync::Semaphore;
 
@@ -214,6 +215,28 @@ async fn closing_ends_the_wait_for_a_signer() {
     poll_until(hanging.as_mut(), || agent.asked().len() == 1).await;
     log.close().await.unwrap();
     assert_eq!(hanging.await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn what_a_signer_signed_is_told_like_all_else() {
+    for durability in [Durability::Immediate, Durability::Eventual] {
+        let signer: Arc<dyn Signer> = Agent::new(Manner::Honest);
+        let builder = Hypercore::builder(MemoryStorage::new()).signer(signer);
+        let builder = builder.durability(durability).encryption_key([7; 32]);
+        let log = builder.open().await.unwrap();
+        let mut events = log.events();
+        log.append_batch(["one", "two"]).await.unwrap();
+        log.truncate(1, None).await.unwrap();
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            match events.next().await.unwrap() {
+                Event::Appended { length, byte_length, .. } => told.push((length, byte_length)),
+                Event::Truncated { length, fork, .. } => told.push((length, fork)),
+                _ => {}
+            }
+        }
+        assert_eq!(told, [(2, 6), (1, 1)]);
+    }
 }
 
 /// Others write while a signer thinks: it is asked again, for what the log is then.
