@@ -154,14 +154,18 @@ async fn batches_are_not_part_of_a_backup() {
     let directory = scratch.path().join("log");
     let log = Hypercore::open(&directory).await.unwrap();
     log.append("zero").await.unwrap();
-    fs::create_dir_all(directory.join("batches/some")).unwrap();
-    log.backup(target(&scratch)).await.unwrap();
+    let batch = log.batch("draft").open().await.unwrap();
+    batch.append("one").await.unwrap();
+    // The handle of a batch backs up the log as well.
+    let report = batch.backup(target(&scratch)).await.unwrap();
+    assert_eq!((report.length, batch.length()), (1, 2));
     let mut names: Vec<_> = fs::read_dir(target(&scratch))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
     assert_eq!(names, ["bitfield", "data", "oplog", "tree"]);
+    assert!(restored(&target(&scratch)).await.batches().await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use hypercore::blocking::Hypercore;
 use hypercore::{
-    Create, Durability, ErrorKind, Event, GetOptions, MemoryStorage, ProofRequest, RemoteProof,
-    Storage,
+    CommitOptions, Create, Durability, ErrorKind, Event, GetOptions, MemoryStorage, ProofRequest,
+    RemoteProof, Storage,
 };
 
 #[test]
@@ -129,6 +129,22 @@ fn sessions_and_snapshots_are_opened() {
     assert!(reading.append("no").unwrap_err().is_not_writable());
     assert_eq!((snapshot.length(), reading.length()), (2, 1));
     assert_eq!(snapshot.get(1).unwrap(), "two");
+}
+
+#[test]
+fn batches_are_committed_and_discarded() {
+    let log = Hypercore::open(Storage::memory()).unwrap();
+    log.append("one").unwrap();
+    let batch = log.batch("draft").open_blocking().unwrap();
+    batch.append_batch(["two", "three"]).unwrap();
+    assert_eq!((batch.name(), batch.length(), log.length()), ("draft", 3, 1));
+    assert_eq!(batch.ancestors().unwrap(), 1);
+    assert_eq!(log.batches().unwrap(), ["draft"]);
+    assert_eq!(batch.commit_with(CommitOptions::new().length(2)).unwrap().length, 2);
+    assert_eq!(batch.commit().unwrap().length, 3);
+    assert_eq!(log.get(2).unwrap(), "three");
+    batch.discard().unwrap();
+    assert!(log.batches().unwrap().is_empty());
 }
 
 #[test]

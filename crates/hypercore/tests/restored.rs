@@ -87,6 +87,18 @@ async fn a_restored_writer_refuses_to_sign_until_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn a_batch_of_a_restored_log_is_committed_once_that_is_confirmed() {
+    let (_scratch, log) = restored(&writer(3).await).await;
+    let batch = log.batch("draft").open().await.unwrap();
+    batch.append("four").await.unwrap();
+    assert!(batch.commit().await.unwrap_err().is_unconfirmed_backup());
+    assert_eq!((log.length(), batch.length()), (3, 4));
+    log.confirm_newest().await.unwrap();
+    assert_eq!(batch.commit().await.unwrap().length, 4);
+    assert_eq!(log.get(3).await.unwrap(), "four");
+}
+
+#[tokio::test]
 async fn a_truncation_since_the_backup_is_taken_over() {
     let original = writer(10).await;
     let peer = reader(&original).await;

@@ -33,17 +33,20 @@
 //! Replication is async: [`as_async`](Hypercore::as_async) gives the log to a runtime that has connections, and the calls here see what
 //! arrives.
 
+mod batch;
 mod calls;
 mod streams;
 mod wait;
 
 use std::fmt;
 
+pub use batch::NamedBatch;
 pub use streams::{ByteStream, Events, ReadStream};
 
 use crate::blocking::wait::Waiting;
 use crate::builder::Builder;
 use crate::error::Result;
+use crate::named_batch::BatchBuilder;
 use crate::session::SessionBuilder;
 use crate::storage::Storage;
 
@@ -87,6 +90,11 @@ impl Hypercore {
     /// The options of another session of this log; [`open_blocking`](SessionBuilder::open_blocking) opens it.
     pub fn session(&self) -> SessionBuilder {
         self.log.session()
+    }
+
+    /// The options of a named batch of this log; [`open_blocking`](BatchBuilder::open_blocking) opens it.
+    pub fn batch(&self, name: &str) -> BatchBuilder {
+        self.log.batch(name)
     }
 }
 
