@@ -7,7 +7,8 @@ use compact_encoding::{Decode as _, Decoder};
 use hypercore_crypto::{
     KeyPair, Manifest, ManifestSigner, MultiSignature, PartialSignature, SignError, VerifyError,
 };
-use hypercore_log::{AppendOptions, Create, Log, LogError, OpenOptions, TruncateOptions};
+use hypercore_log::{AppendOptions, Create, FileName, Log, LogError, OpenOptions, TruncateOptions};
+use random_access_storage::RandomAccess as _;
 use serde_json::Value;
 use support::fixture::hex;
 use support::{Disk, assert_sound, blocks, create, key_pair, reopen};
@@ -330,10 +331,10 @@ fn a_log_that_was_signed_from_elsewhere_is_careful_when_its_newest_header_is_los
     drop(log);
     for slot in [0, 4096] {
         let copy = disk.snapshot();
-        let oplog = copy.file(hypercore_log::FileName::Oplog);
-        let mut bytes = copy.bytes(hypercore_log::FileName::Oplog);
+        let oplog = copy.file(FileName::Oplog);
+        let mut bytes = copy.bytes(FileName::Oplog);
         bytes[slot + 100] ^= 1;
-        random_access_storage::RandomAccess::write_at(oplog, 0, &bytes).unwrap();
+        oplog.write_at(0, &bytes).unwrap();
         let log = reopen(&copy);
         if log.recovery().newer_header_lost {
             let refused = log.append_with_options(&["other"], &by);
@@ -346,4 +347,36 @@ fn a_log_that_was_signed_from_elsewhere_is_careful_when_its_newest_header_is_los
         }
     }
     panic!("one of the two slots holds the newest header");
+}
+
+#[test]
+fn one_signature_leaves_a_lost_entry_behind_only_where_all_blocks_stay() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    for block in ["one", "two", "three"] {
+        log.append(&[block]).unwrap();
+    }
+    drop(log);
+    // One bit of the last entry, which may be with others.
+    let oplog = disk.file(FileName::Oplog);
+    let mut bytes = disk.bytes(FileName::Oplog);
+    let last = bytes.len() - 20;
+    bytes[last] ^= 1;
+    oplog.write_at(0, &bytes).unwrap();
+    let log = reopen(&disk);
+    assert!(log.recovery().entry_bit_flipped, "{:?}", log.recovery());
+    assert!(matches!(log.append(&["other"]), Err(LogError::HeaderLost)));
+    assert_eq!(log.length(), 2);
+    let two_needed = log.prepare_truncate(1, None);
+    assert!(matches!(two_needed, Err(LogError::HeaderLost)), "{two_needed:?}");
+    let prepared = log.prepare_truncate(2, None).unwrap();
+    let to_sign = prepared.unsigned().to_sign(&key_pair().public()).unwrap();
+    let part = to_sign.signed(key_pair().sign(to_sign.message())).unwrap();
+    let signature = prepared.unsigned().assemble(&[part]).unwrap();
+    log.truncate_prepared(&prepared, &signature).unwrap();
+    log.append(&["after"]).unwrap();
+    drop(log);
+    let log = reopen(&disk);
+    assert_eq!((log.fork(), log.length()), (1, 3));
+    assert_sound(&log);
 }
