@@ -56,6 +56,8 @@
 //! # }
 //! ```
 //!
+//! A [`StandaloneProof`] is handed over outside of any connection, and verified with the key of its log and nothing else.
+//!
 //! # Bounds
 //! What a peer can make this crate keep is bounded by [`INPUT_LEN_MAX`], [`REQUESTS_PER_PEER_MAX`] and the limits named
 //! where they are enforced. Nothing is kept per block of a log, nor of a range that is wished for.
