@@ -10,6 +10,7 @@
 mod append;
 mod child;
 mod disk;
+mod facade;
 mod floor;
 mod hash;
 mod immediate;
@@ -31,7 +32,7 @@ use measure::{Table, Tally};
 /// A table's name, and what makes it.
 type Entry = (&'static str, fn() -> Table);
 
-const TABLES: [Entry; 13] = [
+const TABLES: [Entry; 14] = [
     ("memory-pager", memory_pager::table),
     ("memory", memory::table),
     ("disk", disk::table),
@@ -39,6 +40,7 @@ const TABLES: [Entry; 13] = [
     ("append", append::table),
     ("immediate", immediate::table),
     ("lines", lines::table),
+    ("facade", facade::table),
     ("million", million::table),
     ("ten-million", ten_million::table),
     ("replicate", replicate::transfer),

@@ -79,6 +79,8 @@ pub enum Target {
     Faster(f64),
     /// The first contender takes at most this many times what this one does.
     Within(f64),
+    /// The first contender takes at most this many nanoseconds more than this one.
+    Longer(f64),
 }
 
 impl Target {
@@ -100,6 +102,10 @@ impl Target {
             Self::Within(times) => {
                 let ratio = first / own;
                 (format!("within {times} x its time: {ratio:.2} x"), ratio <= times)
+            }
+            Self::Longer(most) => {
+                let more = first - own;
+                (format!("at most {} more: {more:.0} ns", Nanoseconds(most)), more <= most)
             }
         }
     }
