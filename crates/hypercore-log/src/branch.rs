@@ -22,6 +22,7 @@ use crate::snapshot::kept::Kept;
 use crate::state::Head;
 
 mod commit;
+mod frozen;
 mod open;
 pub(crate) mod origin;
 mod read;
@@ -29,6 +30,7 @@ mod rebase;
 mod truncate;
 
 pub use commit::CommitOptions;
+pub use frozen::BranchSnapshot;
 pub(crate) use open::{check_kind, seal};
 
 /// How a branch is opened.

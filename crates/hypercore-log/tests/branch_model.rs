@@ -5,8 +5,8 @@
 mod support;
 
 use hypercore_log::{
-    Branch, BranchOptions, CommitOptions, Create, Durability, Log, LogError, OpenOptions, Overlay,
-    Snapshot,
+    Branch, BranchOptions, BranchSnapshot, CommitOptions, Create, Durability, Log, LogError,
+    OpenOptions, Overlay, Snapshot,
 };
 use hypercore_merkle::{Leaf, Tree};
 use proptest::prelude::*;
@@ -30,6 +30,8 @@ enum Operation {
     /// What happens to the log while a branch is closed.
     BranchAway(usize, Option<u8>, Vec<u16>),
     Commit(usize, u8),
+    BranchSnapshot(usize),
+    BranchDropSnapshots(usize),
     /// A branch gives up what the log has as well.
     Rebase(usize, u8),
     /// The log takes the next blocks of a branch by itself.
@@ -63,6 +65,8 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(at, to)| Operation::Commit(at, to)),
         2 => (which(), prop_oneof![Just(255_u8), any::<u8>()])
             .prop_map(|(at, to)| Operation::Rebase(at, to)),
+        2 => which().prop_map(Operation::BranchSnapshot),
+        2 => which().prop_map(Operation::BranchDropSnapshots),
         1 => (which(), any::<u8>()).prop_map(|(at, to)| Operation::Take(at, to)),
     ]
 }
@@ -152,6 +156,39 @@ macro_rules! view {
     };
 }
 
+struct FrozenBranch<'a> {
+    branch: &'a Branch,
+    snapshot: &'a BranchSnapshot,
+}
+
+impl View for FrozenBranch<'_> {
+    fn head(&self) -> hypercore_log::Head {
+        self.snapshot.head()
+    }
+    fn get(&self, log: &Log, index: u64) -> Result<Option<Vec<u8>>, LogError> {
+        self.snapshot.get(self.branch, log, index)
+    }
+    fn has(&self, log: &Log, index: u64) -> bool {
+        self.snapshot.has(self.branch, log, index)
+    }
+    fn stored_ranges(&self, log: &Log) -> Vec<std::ops::Range<u64>> {
+        self.snapshot.stored_ranges(self.branch, log, 0..u64::MAX, usize::MAX)
+    }
+    fn contiguous_length(&self, log: &Log) -> u64 {
+        let all = self.stored_ranges(log);
+        all.first().filter(|first| first.start == 0).map_or(0, |first| first.end)
+    }
+    fn block_range(&self, log: &Log, index: u64) -> Result<std::ops::Range<u64>, LogError> {
+        self.snapshot.block_range(self.branch, log, index)
+    }
+    fn seek(&self, log: &Log, bytes: u64) -> Result<Option<(u64, u64)>, LogError> {
+        self.snapshot.seek(self.branch, log, bytes, 0)
+    }
+    fn tree_hash_at(&self, log: &Log, length: u64) -> Result<hypercore_crypto::Hash, LogError> {
+        self.snapshot.tree_hash_at(self.branch, log, length)
+    }
+}
+
 view!(Snapshot);
 view!(Branch);
 
@@ -197,6 +234,7 @@ struct OpenBranch {
     disk: Disk,
     branch: Branch,
     blocks: Blocks,
+    snapshots: Vec<(BranchSnapshot, Blocks)>,
     /// The first of them are the log's.
     ancestors: usize,
     /// The log has other blocks there, and the branch was not open when it took them.
@@ -205,6 +243,10 @@ struct OpenBranch {
 
 impl OpenBranch {
     fn compare(&self, log: &Log, base: &Blocks) {
+        for (snapshot, blocks) in &self.snapshots {
+            let branch = &self.branch;
+            compare(log, &FrozenBranch { branch, snapshot }, blocks);
+        }
         if !self.missed {
             return compare(log, &self.branch, &self.blocks);
         }
@@ -314,7 +356,8 @@ impl World {
                 let branch = Branch::open(&self.log, disk.stores(), overlay(), options).unwrap();
                 let mut blocks = self.blocks.clone();
                 blocks.truncate(length);
-                let open = OpenBranch { disk, branch, blocks, ancestors: length, missed: false };
+                let (snapshots, ancestors, missed) = (Vec::new(), length, false);
+                let open = OpenBranch { disk, branch, blocks, snapshots, ancestors, missed };
                 self.branches.push(open);
             }
             Operation::BranchAppend(at, lens) if *at < self.branches.len() => {
@@ -345,6 +388,7 @@ impl World {
             }
             Operation::BranchReopen(at, close) if *at < self.branches.len() => {
                 let mut open = self.branches.remove(*at);
+                open.snapshots.clear();
                 if *close {
                     open.branch.close().unwrap();
                 } else {
@@ -356,6 +400,7 @@ impl World {
             }
             Operation::BranchAway(at, part, lens) if *at < self.branches.len() => {
                 let mut open = self.branches.remove(*at);
+                open.snapshots.clear();
                 drop(open.branch);
                 if let Some(part) = part {
                     self.truncate(*part);
@@ -366,6 +411,15 @@ impl World {
                 self.branches.push(open);
             }
             Operation::Commit(at, part) if *at < self.branches.len() => self.commit(*at, *part),
+            Operation::BranchSnapshot(at) if *at < self.branches.len() => {
+                let open = &mut self.branches[*at];
+                if !open.missed {
+                    open.snapshots.push((open.branch.snapshot(overlay()), open.blocks.clone()));
+                }
+            }
+            Operation::BranchDropSnapshots(at) if *at < self.branches.len() => {
+                self.branches[*at].snapshots.clear();
+            }
             Operation::Rebase(at, part) if *at < self.branches.len() => self.rebase(*at, *part),
             Operation::Take(at, part) if *at < self.branches.len() => {
                 let theirs = &self.branches[*at].blocks;
@@ -409,7 +463,7 @@ impl World {
         match open.branch.rebase(&self.log, length as u64) {
             Ok(_) => {
                 assert!(fits, "other blocks were taken for the same");
-                if length <= open.ancestors {
+                if length <= open.ancestors || !open.snapshots.is_empty() {
                     return;
                 }
                 let kept = if open.missed { 0 } else { open.ancestors };
@@ -435,7 +489,8 @@ impl World {
         self.log = Log::open(self.disk.stores(), options).unwrap();
         for (disk, blocks, ancestors, ()) in closed {
             let branch = self.resume(&disk);
-            let open = OpenBranch { disk, branch, blocks, ancestors, missed: false };
+            let (snapshots, missed) = (Vec::new(), false);
+            let open = OpenBranch { disk, branch, blocks, snapshots, ancestors, missed };
             let open = self.resumed(open);
             self.branches.push(open);
         }
@@ -457,7 +512,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn they_are_lists_of_blocks(

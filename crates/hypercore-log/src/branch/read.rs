@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use flat_tree::Index;
 use hypercore_crypto::Hash;
-use hypercore_merkle::{Node, NodeLookup, Seek};
+use hypercore_merkle::{Node, NodeLookup, Seek, Tree};
 
 use crate::branch::Branch;
 use crate::error::{LogError, StorageError};
@@ -12,61 +12,95 @@ use crate::log::{Get, Log, found};
 use crate::snapshot::kept::View;
 use crate::state::{State, tree_error};
 
-/// A branch for one read.
+/// A branch, or a snapshot of one, for one read.
 pub(crate) struct Both<'a> {
     pub(crate) below: View<'a>,
     own: &'a Log,
+    /// The present state of the branch.
     pub(crate) state: &'a State,
+    /// What a snapshot keeps of the branch; without it all is as it is now.
+    kept: Option<View<'a>>,
+    /// The first blocks are those of the log.
+    ancestors: u64,
 }
 
 impl NodeLookup for Both<'_> {
     type Error = StorageError;
 
     fn node(&self, index: Index) -> Result<Option<Node>, StorageError> {
+        let own = match &self.kept {
+            Some(kept) => kept.node(index)?,
+            None => self.state.nodes.node(index)?,
+        };
         // Of what it began with a branch has the roots only.
-        match self.state.nodes.node(index)? {
-            None if index.end_block() <= self.state.ancestors() => self.below.node(index),
+        match own {
+            None if index.end_block() <= self.ancestors => self.below.node(index),
             own => Ok(own),
         }
     }
 }
 
+impl<'a> Both<'a> {
+    /// For a snapshot, which keeps `kept` of the branch.
+    pub(super) fn frozen(
+        below: View<'a>,
+        branch: &'a Branch,
+        state: &'a State,
+        kept: View<'a>,
+        ancestors: u64,
+    ) -> Self {
+        Self { below, own: &branch.own, state, kept: Some(kept), ancestors }
+    }
+}
+
 impl Both<'_> {
-    fn get_up_to(&self, index: u64, len_max: u64) -> Result<Get, LogError> {
-        self.state.check_bounds(index)?;
-        if index < self.state.ancestors() {
-            return self.below.get_up_to(index, len_max);
-        }
-        if !self.state.bitfield.get(index) {
-            return Ok(Get::Absent);
-        }
-        let block = self.own.read_verified(self.state, index, len_max)?;
-        Ok(block.map_or(Get::Longer, Get::Block))
+    fn tree(&self) -> &Tree {
+        self.kept.as_ref().map_or(&self.state.tree, View::tree)
     }
 
-    fn block_range(&self, index: u64) -> Result<Range<u64>, LogError> {
-        self.state.check_bounds(index)?;
-        if index < self.state.ancestors() {
-            return self.below.block_range(index);
-        }
-        self.own.prove_leaf(self.state, index).map(|(_, range)| range)
+    fn check_bounds(&self, index: u64) -> Result<(), LogError> {
+        let length = self.tree().length();
+        if index < length { Ok(()) } else { Err(LogError::OutOfBounds { index, length }) }
     }
 
-    fn has(&self, index: u64) -> bool {
-        if index < self.state.ancestors() {
-            self.below.has(index)
-        } else {
-            index < self.state.tree.length() && self.state.bitfield.get(index)
+    pub(super) fn get_up_to(&self, index: u64, len_max: u64) -> Result<Get, LogError> {
+        self.check_bounds(index)?;
+        match &self.kept {
+            _ if index < self.ancestors => self.below.get_up_to(index, len_max),
+            Some(kept) => kept.get_up_to(index, len_max),
+            None if !self.state.bitfield.get(index) => Ok(Get::Absent),
+            None => {
+                let block = self.own.read_verified(self.state, index, len_max)?;
+                Ok(block.map_or(Get::Longer, Get::Block))
+            }
+        }
+    }
+
+    pub(super) fn block_range(&self, index: u64) -> Result<Range<u64>, LogError> {
+        self.check_bounds(index)?;
+        match &self.kept {
+            _ if index < self.ancestors => self.below.block_range(index),
+            Some(kept) => kept.block_range(index),
+            None => self.own.prove_leaf(self.state, index).map(|(_, range)| range),
+        }
+    }
+
+    pub(super) fn has(&self, index: u64) -> bool {
+        match &self.kept {
+            _ if index < self.ancestors => self.below.has(index),
+            Some(kept) => kept.has(index),
+            None => index < self.state.tree.length() && self.state.bitfield.get(index),
         }
     }
 
     /// The stored parts of a range, in order.
-    fn stored(&self, range: &Range<u64>, limit: usize) -> Vec<Range<u64>> {
-        let (ancestors, length) = (self.state.ancestors(), self.state.tree.length());
-        let below = range.start..range.end.min(ancestors);
-        let own = range.start.max(ancestors)..range.end.min(length);
+    pub(super) fn stored(&self, range: &Range<u64>, limit: usize) -> Vec<Range<u64>> {
+        let below = range.start..range.end.min(self.ancestors);
+        let own = range.start.max(self.ancestors)..range.end.min(self.tree().length());
+        let kept = self.kept.iter().flat_map(|kept| kept.stored(own.clone()));
+        let live = self.state.bitfield.set_ranges(own.clone()).filter(|_| self.kept.is_none());
         let mut runs: Vec<Range<u64>> = Vec::new();
-        for run in self.below.stored(below).chain(self.state.bitfield.set_ranges(own)) {
+        for run in self.below.stored(below).chain(kept).chain(live) {
             let is_full = runs.len() == limit;
             match runs.last_mut() {
                 Some(last) if last.end == run.start => last.end = run.end,
@@ -77,33 +111,39 @@ impl Both<'_> {
         runs
     }
 
-    fn seek_within(&self, bytes: u64, padding: u64) -> Result<Seek, LogError> {
-        let fork = self.state.tree.fork();
+    pub(super) fn seek_within(&self, bytes: u64, padding: u64) -> Result<Seek, LogError> {
+        let fork = self.tree().fork();
         let is_proven = |node: &Node| self.own.proven.offset(fork, node);
-        let found = self.state.tree.seek_proven(self, bytes, padding, is_proven);
+        let found = self.tree().seek_proven(self, bytes, padding, is_proven);
         let (found, way) = found.map_err(tree_error)?;
         self.own.proven.keep(fork, &way);
         match found {
-            Seek::Narrowed { blocks } if blocks.start < self.state.ancestors() => {
-                let last = blocks.end.min(self.state.ancestors()).saturating_sub(1);
+            Seek::Narrowed { blocks } if blocks.start < self.ancestors => {
+                let last = blocks.end.min(self.ancestors).saturating_sub(1);
                 self.below.check_kept(last).map(|()| Seek::Narrowed { blocks })
             }
+            Seek::Narrowed { blocks } => self.check_own_kept().map(|()| Seek::Narrowed { blocks }),
             found => Ok(found),
         }
     }
 
     pub(crate) fn tree_hash_at(&self, length: u64) -> Result<Hash, LogError> {
-        let present = self.state.tree.length();
+        let present = self.tree().length();
         if length > present {
             return Err(LogError::OutOfBounds { index: length, length: present });
         }
-        let hash = self.state.tree.tree_hash_at(self, length);
+        let hash = self.tree().tree_hash_at(self, length);
         hash.map_err(|error| self.explain(tree_error(error)))
+    }
+
+    fn check_own_kept(&self) -> Result<(), LogError> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.check_kept(u64::MAX))
     }
 
     /// A node that is missing may have been the log's, and be gone.
     pub(crate) fn explain(&self, error: LogError) -> LogError {
-        match (&error, self.below.check_kept(u64::MAX)) {
+        let kept = self.below.check_kept(u64::MAX).and_then(|()| self.check_own_kept());
+        match (&error, kept) {
             (LogError::NodeMissing { .. }, Err(rewritten)) => rewritten,
             _ => error,
         }
@@ -120,7 +160,8 @@ impl Branch {
         let base_state = base.read_state();
         let state = self.own.read_state();
         let below = self.below.view(base, &base_state)?;
-        read(&Both { below, own: &self.own, state: &state })
+        let ancestors = state.ancestors();
+        read(&Both { below, own: &self.own, state: &state, kept: None, ancestors })
     }
 
     /// Whether a block is stored here.

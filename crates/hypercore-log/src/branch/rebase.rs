@@ -1,5 +1,7 @@
 //! Giving up what a log has of its branch by now: the end of a commit, for a branch that goes on.
 
+use std::sync::Arc;
+
 use compact_encoding::Encode as _;
 use hypercore_merkle::Tree;
 
@@ -14,6 +16,8 @@ use crate::state::tree_error;
 impl Branch {
     /// Makes the first `length` blocks of the branch [`ancestors`](Self::ancestors), where its log has the same ones, and gives
     /// back the space they took here. Nothing else changes. From then on the branch is one of the log as it is now.
+    ///
+    /// Changes nothing while a [snapshot](Self::snapshot) of the branch is open.
     ///
     /// After a [commit](Log::commit) of so many blocks, so that a branch that goes on keeps nothing twice.
     ///
@@ -53,6 +57,10 @@ impl Branch {
             ..Entry::default()
         };
         let keeping = self.own.keep_blocks(&range);
+        if Arc::strong_count(&self.below) > 1 {
+            // A snapshot of the branch may show more of what is kept of the log than the log has.
+            return Ok(Cleared::default());
+        }
         self.own.write_entry(&mut writer, &entry)?;
         let (blocks, sequence) = {
             let mut state = self.own.publish();

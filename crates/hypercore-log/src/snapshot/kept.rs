@@ -148,6 +148,11 @@ impl View<'_> {
         self.parts.shared
     }
 
+    /// The kept tree.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.parts.tree
+    }
+
     /// The present state of the log.
     pub(crate) const fn state(&self) -> &State {
         self.state
