@@ -35,8 +35,8 @@ usage: cargo xtask TASK
 
   ci                    every check below up to `fuzz-smoke`, in order
   fmt                   rustfmt would change nothing
-  lint                  clippy, warnings denied, in two passes
-  test                  cargo-nextest (cargo test where it is missing), doctests, examples
+  lint                  clippy, warnings denied: what ships, with all features and without any; then all
+  test                  cargo-nextest (cargo test where it is missing), doctests, examples; all features
   doc                   rustdoc, warnings denied
   layers                the walls between the crates, from cargo metadata
   tidy                  module headers, ASCII, format tables, promises, lock files, leftovers
@@ -60,7 +60,8 @@ usage: cargo xtask TASK
                         and on a full file system
   loom                  every interleaving of a few threads that commit together
   fuzz-smoke [SECONDS] [--seed S]
-                        every fuzz target for a short while (default 10 s each, seed 1)
+                        every fuzz target for a short while (default 10 s each, at most a
+                        million inputs, seed 1)
   demo                  append this repository's own files to a log and show it
   bench [TABLE...]      the tables of bench/
   fuzz TARGET           one fuzz target until it is stopped

@@ -32,12 +32,13 @@ pub(crate) fn bench(tables: &[String]) -> Outcome {
 /// sanitizer's own would be counted.
 pub(crate) fn asan() -> Outcome {
     let (mut command, left_out) = if is_present("cargo-nextest") {
-        let mut nextest = cargo(["nextest", "run", "--workspace", "--profile", "ci"]);
+        let mut nextest =
+            cargo(["nextest", "run", "--workspace", "--all-features", "--profile", "ci"]);
         nextest.args(["--filterset", "not binary(memory)"]);
         (nextest, "tests of hypercore-cli that bound its memory")
     } else {
         // cargo test can not leave out one test binary.
-        let tests = ["test", "--workspace", "--exclude", "hypercore-cli"];
+        let tests = ["test", "--workspace", "--all-features", "--exclude", "hypercore-cli"];
         let mut libtest = cargo(tests);
         libtest.args(["--lib", "--bins", "--tests"]);
         (libtest, "all tests of hypercore-cli: only cargo-nextest can leave out those of memory")
