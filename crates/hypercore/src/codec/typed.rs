@@ -15,7 +15,7 @@ use crate::options::{AppendOptions, GetOptions};
 use crate::streams::{ReadStreamOptions, WriteSinkOptions};
 
 impl Hypercore {
-    /// This log with blocks that are values of a codec: [`Utf8`](super::Utf8), [`Json`](super::Json) (feature `serde`),
+    /// This log with blocks that are values of a codec: [`Utf8`](super::Utf8), `Json` (feature `serde`),
     /// [`Binary`](super::Binary), or one's own. It is the same session.
     ///
     /// ```
