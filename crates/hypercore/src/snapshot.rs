@@ -28,6 +28,8 @@ impl Hypercore {
     /// snapshot; where there is no room for it, the log goes on and the snapshot says what it has lost. Drop
     /// snapshots that are not needed.
     ///
+    /// The snapshot of a [named batch](Self::batch) keeps the batch open.
+    ///
     /// Of a log that is open without writing, it shows that log, which does not change by itself.
     ///
     /// # Errors
@@ -47,7 +49,16 @@ impl Hypercore {
                 let taken = session.blocking(move |view, _| Ok(view.log().snapshot(overlay()?)));
                 View::Snapshot(Arc::new(taken.await?))
             }
-            View::Batch(_) => return Err(Error::live_only()),
+            View::BatchSnapshot(batch, snapshot) => {
+                View::BatchSnapshot(Arc::clone(batch), Arc::clone(snapshot))
+            }
+            View::Batch(batch) => {
+                let shared = Arc::clone(session.shared());
+                let overlay = move || overlay(&shared);
+                let taken =
+                    session.blocking(move |view, _| Ok(view.branch()?.snapshot(overlay()?)));
+                View::BatchSnapshot(Arc::clone(batch), Arc::new(taken.await?))
+            }
         };
         let settings = Settings { writable: false, weak, ..session.settings().clone() };
         let shared = Arc::clone(session.shared());

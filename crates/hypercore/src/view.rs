@@ -10,7 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hypercore_crypto::{Hash, SignatureNode};
 use hypercore_log::{
-    AppendOptions, Appended, Branch, Cleared, Get, Head, Log, LogError, Snapshot, TruncateOptions,
+    AppendOptions, Appended, Branch, BranchSnapshot, Cleared, Get, Head, Log, LogError, Snapshot,
+    TruncateOptions,
 };
 
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ pub(crate) enum View {
     Snapshot(Arc<Snapshot>),
     /// A named batch as it is now.
     Batch(Arc<OpenBatch>),
+    /// A named batch as it was at one moment.
+    BatchSnapshot(Arc<OpenBatch>, Arc<BranchSnapshot>),
 }
 
 impl View {
@@ -34,24 +37,24 @@ impl View {
         matches!(self, Self::Live)
     }
 
-    /// The batch that it is.
+    /// The batch that it is, or was.
     pub(crate) const fn batch(&self) -> Option<&Arc<OpenBatch>> {
         match self {
-            Self::Batch(batch) => Some(batch),
+            Self::Batch(batch) | Self::BatchSnapshot(batch, _) => Some(batch),
             Self::Live | Self::Snapshot(_) => None,
         }
     }
 
     /// Whether it can be changed at all.
     pub(crate) const fn is_changeable(&self) -> bool {
-        !matches!(self, Self::Snapshot(_))
+        matches!(self, Self::Live | Self::Batch(_))
     }
 
     /// Whether a session that may write can append to it; `signs` is whether it could sign.
     pub(crate) const fn is_writable(&self, identity: &Identity, signs: bool) -> bool {
         match self {
             Self::Live => identity.stores && signs,
-            Self::Snapshot(_) => false,
+            Self::Snapshot(_) | Self::BatchSnapshot(..) => false,
             Self::Batch(_) => identity.stores,
         }
     }
@@ -69,11 +72,22 @@ impl View {
         match self {
             Self::Live => shared.last_seen(),
             Self::Snapshot(snapshot) => {
-                let contiguous = shared.try_log(|log| snapshot.contiguous_length(log));
-                LastSeen::of_head(&snapshot.head(), contiguous.unwrap_or_default())
+                LastSeen::beside(snapshot.length(), snapshot.byte_length(), snapshot.fork())
             }
             Self::Batch(batch) => batch.last_seen(),
+            Self::BatchSnapshot(_, snapshot) => {
+                LastSeen::beside(snapshot.length(), snapshot.byte_length(), snapshot.fork())
+            }
         }
+    }
+
+    /// Blocks stored without a gap, from the first on; of what is closed and not the log itself, none.
+    pub(crate) fn contiguous_length(&self, shared: &Shared) -> u64 {
+        if self.is_live() {
+            return shared.last_seen().contiguous_length;
+        }
+        let now = shared.try_log(|log| Some(self.of(log).ok()?.contiguous_length()));
+        now.flatten().unwrap_or_default()
     }
 
     /// The view with the engine it reads from.
@@ -85,6 +99,9 @@ impl View {
             Self::Live => Content::Live,
             Self::Snapshot(snapshot) => Content::Snapshot(snapshot),
             Self::Batch(batch) => Content::Batch(batch.branch()?),
+            Self::BatchSnapshot(batch, snapshot) => {
+                Content::BatchSnapshot(batch.branch()?, snapshot)
+            }
         };
         Ok(Viewed { log, content })
     }
@@ -94,6 +111,7 @@ enum Content<'a> {
     Live,
     Snapshot(&'a Snapshot),
     Batch(BranchGuard<'a>),
+    BatchSnapshot(BranchGuard<'a>, &'a BranchSnapshot),
 }
 
 /// A view and the open engine.
@@ -110,6 +128,9 @@ macro_rules! read {
             Content::Live => $viewed.log.$method($($argument),*),
             Content::Snapshot(snapshot) => snapshot.$method($viewed.log, $($argument),*),
             Content::Batch(branch) => branch.$method($viewed.log, $($argument),*),
+            Content::BatchSnapshot(branch, snapshot) => {
+                snapshot.$method(branch, $viewed.log, $($argument),*)
+            }
         }
     };
 }
@@ -127,15 +148,15 @@ impl<'a> Viewed<'a> {
     pub(crate) fn branch(&self) -> Result<&Branch> {
         match &self.content {
             Content::Batch(branch) => Ok(branch),
-            Content::Live | Content::Snapshot(_) => Err(Error::not_found()),
+            _ => Err(Error::not_found()),
         }
     }
 
     /// The tree nodes that lead from one length to another.
     pub(crate) fn patch_nodes(&self, from: u64, to: u64) -> Result<Vec<SignatureNode>> {
         match &self.content {
-            Content::Live | Content::Snapshot(_) => Ok(self.log.patch_nodes(from, to)?),
             Content::Batch(branch) => Ok(branch.patch_nodes(self.log, from, to)?),
+            _ => Ok(self.log.patch_nodes(from, to)?),
         }
     }
 
@@ -143,7 +164,7 @@ impl<'a> Viewed<'a> {
     pub(crate) fn append(&self, blocks: &[Bytes], options: &AppendOptions) -> Result<Appended> {
         match &self.content {
             Content::Live => Ok(self.log.append_with_options(blocks, options)?),
-            Content::Snapshot(_) => Err(Error::not_writable()),
+            Content::Snapshot(_) | Content::BatchSnapshot(..) => Err(Error::not_writable()),
             Content::Batch(branch) => Ok(branch.append_with_options(blocks, options)?),
         }
     }
@@ -153,6 +174,7 @@ impl<'a> Viewed<'a> {
             Content::Live => self.log.head(),
             Content::Snapshot(snapshot) => snapshot.head(),
             Content::Batch(branch) => branch.head(),
+            Content::BatchSnapshot(_, snapshot) => snapshot.head(),
         }
     }
 
@@ -174,14 +196,14 @@ impl<'a> Viewed<'a> {
             Content::Live => self.log.get_run(blocks, len_max),
             Content::Snapshot(snapshot) => snapshot.get_run(self.log, blocks, len_max),
             // Its blocks are in two places.
-            Content::Batch(_) => Vec::new(),
+            Content::Batch(_) | Content::BatchSnapshot(..) => Vec::new(),
         }
     }
 
     pub(crate) fn user_data(&self, key: &str) -> Option<Vec<u8>> {
         match &self.content {
             Content::Live | Content::Snapshot(_) => self.log.user_data(key),
-            Content::Batch(branch) => branch.user_data(key),
+            Content::Batch(branch) | Content::BatchSnapshot(branch, _) => branch.user_data(key),
         }
     }
 
@@ -192,14 +214,16 @@ impl<'a> Viewed<'a> {
     ) -> Vec<(String, Vec<u8>)> {
         match &self.content {
             Content::Live | Content::Snapshot(_) => self.log.user_data_range(keys, limit),
-            Content::Batch(branch) => branch.user_data_range(keys, limit),
+            Content::Batch(branch) | Content::BatchSnapshot(branch, _) => {
+                branch.user_data_range(keys, limit)
+            }
         }
     }
 
     pub(crate) fn set_user_data(&self, key: &str, value: Option<&[u8]>) -> Result<()> {
         match &self.content {
             Content::Live => Ok(self.log.set_user_data(key, value)?),
-            Content::Snapshot(_) => Err(Error::not_writable()),
+            Content::Snapshot(_) | Content::BatchSnapshot(..) => Err(Error::not_writable()),
             Content::Batch(branch) => Ok(branch.set_user_data(key, value)?),
         }
     }
@@ -212,7 +236,7 @@ impl<'a> Viewed<'a> {
                 let moved = self.log.moved_since(fork);
                 moved.kept.map(|kept| (kept, moved.head.fork))
             }
-            Content::Snapshot(_) => None,
+            Content::Snapshot(_) | Content::BatchSnapshot(..) => None,
             Content::Batch(branch) => {
                 let moved = branch.moved_since(fork);
                 moved.kept.map(|kept| (kept, moved.head.fork))
@@ -229,6 +253,9 @@ impl<'a> Viewed<'a> {
                 (snapshot.length(), snapshot.length(), snapshot.shared_length(self.log))
             }
             Content::Batch(branch) => (branch.length(), branch.ancestors(), branch.shared_length()),
+            Content::BatchSnapshot(_, snapshot) => {
+                (snapshot.length(), snapshot.ancestors(), snapshot.shared_length())
+            }
         };
         if end > length {
             let index = end.saturating_sub(1);
@@ -271,7 +298,7 @@ impl<'a> Viewed<'a> {
     pub(crate) fn clear(&self, blocks: Range<u64>) -> Result<Cleared> {
         match &self.content {
             Content::Live => Ok(self.log.clear(blocks)?),
-            Content::Snapshot(_) => Err(Error::not_writable()),
+            Content::Snapshot(_) | Content::BatchSnapshot(..) => Err(Error::not_writable()),
             Content::Batch(branch) => Ok(branch.clear(blocks)?),
         }
     }
@@ -284,7 +311,7 @@ impl<'a> Viewed<'a> {
     ) -> Result<()> {
         match &self.content {
             Content::Live => Ok(self.log.truncate_with(length, fork, signing).map(drop)?),
-            Content::Snapshot(_) => Err(Error::not_writable()),
+            Content::Snapshot(_) | Content::BatchSnapshot(..) => Err(Error::not_writable()),
             // Nobody is told the fork of a batch.
             Content::Batch(_) if fork.is_some() => Err(Error::live_only()),
             Content::Batch(branch) => Ok(branch.truncate(self.log, length).map(drop)?),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hypercore_crypto::Hash;
-use hypercore_merkle::Seek;
+use hypercore_merkle::{Seek, Tree};
 
 use crate::branch::Branch;
 use crate::branch::read::Both;
@@ -55,6 +55,31 @@ impl BranchSnapshot {
         self.ancestors
     }
 
+    /// Blocks in it.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.own.with_tree(Tree::length)
+    }
+
+    /// Bytes of all its blocks together, as stored.
+    #[must_use]
+    pub fn byte_length(&self) -> u64 {
+        self.own.with_tree(Tree::byte_length)
+    }
+
+    /// The fork it is of.
+    #[must_use]
+    pub fn fork(&self) -> u64 {
+        self.own.with_tree(Tree::fork)
+    }
+
+    /// How many of the [`ancestors`](Self::ancestors) are still those of the log. One of them that is not stored here can
+    /// arrive; no other block can.
+    #[must_use]
+    pub fn shared_length(&self) -> u64 {
+        self.below.shared().min(self.ancestors)
+    }
+
     fn read<T>(
         &self,
         branch: &Branch,
@@ -72,6 +97,20 @@ impl BranchSnapshot {
     #[must_use]
     pub fn has(&self, branch: &Branch, base: &Log, index: u64) -> bool {
         self.read(branch, base, |both| Ok(both.has(index))).unwrap_or(false)
+    }
+
+    /// Whether every block of a range is stored here. An empty range is.
+    #[must_use]
+    pub fn has_range(&self, branch: &Branch, base: &Log, range: Range<u64>) -> bool {
+        let whole = range.clone();
+        range.is_empty() || self.stored_ranges(branch, base, range, 1).first() == Some(&whole)
+    }
+
+    /// Blocks stored from the first one on without a gap.
+    #[must_use]
+    pub fn contiguous_length(&self, branch: &Branch, base: &Log) -> u64 {
+        let first = self.stored_ranges(branch, base, 0..u64::MAX, 1);
+        first.first().filter(|first| first.start == 0).map_or(0, |first| first.end)
     }
 
     /// The stored parts of a range, in order, at most `limit` of them.

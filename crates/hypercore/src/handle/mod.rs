@@ -180,7 +180,6 @@ impl Hypercore {
     /// Blocks stored here without a gap, from block 0 on.
     #[must_use]
     pub fn contiguous_length(&self) -> u64 {
-        let seen = self.session.last_seen();
-        seen.contiguous_length.min(seen.length)
+        self.session.view().contiguous_length(self.shared()).min(self.length())
     }
 }

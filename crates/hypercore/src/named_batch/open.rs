@@ -83,15 +83,9 @@ impl OpenBatch {
     /// The numbers now, or those when it was closed.
     pub(crate) fn last_seen(&self) -> LastSeen {
         match self.branch() {
-            Ok(branch) => self.seen(&branch),
+            Ok(branch) => seen(&branch),
             Err(_) => *self.last_seen.lock().unwrap_or_else(PoisonError::into_inner),
         }
-    }
-
-    fn seen(&self, branch: &Branch) -> LastSeen {
-        // Of a log that is being closed nobody needs to know what is stored.
-        let contiguous = self.shared.try_log(|log| branch.contiguous_length(log));
-        LastSeen::of_head(&branch.head(), contiguous.unwrap_or_default())
     }
 
     /// Waits until nobody else writes. Whoever asked first is first.
@@ -180,8 +174,7 @@ impl OpenBatch {
     pub(super) fn close_now(&self) -> Result<()> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let Some(Open { branch, slot }) = open.take() else { return Ok(()) };
-        let seen = self.seen(&branch);
-        *self.last_seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        *self.last_seen.lock().unwrap_or_else(PoisonError::into_inner) = seen(&branch);
         let result = if self.discarded.load(Ordering::Acquire) {
             drop(branch);
             slot.delete()
@@ -195,6 +188,10 @@ impl OpenBatch {
         self.closed.send_replace(Some(result.clone()));
         result
     }
+}
+
+fn seen(branch: &Branch) -> LastSeen {
+    LastSeen::beside(branch.length(), branch.byte_length(), branch.fork())
 }
 
 impl fmt::Debug for OpenBatch {

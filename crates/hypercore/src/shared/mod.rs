@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use hypercore_crypto::{CoreKey, DiscoveryKey};
-use hypercore_log::{Durability, Head, Log};
+use hypercore_log::{Durability, Log};
 use hypercore_replication::LogChange;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -52,13 +52,9 @@ impl LastSeen {
         }
     }
 
-    pub(crate) const fn of_head(head: &Head, contiguous_length: u64) -> Self {
-        Self {
-            length: head.length,
-            stored_bytes: head.byte_length,
-            fork: head.fork,
-            contiguous_length,
-        }
+    /// Of what is not the log itself, nobody counts what is stored without a gap before it is asked for.
+    pub(crate) const fn beside(length: u64, stored_bytes: u64, fork: u64) -> Self {
+        Self { length, stored_bytes, fork, contiguous_length: 0 }
     }
 }
 

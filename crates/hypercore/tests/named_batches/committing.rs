@@ -146,6 +146,21 @@ async fn a_commit_after_a_checkout_needs_the_log_at_that_length() {
     assert_eq!(log.fork(), 1);
 }
 
+/// The batch keeps a copy of what the log took away, and commits something else in its place.
+#[tokio::test]
+async fn what_a_batch_kept_does_not_come_back_where_it_committed_other_blocks() {
+    let log = in_memory().await;
+    log.append_batch(["a", "b", "c"]).await.unwrap();
+    let batch = log.batch("draft").open().await.unwrap();
+    log.truncate(1, None).await.unwrap();
+    assert_eq!(blocks(&batch).await, ["a", "b", "c"]);
+    batch.truncate(1, None).await.unwrap();
+    batch.append_batch(["B", "C"]).await.unwrap();
+    batch.commit().await.unwrap();
+    assert_eq!(blocks(&log).await, ["a", "B", "C"]);
+    assert_eq!(blocks(&batch).await, ["a", "B", "C"]);
+}
+
 #[tokio::test]
 async fn huge_batch_of_200_000() {
     const BLOCKS: u64 = 200_000;

@@ -59,6 +59,7 @@ struct World {
     blocks: Vec<Block>,
     forks: u8,
     snapshots: Vec<(Hypercore, Vec<Block>)>,
+    batch_snapshots: Vec<(&'static str, Hypercore, Vec<Block>)>,
     open: BTreeMap<&'static str, NamedBatch>,
     stored: BTreeMap<&'static str, BatchModel>,
     contents: u64,
@@ -86,6 +87,7 @@ impl World {
             blocks: Vec::new(),
             forks: 0,
             snapshots: Vec::new(),
+            batch_snapshots: Vec::new(),
             open: BTreeMap::new(),
             stored: BTreeMap::new(),
             contents: 0,
@@ -97,7 +99,7 @@ impl World {
         (0..self.dice.roll(4))
             .map(|_| {
                 self.contents += u64::from(self.dice.roll(3) == 0);
-                vec![self.contents as u8; (self.contents % 7) as usize * 300]
+                vec![self.contents as u8; (self.contents % 7) as usize * 30]
             })
             .collect()
     }
@@ -142,6 +144,13 @@ impl World {
                 self.undermine(range.start);
                 self.blocks[range].iter_mut().for_each(|block| block.stored = false);
             }
+            6 if self.open.contains_key(name) => {
+                let snapshot = self.open[name].snapshot().await.unwrap();
+                let model = &self.stored[name];
+                if !model.lossy {
+                    self.batch_snapshots.push((name, snapshot, model.blocks.clone()));
+                }
+            }
             6 | 7 => {
                 let snapshot = self.log.snapshot().await.unwrap();
                 self.snapshots.push((snapshot, self.blocks.clone()));
@@ -149,6 +158,7 @@ impl World {
             8 if !self.snapshots.is_empty() => {
                 let which = self.dice.roll(self.snapshots.len() as u64) as usize;
                 self.snapshots.swap_remove(which);
+                self.batch_snapshots.pop();
             }
             9 | 10 => self.open_batch(name).await,
             11..14 => self.append_to(name).await,
@@ -156,6 +166,8 @@ impl World {
             15 | 16 => self.commit(name).await,
             17 => {
                 if let Some(batch) = self.open.remove(name) {
+                    // A snapshot would keep it open.
+                    self.batch_snapshots.retain(|(of, ..)| *of != name);
                     batch.close().await.unwrap();
                     self.close_model(name);
                 }
@@ -166,6 +178,7 @@ impl World {
                 {
                     batch.discard().await.unwrap();
                     self.stored.remove(name);
+                    self.batch_snapshots.retain(|(of, ..)| *of != name);
                 }
             }
             _ => self.restart().await,
@@ -260,11 +273,15 @@ impl World {
                 assert_eq!(appended.length as usize, wanted.max(self.blocks.len()));
                 self.blocks.extend_from_slice(&model.blocks[common..wanted]);
                 // From here on they are the log's: those that it has.
-                for (own, block) in model.blocks.iter_mut().zip(&self.blocks).take(wanted) {
-                    own.stored |= block.stored;
+                let ancestors = batch.ancestors().unwrap() as usize;
+                let is_shown = self.batch_snapshots.iter().any(|(of, ..)| *of == name);
+                assert!(ancestors == wanted.max(model.ancestors) || is_shown);
+                let grows = ancestors > model.ancestors;
+                let common = model.blocks.iter_mut().zip(&self.blocks).take(ancestors);
+                for (index, (own, block)) in common.enumerate().filter(|_| grows) {
+                    own.stored = block.stored || own.stored && index < model.ancestors;
                 }
-                model.undermined |= wanted > model.ancestors && wanted > 0;
-                model.ancestors = model.ancestors.max(wanted);
+                model.ancestors = ancestors;
             }
         }
     }
@@ -276,14 +293,16 @@ impl World {
         names.into_iter().for_each(|name| self.close_model(name));
         let open_batches = std::mem::take(&mut self.open);
         let snapshots = std::mem::take(&mut self.snapshots);
+        let batch_snapshots = std::mem::take(&mut self.batch_snapshots);
         if killed {
             // What is not closed and not dropped stays as it is, and is never heard of again.
-            Box::leak(Box::new((open_batches, snapshots, self.log.clone())));
+            let all = (open_batches, snapshots, batch_snapshots, self.log.clone());
+            Box::leak(Box::new(all));
         } else {
             for batch in open_batches.values() {
                 batch.close().await.unwrap();
             }
-            drop(snapshots);
+            drop((snapshots, batch_snapshots));
             self.log.close().await.unwrap();
         }
         self.log = open(&self.storage, self.encrypted, self.durability).await;
@@ -294,9 +313,12 @@ impl World {
         for (snapshot, blocks) in &self.snapshots {
             check_exactly(snapshot, blocks).await;
         }
+        for (_, snapshot, blocks) in &self.batch_snapshots {
+            check_exactly(snapshot, blocks).await;
+        }
         for (name, batch) in &self.open {
             let model = &self.stored[name];
-            if !model.undermined {
+            if !model.lossy {
                 check_exactly(batch, &model.blocks).await;
             }
             assert_eq!(batch.length() as usize, model.blocks.len());
@@ -304,7 +326,7 @@ impl World {
                 match batch.get_local(index as u64).await {
                     Ok(Some(found)) => assert_eq!(found, block.content),
                     Ok(None) => {
-                        assert!(!block.stored || model.undermined && index < model.ancestors)
+                        assert!(!block.stored || model.lossy && index < model.ancestors)
                     }
                     Err(error) => assert!(model.lossy && error.is_rewritten(), "{error}"),
                 }

@@ -82,6 +82,38 @@ async fn a_batch_is_truncated_and_cleared_alone() {
 }
 
 #[tokio::test]
+async fn a_snapshot_of_a_batch_shows_what_the_batch_was() {
+    let log = in_memory().await;
+    log.append_batch(["a", "b"]).await.unwrap();
+    let batch = log.batch("draft").open().await.unwrap();
+    batch.append_batch(["c", "d"]).await.unwrap();
+    let snapshot = batch.snapshot().await.unwrap();
+    let hash = snapshot.tree_hash(4).await.unwrap();
+    let again = snapshot.snapshot().await.unwrap();
+
+    batch.truncate(1, None).await.unwrap();
+    log.truncate(1, None).await.unwrap();
+    batch.append_batch(["B", "C"]).await.unwrap();
+    batch.commit().await.unwrap();
+    batch.clear(0..3).await.unwrap();
+    for snapshot in [&snapshot, &again] {
+        assert_eq!(blocks(snapshot).await, ["a", "b", "c", "d"]);
+        assert_eq!(snapshot.tree_hash(4).await.unwrap(), hash);
+        assert_eq!(snapshot.seek(2).await.unwrap(), (2, 0));
+        assert_eq!((snapshot.length(), snapshot.contiguous_length()), (4, 4));
+        assert!(snapshot.append("e").await.unwrap_err().is_not_writable());
+        assert!(snapshot.get(4).await.unwrap_err().is_out_of_bounds());
+    }
+    // It keeps the batch open.
+    batch.close().await.unwrap();
+    assert_eq!(blocks(&again).await, ["a", "b", "c", "d"]);
+    assert!(log.delete_batch("draft").await.unwrap_err().is_locked());
+    again.close().await.unwrap();
+    snapshot.close().await.unwrap();
+    log.delete_batch("draft").await.unwrap();
+}
+
+#[tokio::test]
 async fn checkout() {
     let log = in_memory().await;
     log.append_batch(["a", "b", "c"]).await.unwrap();
