@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use common::{connect, reader};
-use futures_util::StreamExt as _;
 use hypercore::{
     Access, AppendOptions, BoxError, BoxFuture, CoreKey, Create, Durability, Error, ErrorKind,
     Event, Hypercore, KeyPair, Manifest, ManifestSigner, MemoryStorage, Prologue, PublicKey,
