@@ -12,8 +12,13 @@ use crate::tree;
 
 /// Tests that move so many bytes that one at a time takes most of a minute: a batch of a million blocks, and
 /// the tree and bitfield pages of a log of three billion.
-const SLOW_BY_THE_BYTE: [&str; 2] =
-    ["a_batch_of_a_million_blocks_is_one_append", "a_sparse_copy_of_a_very_long_log_stays_small"];
+const SLOW_BY_THE_BYTE: [&str; 5] = [
+    "a_batch_of_a_million_blocks_is_one_append",
+    "a_sparse_copy_of_a_very_long_log_stays_small",
+    "a_huge_batch_of_200_000",
+    "a_damaged_branch_leaves_the_log_as_it_was",
+    "they_are_lists_of_blocks",
+];
 
 /// Counts over every test binary that ran.
 #[derive(Debug, Default, PartialEq, Eq)]
