@@ -11,7 +11,7 @@ use crate::report::{Figures, Miss, Outcome, miss};
 use crate::tree;
 
 /// Tests that move so many bytes that one at a time takes most of a minute: a batch of a million blocks, and
-/// the tree and bitfield pages of a log of three billion.
+/// the tree and bitfield pages of a log of three billion, large commits, and random lives of branches.
 const SLOW_BY_THE_BYTE: [&str; 5] = [
     "a_batch_of_a_million_blocks_is_one_append",
     "a_sparse_copy_of_a_very_long_log_stays_small",
