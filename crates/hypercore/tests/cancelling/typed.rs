@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use hypercore::{AppendOptions, GetOptions, Hypercore, Result, Typed, Utf8, WriteSinkOptions};
+use hypercore::{AppendOptions, GetOptions, Result, Typed, Utf8, WriteSinkOptions};
 
 use crate::dropping::Case;
 use crate::stage::{BLOCKS, Scene, Stage, block, blocks, holds};

@@ -33,7 +33,7 @@ async fn a_stream_over_an_empty_reader_gives_what_its_peers_have() {
         let options = ByteStreamOptions::new().offset(3).prefetch(prefetch);
         let bytes = rest_of_bytes(&mut copy.byte_stream(options)).await.unwrap();
         let content: String = (0..20).map(block).collect();
-        assert_eq!(bytes, content[3..].as_bytes());
+        assert_eq!(bytes, content.as_bytes()[3..]);
         drop(finding);
     }
 }

@@ -17,7 +17,7 @@ async fn a_stream_gives_all_blocks_or_a_range_of_them() {
     assert_eq!(rest(&mut log.read_stream(3..7)).await.unwrap(), blocks(3..7));
     assert_eq!(rest(&mut log.read_stream(290..)).await.unwrap(), blocks(290..300));
     assert_eq!(rest(&mut log.read_stream(..2)).await.unwrap(), blocks(0..2));
-    for empty in [7..7, 300..300, 900..3] {
+    for empty in [7..7, 300..300, std::ops::Range { start: 900, end: 3 }] {
         assert!(rest(&mut log.read_stream(empty)).await.unwrap().is_empty());
     }
     let mut past = log.read_stream(301..);
@@ -91,24 +91,6 @@ async fn an_end_past_the_length_is_waited_for() {
     assert_waits(&mut stream).await;
     log.append_batch(["two", "three", "four"]).await.unwrap();
     assert_eq!(rest(&mut stream).await.unwrap(), ["two", "three"]);
-}
-
-#[tokio::test]
-async fn the_blocks_of_a_named_batch_are_streamed_as_well() {
-    let log = writer(40).await;
-    let batch = log.batch("draft").open().await.unwrap();
-    batch.append_batch(["more", "and more"]).await.unwrap();
-    let mut expected = blocks(0..40);
-    expected.extend(["more".to_owned(), "and more".to_owned()]);
-    assert_eq!(rest(&mut batch.read_stream(..)).await.unwrap(), expected);
-    let bytes = super::rest_of_bytes(&mut batch.byte_stream(5..)).await.unwrap();
-    assert_eq!(bytes, &expected.concat().into_bytes()[5..]);
-    let mut stream = batch.read_stream(..);
-    for block in &expected[..41] {
-        assert_eq!(stream.next().await.unwrap().unwrap(), *block);
-    }
-    let mut values = batch.typed(hypercore::Utf8).read_stream(41..);
-    assert_eq!(values.next().await.unwrap().unwrap(), "and more");
 }
 
 #[tokio::test]
