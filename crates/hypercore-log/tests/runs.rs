@@ -2,7 +2,7 @@
 
 mod support;
 
-use hypercore_log::{Create, FileName, Log, OpenOptions, Overlay};
+use hypercore_log::{Branch, BranchOptions, Create, FileName, Log, OpenOptions, Overlay};
 use proptest::prelude::*;
 use random_access_memory::RandomAccessMemory;
 use random_access_storage::RandomAccess as _;
@@ -55,6 +55,49 @@ fn a_run_ends_before_a_damaged_block() {
     assert!(log.get_run(70..100, u64::MAX).is_empty());
     assert_eq!(log.get_run(71..100, u64::MAX), blocks[71..100]);
     assert!(log.get(70).is_err());
+}
+
+/// Also where the log is rewritten below a branch, and the branch below its snapshot.
+#[test]
+fn neighbours_of_a_branch_are_read_together_on_either_side_of_where_it_begins() {
+    let log = open(&Disk::new());
+    let blocks: Vec<_> = (0..1000_u32).map(|index| index.to_le_bytes().repeat(3)).collect();
+    log.append(&blocks[..700]).unwrap();
+    log.checkpoint().unwrap();
+    let options = BranchOptions::new().create(Create::New).checkout(500);
+    let branch = Branch::open(&log, Disk::new().stores(), overlay(), options).unwrap();
+    branch.append(&blocks[500..]).unwrap();
+    branch.checkpoint().unwrap();
+    let snapshot = branch.snapshot(overlay());
+    let check = |range: std::ops::Range<u64>, expected: usize| {
+        let run = branch.get_run(&log, range.clone(), u64::MAX);
+        assert_eq!(run, snapshot.get_run(&branch, &log, range.clone(), u64::MAX));
+        assert!(run.len() >= expected, "{} of {range:?}", run.len());
+        assert_eq!(run, blocks[range.start as usize..][..run.len()]);
+        range.start + run.len() as u64
+    };
+    assert_eq!(check(0..1000, 400), 500);
+    assert!(check(600..1000, 300) <= 1000);
+    assert_eq!(branch.get_run(&log, 600..1000, 120), blocks[600..610]);
+    assert!(branch.get_run(&log, 1000..1100, u64::MAX).is_empty());
+
+    branch.truncate(&log, 600).unwrap();
+    branch.append(&[[7; 3]; 400]).unwrap();
+    branch.checkpoint().unwrap();
+    log.truncate(300, None).unwrap();
+    log.append(&[[8; 3]; 900]).unwrap();
+    log.checkpoint().unwrap();
+    let rewritten = branch.get_run(&log, 700..900, u64::MAX);
+    assert!(rewritten.len() > 100 && rewritten.iter().all(|block| *block == [7; 3]));
+    let run = branch.get_run(&log, 0..1000, u64::MAX);
+    assert!(run.len() >= 200);
+    assert_eq!(run, blocks[..run.len()]);
+    for start in [0, 100, 290, 299, 300, 400, 500, 550, 599, 600, 700] {
+        let run = snapshot.get_run(&branch, &log, start..1000, u64::MAX);
+        assert_eq!(run, blocks[start as usize..][..run.len()]);
+        let block = snapshot.get(&branch, &log, start).unwrap().unwrap();
+        assert_eq!(block, blocks[start as usize]);
+    }
 }
 
 proptest! {

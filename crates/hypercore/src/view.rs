@@ -13,6 +13,7 @@ use hypercore_log::{
     AppendOptions, Appended, Branch, BranchSnapshot, Cleared, Get, Head, Log, LogError, Snapshot,
     TruncateOptions,
 };
+use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::named_batch::{BranchGuard, Joined, OpenBatch};
@@ -59,12 +60,21 @@ impl View {
         }
     }
 
-    /// Counts a session that begins with it.
+    /// Counts a session that begins with it. A weak one lets a batch close under it.
     ///
     /// # Errors
     /// `Closed` when the batch was closed.
-    pub(crate) fn join(&self) -> Result<Option<Joined>> {
-        self.batch().map(Joined::join).transpose()
+    pub(crate) fn join(&self, weak: bool) -> Result<Option<Joined>> {
+        self.batch().map(|batch| Joined::join(batch, weak)).transpose()
+    }
+
+    /// Counts what changes it. Whoever reads what can be changed, and did not find what it looked for, waits for the next
+    /// change and looks again.
+    pub(crate) fn changes(&self, shared: &Shared) -> watch::Receiver<u64> {
+        match self {
+            Self::Batch(batch) => batch.changes(),
+            _ => shared.exchange().changes(),
+        }
     }
 
     /// The numbers now, or those when the log or the batch was closed. Never waits for a call that is running.
@@ -192,12 +202,7 @@ impl<'a> Viewed<'a> {
 
     /// The first blocks of a range that can be read at once; the others, if only one by one.
     pub(crate) fn get_run(&self, blocks: Range<u64>, len_max: u64) -> Vec<Vec<u8>> {
-        match &self.content {
-            Content::Live => self.log.get_run(blocks, len_max),
-            Content::Snapshot(snapshot) => snapshot.get_run(self.log, blocks, len_max),
-            // Its blocks are in two places.
-            Content::Batch(_) | Content::BatchSnapshot(..) => Vec::new(),
-        }
+        read!(self.get_run(blocks, len_max))
     }
 
     pub(crate) fn user_data(&self, key: &str) -> Option<Vec<u8>> {

@@ -152,6 +152,18 @@ impl BranchSnapshot {
         self.get_up_to(branch, base, index, u64::MAX).map(Get::block)
     }
 
+    /// The first blocks of a range that can be read at once: see [`Branch::get_run`].
+    #[must_use]
+    pub fn get_run(
+        &self,
+        branch: &Branch,
+        base: &Log,
+        blocks: Range<u64>,
+        len_max: u64,
+    ) -> Vec<Vec<u8>> {
+        self.read(branch, base, |both| Ok(both.get_run(blocks, len_max))).unwrap_or_default()
+    }
+
     /// The byte range of a block.
     ///
     /// # Errors

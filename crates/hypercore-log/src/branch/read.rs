@@ -76,6 +76,17 @@ impl Both<'_> {
         }
     }
 
+    /// The first blocks of a range that can be read at once, from one of the two places they are in.
+    pub(super) fn get_run(&self, blocks: Range<u64>, len_max: u64) -> Vec<Vec<u8>> {
+        match &self.kept {
+            _ if blocks.start < self.ancestors => {
+                self.below.get_run(blocks.start..blocks.end.min(self.ancestors), len_max)
+            }
+            Some(kept) => kept.get_run(blocks, len_max),
+            None => self.own.read_run(self.state, blocks, len_max),
+        }
+    }
+
     pub(super) fn block_range(&self, index: u64) -> Result<Range<u64>, LogError> {
         self.check_bounds(index)?;
         match &self.kept {
@@ -203,6 +214,12 @@ impl Branch {
     /// Those of [`get`](Self::get).
     pub fn get_up_to(&self, base: &Log, index: u64, len_max: u64) -> Result<Get, LogError> {
         self.read(base, |both| both.get_up_to(index, len_max))
+    }
+
+    /// The first blocks of a range that can be read at once: see [`Log::get_run`]. A run ends where the blocks of the log do.
+    #[must_use]
+    pub fn get_run(&self, base: &Log, blocks: Range<u64>, len_max: u64) -> Vec<Vec<u8>> {
+        self.read(base, |both| Ok(both.get_run(blocks, len_max))).unwrap_or_default()
     }
 
     /// The byte range of a block in the branch.

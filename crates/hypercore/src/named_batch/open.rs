@@ -37,6 +37,8 @@ pub(crate) struct OpenBatch {
     /// Whether it is deleted when it closes.
     discarded: AtomicBool,
     closed: watch::Sender<Option<Result<()>>>,
+    /// Counts its writes, and its end.
+    changes: watch::Sender<u64>,
     /// Set when it closes.
     last_seen: Mutex<LastSeen>,
 }
@@ -54,9 +56,10 @@ impl OpenBatch {
             closing: AtomicBool::new(false),
             discarded: AtomicBool::new(false),
             closed: watch::Sender::new(None),
+            changes: watch::Sender::new(0),
             last_seen: Mutex::default(),
         });
-        let joined = Joined::join(&batch)?;
+        let joined = Joined::join(&batch, false)?;
         let mut open = batch.open.write().unwrap_or_else(PoisonError::into_inner);
         slot.fill(&batch);
         *open = Some(Open { branch, slot });
@@ -108,12 +111,23 @@ impl OpenBatch {
         drop(writing);
         if result.is_ok() {
             self.background.wrote_inline(&self.shared, blocks);
+            self.changed();
         }
         Some(result)
     }
 
+    /// Wakes whenever the batch may have changed, and when it closes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
     /// Something was written on a blocking thread.
     pub(crate) fn wrote(&self) {
+        self.changed();
         if self.shared.durability() == Durability::Eventual {
             self.background.wrote(&self.shared);
         }
@@ -186,6 +200,11 @@ impl OpenBatch {
         };
         drop(open);
         self.closed.send_replace(Some(result.clone()));
+        // Those who wait in a weak session hear of it.
+        self.changed();
+        if let Some(exchange) = self.shared.exchange_if_any() {
+            exchange.changed();
+        }
         result
     }
 }
@@ -214,29 +233,32 @@ impl Deref for BranchGuard<'_> {
     }
 }
 
-/// One session of a batch, until it is dropped. The last one closes the batch.
+/// One session of a batch, until it is dropped. The last one that is not weak closes the batch.
 #[derive(Debug)]
-pub(crate) struct Joined(Arc<OpenBatch>);
+pub(crate) struct Joined {
+    batch: Arc<OpenBatch>,
+    weak: bool,
+}
 
 impl Joined {
     /// A session more.
     ///
     /// # Errors
     /// `Closed` when the last one has ended.
-    pub(crate) fn join(batch: &Arc<OpenBatch>) -> Result<Self> {
-        batch.sessions.enter(false)?;
-        Ok(Self(Arc::clone(batch)))
+    pub(crate) fn join(batch: &Arc<OpenBatch>, weak: bool) -> Result<Self> {
+        batch.sessions.enter(weak)?;
+        Ok(Self { batch: Arc::clone(batch), weak })
     }
 
-    pub(crate) fn batch(&self) -> &Arc<OpenBatch> {
-        &self.0
+    pub(crate) const fn batch(&self) -> &Arc<OpenBatch> {
+        &self.batch
     }
 }
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        if self.0.sessions.leave(false) == Leaving::Last {
-            self.0.begin_closing();
+        if self.batch.sessions.leave(self.weak) == Leaving::Last {
+            self.batch.begin_closing();
         }
     }
 }

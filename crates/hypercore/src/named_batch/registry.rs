@@ -63,7 +63,7 @@ impl Batches {
                 return Ok(Entered::Closed(Slot { of: Arc::clone(self), name: name.to_owned() }));
             };
             if let Some(batch) = entry.upgrade()
-                && let Ok(joined) = Joined::join(&batch)
+                && let Ok(joined) = Joined::join(&batch, false)
             {
                 return Ok(Entered::Open(joined));
             }

@@ -97,7 +97,8 @@ impl SessionBuilder {
         self
     }
 
-    /// Whether the session lets the log close under it, when all sessions that are not weak have ended.
+    /// Whether the session lets the log close under it, when all sessions that are not weak have ended. So it does with a
+    /// [named batch](crate::NamedBatch) that it is of.
     pub fn weak(mut self, weak: bool) -> Self {
         self.settings.weak = weak;
         self

@@ -66,7 +66,7 @@ impl Session {
         settings: Settings,
         place: Option<Place>,
     ) -> Result<Arc<Self>> {
-        let joined = Mutex::new(view.join()?);
+        let joined = Mutex::new(view.join(settings.weak)?);
         shared.sessions().enter(settings.weak)?;
         let options = settings.key_pair.is_some().then(AppendOptions::new);
         let options = options.map(|none| Arc::new(none.for_log(settings.key_pair.as_deref())));

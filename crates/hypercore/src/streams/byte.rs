@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncSeek, ReadBuf};
 
 use super::cursor::Cursor;
 use super::options::ByteStreamOptions;
-use super::{Step, begin};
+use super::{Step, begin, past_the_end};
 use crate::error::Result;
 use crate::handle::Hypercore;
 
@@ -202,7 +202,10 @@ impl ByteStream {
 async fn find(log: Hypercore, byte: u64) -> Result<Found> {
     loop {
         let fork = log.fork();
-        let (block, offset) = if byte == 0 { (0, 0) } else { log.seek(byte).await? };
+        let (block, offset) = match byte {
+            0 => (0, 0),
+            _ => past_the_end(&log, || log.seek(byte)).await?,
+        };
         // Else nobody knows by which history it was found.
         if log.fork() == fork {
             return Ok(Found { block, offset, fork });

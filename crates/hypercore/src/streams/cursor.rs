@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use super::ahead::Ahead;
-use super::{Moved, Step};
+use super::{Moved, Step, past_the_end};
 use crate::error::{Error, Result};
 use crate::handle::Hypercore;
 
@@ -212,15 +212,15 @@ async fn read_singly(
 
 /// Waits for a block. Fails if the log is truncated below it meanwhile.
 async fn wait(log: &Hypercore, index: u64, history: History) -> Result<Bytes> {
-    let mut changes = log.shared().exchange().changes();
-    let mut getting = pin!(log.get(index));
+    let mut changes = log.session_ref().view().changes(log.shared());
+    let mut getting = pin!(past_the_end(log, || log.get(index)));
     loop {
         changes.mark_unchanged();
         history.check(log, index)?;
         let mut changed = pin!(changes.changed());
         let block = poll_fn(|context| match getting.as_mut().poll(context) {
             Poll::Ready(block) => Poll::Ready(Some(block)),
-            // The log keeps the sender alive.
+            // What is read keeps the sender alive.
             Poll::Pending => changed.as_mut().poll(context).map(|_| None),
         });
         if let Some(block) = block.await {

@@ -22,6 +22,7 @@ pub use write::{BATCH_LEN, WriteSink};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Hypercore;
+use crate::view::View;
 
 /// Streams.
 impl Hypercore {
@@ -79,9 +80,35 @@ async fn begin(
             updated => drop(updated?),
         }
     }
-    // The stream ends with the session it was made in, so it must not keep the log open by another.
-    let freezes = freezes(&log) && log.session_ref().view().batch().is_none();
-    if freezes { log.frozen(true).await } else { Ok(log) }
+    // The stream ends with the session it was made in, so it must not keep the log or a batch open by another.
+    if freezes(&log) { log.frozen(true).await } else { Ok(log) }
+}
+
+/// Does what `read` does, once that is not past the end any more: a log waits for what is appended, but a batch only tells
+/// where it ends. It waits as calls of the session do.
+async fn past_the_end<T, F>(log: &Hypercore, mut read: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let session = log.session_ref();
+    let waiting = &session.settings().waiting;
+    let is_batch = matches!(session.view(), View::Batch(_));
+    if !(is_batch && waiting.wait) {
+        return read().await;
+    }
+    let mut changes = session.view().changes(log.shared());
+    let reading = async {
+        loop {
+            changes.mark_unchanged();
+            match read().await {
+                Err(error) if error.is_out_of_bounds() => {}
+                done => return done,
+            }
+            // The batch keeps the sender alive.
+            let _ = changes.changed().await;
+        }
+    };
+    session.until_end_or(waiting.timeout, reading).await
 }
 
 /// For those who read through the traits of `tokio::io`.

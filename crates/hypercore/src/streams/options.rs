@@ -45,14 +45,16 @@ impl ReadStreamOptions {
         self
     }
 
-    /// Whether to go on with what is appended later. Such a stream ends at [`end`](Self::end), if that is given.
+    /// Whether to go on with what is appended later: to the log, or, in the stream of a [named
+    /// batch](crate::NamedBatch), to the batch. Such a stream ends at [`end`](Self::end), if that is given.
     pub fn live(mut self, live: bool) -> Self {
         self.live = live;
         self
     }
 
     /// Whether to read the log as it is when the stream is first polled, whatever becomes of it meanwhile. On by default,
-    /// where all blocks are there by then, but for a [named batch](crate::NamedBatch); turned off, a stream without an end goes on until it has caught up.
+    /// where all blocks are there by then; turned off, a stream without an end goes on until it has caught up. A commit of
+    /// a [named batch](crate::NamedBatch) gives up nothing that the batch keeps while such a stream reads it.
     ///
     /// A stream that reads the log as it changes never mixes two histories: once the log is truncated below what it has
     /// given, it fails ([`Error::is_rewritten`](crate::Error::is_rewritten)).
