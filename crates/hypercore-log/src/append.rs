@@ -193,11 +193,10 @@ impl Log {
         let ready = match signing {
             Signing::Own => None,
             Signing::KeyPair(_) | Signing::Ready(_) => {
-                let signature = self.sign_tree(&writer, &tree, &tree_hash, signing)?;
-                self.note_signed_here(&mut writer)?;
-                Some(signature)
+                Some(self.sign_tree(&writer, &tree, &tree_hash, signing)?)
             }
         };
+        self.note_signed_here(&mut writer)?;
         let direct = self.options.rhythm == Rhythm::Bounded && nodes.len() > ENTRY_NODES_MAX;
 
         let mut written = write_blocks(&*self.stores.data, offset, blocks, &mut writer.buffer);

@@ -5,6 +5,8 @@
 //! log is kept for it. Where the log was cut meanwhile, equal nodes tell what of the copy still counts.
 //! The header is written last, when all that it speaks of is on stable storage: before that there is no core in the copy.
 
+use std::sync::MutexGuard;
+
 use random_access_storage::SyncScope;
 
 use crate::backup::copying::Copying;
@@ -17,6 +19,7 @@ use crate::oplog::{ENTRIES_START, OplogPosition};
 use crate::state::Head;
 use crate::stores::{FileName, Stores};
 use crate::user_data::BACKUP;
+use crate::writer::Writer;
 
 mod copying;
 #[cfg(test)]
@@ -65,6 +68,10 @@ impl Log {
                 return Err(LogError::TargetNotEmpty { file: name });
             }
         }
+        // Nor does one begin that a truncation would make whole in the middle: that may cut one fork twice.
+        if self.lock_to_back_up()?.header_lost {
+            return Err(LogError::HeaderLost);
+        }
         let mut copying = Copying::new(self, &target);
         for _ in 0..ROUNDS_MAX {
             if copying.round()? <= LAST_ROUND_LEN {
@@ -81,13 +88,7 @@ impl Log {
         target: &Stores,
     ) -> Result<BackupReport, LogError> {
         let (header, bitfield, mut report) = {
-            let writer = self.writer.lock().map_err(|_| LogError::Poisoned)?;
-            if self.commit.has_failed() {
-                return Err(LogError::Poisoned);
-            }
-            if writer.header_lost {
-                return Err(LogError::HeaderLost);
-            }
+            let writer = self.lock_to_back_up()?;
             // What the log could still lose to a power cut, the copy must not have.
             self.flush()?;
             copying.round()?;
@@ -102,6 +103,12 @@ impl Log {
             report.bytes = report.bytes.saturating_add(len);
         }
         Ok(report)
+    }
+
+    /// The right to keep writers out; also of a log that is open for reading.
+    fn lock_to_back_up(&self) -> Result<MutexGuard<'_, Writer>, LogError> {
+        let writer = self.writer.lock().map_err(|_| LogError::Poisoned)?;
+        if self.commit.has_failed() { Err(LogError::Poisoned) } else { Ok(writer) }
     }
 
     /// Writes what makes the copy a core.
@@ -170,11 +177,17 @@ impl Log {
     /// ask whoever may have a newer copy first: the machine the backup was taken on, and all peers.
     ///
     /// # Durability
-    /// On stable storage on return, in either mode.
+    /// On stable storage on return, in either mode. Where the newest header is lost ([`LogError::HeaderLost`]), with the truncation that
+    /// has to come first then.
     ///
     /// # Errors
-    /// Those of [`set_user_data`](Self::set_user_data).
+    /// [`LogError::ReadOnly`], [`LogError::Poisoned`]: nothing was changed. [`LogError::Storage`]: the log is poisoned.
     pub fn confirm_newest(&self) -> Result<(), LogError> {
+        if self.lock_to_truncate()?.header_lost {
+            // The truncation writes a header without the mark, and nothing may be written before it.
+            self.publish().user_data.set(BACKUP, None);
+            return Ok(());
+        }
         self.put_user_data(BACKUP, None)?;
         self.flush()
     }

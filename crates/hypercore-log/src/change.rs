@@ -130,8 +130,7 @@ impl Log {
         if matches!(signing, Signing::Ready(_)) {
             self.check_one_signature_does(&writer, length, old)?;
         }
-        let from_elsewhere = !matches!(signing, Signing::Own);
-        if from_elsewhere && !writer.header_lost {
+        if !writer.header_lost {
             self.note_signed_here(&mut writer)?;
         }
         let old = if writer.header_lost {
@@ -143,9 +142,7 @@ impl Log {
         let end = NewEnd { tree, ancestors: length, nodes: Vec::new(), signature, user_data: None };
         let head = self.replace_end(&mut writer, end, old)?;
         writer.header_lost = false;
-        if from_elsewhere {
-            self.note_signed_here(&mut writer)?;
-        }
+        self.note_signed_here(&mut writer)?;
         Ok(head)
     }
 

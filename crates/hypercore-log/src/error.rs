@@ -270,8 +270,8 @@ pub enum LogError {
     /// The stores of a branch, and not those of its log, failed or are damaged. The log was not changed.
     #[error("the branch failed")]
     Branch(#[source] Box<Self>),
-    /// The log handed in is not the one that the snapshot or the branch is of.
-    #[error("this is a snapshot or a branch of another log")]
+    /// The log is not the one that the snapshot or the branch is of, or that a write was prepared for.
+    #[error("this was made for another log")]
     OtherLog,
     /// A store failed. After a failed write or sync the log is poisoned.
     #[error(transparent)]

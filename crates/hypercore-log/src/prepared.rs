@@ -92,6 +92,7 @@ fn to_sign(
 /// A batch that is hashed and waits for its signature: see [`Log::prepare_append`].
 #[derive(Clone, Debug)]
 pub struct PreparedAppend {
+    from: Tree,
     blocks: Vec<Bytes>,
     grown: Grown,
     unsigned: Unsigned,
@@ -108,7 +109,7 @@ impl PreparedAppend {
 /// A truncation that waits for its signature: see [`Log::prepare_truncate`].
 #[derive(Clone, Debug)]
 pub struct PreparedTruncate {
-    from: Announced,
+    from: Tree,
     tree: Tree,
     unsigned: Unsigned,
 }
@@ -135,19 +136,20 @@ impl Log {
     ) -> Result<PreparedAppend, LogError> {
         // What signs comes later.
         self.check_may_sign(Signing::Ready(&[]))?;
-        let grown = {
+        let (grown, from) = {
             let slices: Vec<&[u8]> = blocks.iter().map(AsRef::as_ref).collect();
             check_lens(&slices, options.block_len_max())?;
             let leaves = Leaf::hash_all(&slices);
             let writer = self.lock_writer()?;
             let grown = self.grow(&leaves, options)?;
+            let from = self.read_state().tree.clone();
             drop(writer);
-            grown
+            (grown, from)
         };
         let state = self.read_state();
         let manifest = state.signing_manifest()?;
         let unsigned = Unsigned::new(self.key, manifest, &grown.tree, grown.tree_hash);
-        Ok(PreparedAppend { blocks, grown, unsigned })
+        Ok(PreparedAppend { from, blocks, grown, unsigned })
     }
 
     /// Appends a prepared batch with the signature that was made for it, in the form that the manifest asks for.
@@ -156,8 +158,8 @@ impl Log {
     /// As [`append`](Self::append).
     ///
     /// # Errors
-    /// [`LogError::HeadMoved`] when the log is not what it was: prepare it again. [`LogError::Signature`] when the signature does not
-    /// hold. And those of [`append`](Self::append): nothing was changed but for [`LogError::Storage`].
+    /// [`LogError::HeadMoved`] when the log is not what it was: prepare it again. [`LogError::OtherLog`]. [`LogError::Signature`] when the
+    /// signature does not hold. And those of [`append`](Self::append): nothing was changed but for [`LogError::Storage`].
     pub fn append_prepared(
         &self,
         prepared: &PreparedAppend,
@@ -166,7 +168,7 @@ impl Log {
         let signing = Signing::Ready(signature);
         self.check_may_sign(signing)?;
         let writer = self.lock_writer()?;
-        self.check_unmoved(prepared.grown.old)?;
+        self.check_unmoved(&prepared.unsigned, &prepared.from)?;
         if self.is_frozen() {
             return Err(LogError::Frozen);
         }
@@ -186,9 +188,10 @@ impl Log {
     ) -> Result<PreparedTruncate, LogError> {
         self.check_may_sign(Signing::Ready(&[]))?;
         let writer = self.lock_to_truncate()?;
-        let (tree, from) = self.shortened(&writer, length, fork)?;
-        self.check_one_signature_does(&writer, length, from)?;
+        let (tree, old) = self.shortened(&writer, length, fork)?;
+        self.check_one_signature_does(&writer, length, old)?;
         let state = self.read_state();
+        let from = state.tree.clone();
         let manifest = state.signing_manifest()?;
         let unsigned = Unsigned::new(self.key, manifest, &tree, tree.hash());
         Ok(PreparedTruncate { from, tree, unsigned })
@@ -200,8 +203,8 @@ impl Log {
     /// As [`truncate`](Self::truncate).
     ///
     /// # Errors
-    /// [`LogError::HeadMoved`] when the log is not what it was: prepare it again. [`LogError::Signature`] when the signature does not
-    /// hold. And those of [`truncate`](Self::truncate): nothing was changed but for [`LogError::Storage`].
+    /// [`LogError::HeadMoved`] when the log is not what it was: prepare it again. [`LogError::OtherLog`]. [`LogError::Signature`] when the
+    /// signature does not hold. And those of [`truncate`](Self::truncate): nothing was changed but for [`LogError::Storage`].
     pub fn truncate_prepared(
         &self,
         prepared: &PreparedTruncate,
@@ -210,14 +213,20 @@ impl Log {
         let signing = Signing::Ready(signature);
         self.check_may_sign(signing)?;
         let writer = self.lock_to_truncate()?;
-        self.check_unmoved(prepared.from)?;
-        self.shorten(writer, prepared.tree.clone(), prepared.from, signing)
+        let old = self.check_unmoved(&prepared.unsigned, &prepared.from)?;
+        self.shorten(writer, prepared.tree.clone(), old, signing)
     }
 
-    pub(crate) fn check_unmoved(&self, from: Announced) -> Result<(), LogError> {
-        let now = self.read_state().announced();
-        if now == from {
-            Ok(())
+    /// Whether the log is the one that something was prepared for. Length and fork alone do not tell: it may have been opened
+    /// again meanwhile, and have lost what was not durable and got other blocks.
+    fn check_unmoved(&self, unsigned: &Unsigned, from: &Tree) -> Result<Announced, LogError> {
+        if unsigned.key != self.key {
+            return Err(LogError::OtherLog);
+        }
+        let state = self.read_state();
+        let now = state.announced();
+        if state.tree == *from {
+            Ok(now)
         } else {
             Err(LogError::HeadMoved { fork: now.fork, length: now.length })
         }

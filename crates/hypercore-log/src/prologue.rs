@@ -71,15 +71,22 @@ impl Log {
     ) -> Result<Option<Vec<Request>>, LogError> {
         let fork = source.fork();
         let mut wanted = Vec::new();
-        for run in source.stored_ranges(range, BLOCKS) {
-            let left = BLOCKS.saturating_sub(wanted.len());
-            for index in run.filter(|index| !self.has(*index)).take(left) {
-                let nodes = self.missing_nodes(index)?;
-                let block = Some(BlockRequest { index, nodes });
-                wanted.push(Request { fork, block, ..Request::default() });
+        let mut rest = range;
+        // This log may have all of the first ones.
+        while wanted.is_empty() {
+            let runs = source.stored_ranges(rest.clone(), BLOCKS);
+            let Some(last) = runs.last() else { return Ok(None) };
+            rest.start = last.end;
+            for run in runs {
+                let left = BLOCKS.saturating_sub(wanted.len());
+                for index in run.filter(|index| !self.has(*index)).take(left) {
+                    let nodes = self.missing_nodes(index)?;
+                    let block = Some(BlockRequest { index, nodes });
+                    wanted.push(Request { fork, block, ..Request::default() });
+                }
             }
         }
-        Ok(Some(wanted).filter(|wanted| !wanted.is_empty()))
+        Ok(Some(wanted))
     }
 
     /// A proof of the first `length` blocks for a log of fork `fork`, without a signature.

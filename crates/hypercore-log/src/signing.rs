@@ -168,13 +168,18 @@ impl Log {
         }
     }
 
-    /// Notes, once, that a log without a key pair of its own is signed from here all the same: from then on it is as
-    /// careful as one that has one, also when its newest header is lost.
+    /// Notes, once, that a log which stores no key pair is signed from here all the same: from then on it is as
+    /// careful as one that does, also when its newest header is lost, and whoever opens it then has no key.
     pub(crate) fn note_signed_here(&self, writer: &mut Writer) -> Result<(), LogError> {
+        if writer.stored_key_pair.is_some()
+            || self.options.unsigned
+            || self.options.rhythm != Rhythm::Bounded
+        {
+            return Ok(());
+        }
         let old = {
             let state = self.read_state();
-            let known = writer.stored_key_pair.is_some() || state.is_signed_here();
-            if known || self.options.rhythm != Rhythm::Bounded {
+            if state.is_signed_here() {
                 return Ok(());
             }
             state.announced()
@@ -199,7 +204,7 @@ impl Log {
 }
 
 impl State {
-    /// Whether signatures from elsewhere were put to what was written here.
+    /// Whether signatures were put to what was written here, by a key pair that is not stored, or elsewhere.
     pub(crate) fn is_signed_here(&self) -> bool {
         self.user_data.get(SIGNED_HERE).is_some()
     }

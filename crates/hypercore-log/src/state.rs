@@ -126,7 +126,8 @@ impl State {
                 self.bitfield.truncate(ancestors);
                 self.contiguous_length = self.contiguous_length.min(ancestors);
             }
-            if fork != old.fork {
+            // A fork that leaves a lost entry behind may be cut once more.
+            if fork != old.fork || ancestors < old.length {
                 self.cuts.add(fork, ancestors);
             }
             if fork != old.fork && old.length > 0 {

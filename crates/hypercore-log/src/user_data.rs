@@ -14,7 +14,7 @@ use crate::header::buffer_len;
 /// What the keys of the log itself begin with. Nobody else sees or sets them.
 const OWN: &str = "hypercore-log/";
 
-/// Says that signatures from elsewhere were put to what was written here: see `signing.rs`.
+/// Says that what was written here was signed without a stored key pair: see `signing.rs`.
 pub(crate) const SIGNED_HERE: &str = "hypercore-log/signed-here";
 
 /// Says that this is a backup that nobody confirmed to be the newest: see `backup.rs`.

@@ -330,3 +330,32 @@ fn a_reader_is_copied_too() {
     assert_eq!(copy.contiguous_length(), 0);
     assert_sound(&copy);
 }
+
+#[test]
+fn a_backup_that_lost_its_newest_header_is_taken_up_with_a_new_fork() {
+    let (_, log) = filled(3);
+    let target = backup(&log);
+    let mut lost = 0;
+    for slot in [0, 4096] {
+        let copy = target.snapshot();
+        let byte = copy.bytes(FileName::Oplog)[slot + 100];
+        copy.file(FileName::Oplog).write_at(slot as u64 + 100, &[byte ^ 1]).unwrap();
+        let log = reopen(&copy);
+        assert!(matches!(log.truncate(2, None), Err(LogError::MaybeNotNewest)));
+        log.confirm_newest().unwrap();
+        if log.recovery().newer_header_lost {
+            lost += 1;
+            assert!(matches!(log.append(&[b"in the old fork"]), Err(LogError::HeaderLost)));
+            // Nothing was written yet.
+            assert!(reopen(&copy.snapshot()).needs_confirmation());
+        }
+        log.truncate(2, None).unwrap();
+        drop(log);
+        let log = reopen(&copy);
+        assert!(!log.needs_confirmation());
+        log.append(&[b"after"]).unwrap();
+        assert_eq!((log.fork(), log.length()), (1, 3));
+        assert_sound(&log);
+    }
+    assert!(lost > 0);
+}

@@ -3,12 +3,17 @@
 mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use hypercore_crypto::Hash;
-use hypercore_log::{Branch, BranchOptions, CommitOptions, Create, Log, LogError, Overlay};
+use hypercore_log::{
+    Branch, BranchOptions, CommitOptions, Create, Durability, FileName, Log, LogError, OpenOptions,
+    Overlay, Stores,
+};
 use hypercore_merkle::{Leaf, Tree};
 use random_access_memory::RandomAccessMemory;
-use support::{Disk, assert_sound, block, create};
+use random_access_storage::{RandomAccess, Result, SyncScope};
+use support::{Disk, assert_sound, block, create, key_pair};
 
 const ROUNDS: u64 = 60;
 
@@ -92,4 +97,75 @@ fn all_go_on_beside_each_other() {
         results.into_iter().for_each(|result| result.unwrap());
     });
     assert_sound(&log);
+}
+
+/// A store that does something in the middle of its next sync.
+struct Meanwhile {
+    store: RandomAccessMemory,
+    act: Arc<Mutex<Option<Act>>>,
+}
+
+type Act = Box<dyn FnOnce() + Send>;
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+impl RandomAccess for Meanwhile {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.store.read_at(offset, buffer)
+    }
+    fn write_at(&self, offset: u64, data: &[u8]) -> Result<()> {
+        self.store.write_at(offset, data)
+    }
+    fn discard(&self, offset: u64, len: u64) -> Result<()> {
+        self.store.discard(offset, len)
+    }
+    fn truncate(&self, len: u64) -> Result<()> {
+        self.store.truncate(len)
+    }
+    fn len(&self) -> Result<u64> {
+        self.store.len()
+    }
+    fn sync(&self, scope: SyncScope) -> Result<()> {
+        self.store.sync(scope)?;
+        let act = self.act.lock().unwrap().take();
+        if let Some(act) = act {
+            act();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_branch_gives_up_nothing_that_its_log_took_during_the_sync() {
+    let (disk, act) = (Disk::new(), Arc::new(Mutex::new(None)));
+    let store = disk.file(FileName::Oplog).clone();
+    let oplog = Box::new(Meanwhile { store, act: Arc::clone(&act) });
+    let stores = Stores { oplog, ..disk.stores() };
+    let options = OpenOptions::new()
+        .create(Create::New)
+        .key_pair(key_pair())
+        .durability(Durability::Eventual);
+    let log = Arc::new(Log::open(stores, options).unwrap());
+    let options = BranchOptions::new().create(Create::New);
+    let branch = Branch::open(&log, Disk::new().stores(), overlay(), options).unwrap();
+    let branch = Arc::new(branch);
+    branch.append(&["mine"]).unwrap();
+    log.set_user_data("to be", Some(b"synced")).unwrap();
+    let (base, source) = (Arc::clone(&log), Arc::clone(&branch));
+    *act.lock().unwrap() = Some(Box::new(move || {
+        base.append(&["mine"]).unwrap();
+        assert_eq!(source.ancestors(), 0);
+    }));
+    // It comes before or after.
+    let rebased = branch.rebase(&log, 1);
+    let is_given_up = branch.ancestors() == 1;
+    assert_eq!(rebased.is_ok(), is_given_up);
+    assert!(!is_given_up || log.durable_length() == 1, "the power could take it from both");
+    log.flush().unwrap();
+    branch.rebase(&log, 1).unwrap();
+    assert_eq!((branch.ancestors(), log.durable_length()), (1, 1));
 }

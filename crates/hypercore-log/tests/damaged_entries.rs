@@ -166,3 +166,19 @@ fn a_lost_head_is_not_forgotten_before_the_new_fork_is_there() {
         }
     }
 }
+
+#[test]
+fn a_truncation_that_leaves_a_lost_entry_behind_tells_how_much_of_the_history_stays() {
+    let whole = killed();
+    let at = whole.file(FileName::Oplog).len().unwrap() - 40;
+    let byte = whole.bytes(FileName::Oplog)[at as usize];
+    whole.file(FileName::Oplog).write_at(at, &[byte ^ 4]).unwrap();
+    let log = reopen(&whole);
+    assert_eq!(log.length(), 3);
+    assert_eq!(log.truncate(1, None).unwrap().fork, 1);
+    // It began the new fork with all three first.
+    assert_eq!((log.kept_since(0), log.kept_since(1)), (Some(1), None));
+    log.append(&[b"other"]).unwrap();
+    drop(log);
+    assert_sound(&reopen(&whole));
+}

@@ -94,3 +94,16 @@ fn blocks_that_the_source_lacks_may_come_from_another_one() {
     assert_eq!(log.stored_ranges(0..500, 9), [0..250, 300..500]);
     assert_sound(&log);
 }
+
+#[test]
+fn blocks_behind_many_that_came_already_come_from_a_source_full_of_holes() {
+    let (_, source) = source(1000);
+    for index in 0..300 {
+        source.clear(index * 2..index * 2 + 1).unwrap();
+    }
+    let log = create_with(&Disk::new(), manifest(source.tree_hash_at(900).unwrap(), 900));
+    assert_eq!(log.copy_prologue(&source).unwrap(), 600);
+    log.clear(890..900).unwrap();
+    assert_eq!(log.copy_prologue(&source).unwrap(), 10);
+    assert_sound(&log);
+}

@@ -7,7 +7,9 @@ use compact_encoding::{Decode as _, Decoder};
 use hypercore_crypto::{
     KeyPair, Manifest, ManifestSigner, MultiSignature, PartialSignature, SignError, VerifyError,
 };
-use hypercore_log::{AppendOptions, Create, FileName, Log, LogError, OpenOptions, TruncateOptions};
+use hypercore_log::{
+    AppendOptions, Create, FileName, Log, LogError, OpenOptions, TruncateOptions, Unsigned,
+};
 use random_access_storage::RandomAccess as _;
 use serde_json::Value;
 use support::fixture::hex;
@@ -379,4 +381,64 @@ fn one_signature_leaves_a_lost_entry_behind_only_where_all_blocks_stay() {
     let log = reopen(&disk);
     assert_eq!((log.fork(), log.length()), (1, 3));
     assert_sound(&log);
+}
+
+fn signed(prepared: &Unsigned) -> Vec<u8> {
+    let to_sign = prepared.to_sign(&key_pair().public()).unwrap();
+    let part = to_sign.signed(key_pair().sign(to_sign.message())).unwrap();
+    prepared.assemble(&[part]).unwrap()
+}
+
+#[test]
+fn what_is_prepared_for_one_history_is_refused_by_another_of_the_same_length() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    let before = disk.snapshot();
+    log.append(&["lost by the power"]).unwrap();
+    let append = log.prepare_append(bytes(&["mine"]), &AppendOptions::new()).unwrap();
+    let truncate = log.prepare_truncate(1, None).unwrap();
+    drop(log);
+    let log = reopen(&before);
+    log.append(&["other"]).unwrap();
+    let refused = log.append_prepared(&append, &signed(append.unsigned()));
+    assert!(matches!(refused, Err(LogError::HeadMoved { fork: 0, length: 1 })), "{refused:?}");
+    let refused = log.truncate_prepared(&truncate, &signed(truncate.unsigned()));
+    assert!(matches!(refused, Err(LogError::HeadMoved { fork: 0, length: 1 })), "{refused:?}");
+    assert_eq!(blocks(&log), [Some(b"other".to_vec())]);
+    assert_sound(&log);
+
+    let another = create_common(&Disk::new(), manifest(1, 1));
+    let empty = another.prepare_append(bytes(&["mine"]), &AppendOptions::new()).unwrap();
+    let refused = create(&Disk::new()).append_prepared(&empty, &[]);
+    assert!(matches!(refused, Err(LogError::OtherLog)), "{refused:?}");
+}
+
+#[test]
+fn a_log_is_careful_that_was_signed_by_a_key_pair_it_does_not_store() {
+    let disk = Disk::new();
+    let signer = ManifestSigner::new(key_pair().public());
+    drop(create_common(&disk, Manifest::builder().signer(signer).build().unwrap()));
+    let with_key =
+        |disk: &Disk| Log::open(disk.stores(), OpenOptions::new().key_pair(key_pair())).unwrap();
+    let log = with_key(&disk);
+    log.append(&["one"]).unwrap();
+    log.checkpoint().unwrap();
+    log.append(&["two"]).unwrap();
+    log.checkpoint().unwrap();
+    drop(log);
+    let mut lost = 0;
+    for slot in [0, 4096] {
+        let copy = disk.snapshot();
+        let byte = copy.bytes(FileName::Oplog)[slot + 100];
+        copy.file(FileName::Oplog).write_at(slot as u64 + 100, &[byte ^ 1]).unwrap();
+        // Somebody looks at it who has no key.
+        drop(reopen(&copy));
+        let log = with_key(&copy);
+        if log.length() < 2 {
+            lost += 1;
+            let refused = log.append(&["in the place of two"]);
+            assert!(matches!(refused, Err(LogError::HeaderLost)), "{refused:?}");
+        }
+    }
+    assert_eq!(lost, 1, "one of the two slots holds the newest header");
 }

@@ -108,9 +108,7 @@ impl Log {
             return Ok(Appended { length, byte_length });
         };
         let signature = self.sign_tree(&writer, &plan.grown, &plan.hash, signing)?;
-        if !matches!(signing, Signing::Own) {
-            self.note_signed_here(&mut writer)?;
-        }
+        self.note_signed_here(&mut writer)?;
         let streamed = match self.stream(&mut writer, branch, &plan) {
             Ok(streamed) => streamed,
             Err(error) => {

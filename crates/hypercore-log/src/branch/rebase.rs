@@ -29,7 +29,6 @@ impl Branch {
     /// [`LogError::BranchConflict`] when the log has not these blocks; [`LogError::OutOfBounds`] when the branch is shorter;
     /// [`LogError::OtherLog`], [`LogError::Poisoned`]: nothing was changed. [`LogError::Storage`]: the log or the branch is poisoned.
     pub fn rebase(&self, base: &Log, length: u64) -> Result<Cleared, LogError> {
-        base.flush()?;
         let mut writer = self.own.lock_writer()?;
         // The log cuts nothing off meanwhile.
         let unmoved = base.hold_snapshots();
@@ -45,6 +44,8 @@ impl Branch {
             }
             (range.clone(), crate::change::hole(&state, &range)?)
         };
+        // Only now: what the log took since would not be in it.
+        base.flush()?;
         let tree_hash = tree.hash();
         let record = Origin { fork: tree.fork(), length, tree_hash }.to_vec();
         let entry = Entry {
