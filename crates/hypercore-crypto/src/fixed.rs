@@ -4,10 +4,11 @@
 //! where a discovery key belongs. All are public values and may be printed.
 
 use std::fmt;
+use std::str::FromStr;
 
 use compact_encoding::{Decode, DecodeError, Decoder, Encode, Encoder};
 
-use crate::hex;
+use crate::hex::{self, HexError};
 
 /// Bytes of a wrong length were given where a fixed number is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -126,3 +127,18 @@ fixed_bytes! {
     /// An Ed25519 signature.
     Signature, 64
 }
+
+/// What `Display` writes is read back; a [`CoreKey`] reads ids as well.
+macro_rules! from_hex {
+    ($($name:ident),*) => {$(
+        impl FromStr for $name {
+            type Err = HexError;
+
+            fn from_str(text: &str) -> Result<Self, HexError> {
+                hex::read(text).map(Self)
+            }
+        }
+    )*};
+}
+
+from_hex!(DiscoveryKey, Hash, Namespace, PublicKey, Signature);

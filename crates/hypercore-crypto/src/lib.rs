@@ -63,6 +63,7 @@ pub use corestore::{CORESTORE_DEFAULT_NAMESPACE, PrimaryKey, corestore_namespace
 pub use encryption::{BlockEncryption, BlockKey, DecryptError, DefaultEncryption, KeyIdEncryption};
 pub use fixed::{CoreKey, DiscoveryKey, Hash, LengthError, Namespace, PublicKey, Signature};
 pub use hash::{hash, hash_parts, keyed_hash, leaf_hash, parent_hash, tree_hash};
+pub use hex::HexError;
 pub use key::{KeyPair, KeyPairMismatch, verify};
 pub use manifest::{
     MANIFEST_LIST_LEN_MAX, MANIFEST_VERSION_MAX, Manifest, ManifestBuilder, ManifestError,

@@ -1,10 +1,10 @@
-//! Ids: written as JavaScript writes them, read as it reads them, and refused with the place.
+//! Ids: written as JavaScript writes them, read as it reads them, and refused with the place; and other values as text.
 
 mod common;
 
 use common::{array, each, hex, text};
-use hypercore_crypto::CoreKey;
 use hypercore_crypto::id::{self, IdError};
+use hypercore_crypto::{CoreKey, Hash, HexError, PublicKey, Signature};
 use proptest::prelude::*;
 
 #[test]
@@ -47,6 +47,26 @@ fn an_error_says_what_is_wrong_and_where() {
     check(&format!("{}g", &digits[1..]), IdError::Digit { position: 63, found: 'g' });
     // Two bytes that are one character: the length fits, the letter does not.
     check(&format!("\u{e9}{}", &id[2..]), IdError::Letter { position: 0, found: '\u{e9}' });
+}
+
+#[test]
+fn public_values_are_read_from_what_they_are_shown_as() {
+    let key = PublicKey::from_bytes(std::array::from_fn(|at| at as u8 * 8));
+    assert_eq!(key.to_string().parse(), Ok(key));
+    assert_eq!(key.to_string().to_uppercase().parse(), Ok(key));
+    let signature = Signature::from_bytes([0xfe; 64]);
+    assert_eq!(signature.to_string().parse(), Ok(signature));
+
+    fn check(text: &str, expected: HexError) {
+        assert_eq!(text.parse::<Hash>(), Err(expected), "{text}");
+    }
+    let digits = hex([9; 32]);
+    check("", HexError::Length { expected: 64, found: 0 });
+    check(&digits[1..], HexError::Length { expected: 64, found: 63 });
+    check(&format!("{digits}\n"), HexError::Length { expected: 64, found: 65 });
+    check(&format!("{}+", &digits[1..]), HexError::Digit { position: 63, found: '+' });
+    // Fewer characters than bytes.
+    check(&format!("{}\u{e9}", &digits[2..]), HexError::Digit { position: 62, found: '\u{e9}' });
 }
 
 proptest! {
