@@ -190,7 +190,11 @@ impl Builder {
 
     /// The longest that a call waits for what is not stored here; `None`, the default, is for ever. A call
     /// that has waited so long fails with [`Error::is_timed_out`]. [Sessions](Hypercore::session) and
-    /// [single calls](crate::GetOptions) may have it otherwise. Needs the timer of the runtime.
+    /// [single calls](crate::GetOptions) may have it otherwise.
+    ///
+    /// Needs the timer of the tokio runtime that polls the call, or, where none does, of the one that the log was
+    /// opened on: in a runtime that was built without, the call panics when it has to wait. Nothing tells
+    /// beforehand whether there is one.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.waiting.timeout = timeout.into();
         self

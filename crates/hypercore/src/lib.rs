@@ -98,7 +98,7 @@ pub use handle::Hypercore;
 pub use info::{Appended, Info, Purged, decode_manifest, encode_manifest};
 pub use key::IntoCoreKey;
 pub use named_batch::{BATCH_NAME_LEN_MAX, BatchBuilder, CommitOptions, NamedBatch};
-pub use options::{Access, AppendOptions, GetOptions, SeekOptions};
+pub use options::{Access, AppendOptions, GetOptions, SeekOptions, TruncateOptions};
 pub use proofs::{Proof, ProofRequest, Proven, RemoteProof, RemoteProven};
 pub use replication::download::{Download, DownloadProgress, DownloadRange};
 pub use replication::extension::Extension;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hypercore_crypto::KeyPair;
-use hypercore_log::AppendOptions as LogAppendOptions;
+use hypercore_log::{AppendOptions as LogAppendOptions, TruncateOptions as LogTruncateOptions};
 
 use crate::session::{WaitHook, Waiting};
 
@@ -81,6 +81,59 @@ impl AppendOptions {
     }
 }
 
+/// How a log is truncated; see [`Hypercore::truncate_with`](crate::Hypercore::truncate_with). What is not said
+/// is as the session has it.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct TruncateOptions {
+    pub(crate) fork: Option<u64>,
+    key_pair: Option<KeyPair>,
+    signature: Option<Vec<u8>>,
+}
+
+impl TruncateOptions {
+    /// As the session has it, to the next fork.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The fork that the log has afterwards, which must be above the present one.
+    pub fn fork(mut self, fork: u64) -> Self {
+        self.fork = Some(fork);
+        self
+    }
+
+    /// The key pair that signs: that of another signer who may sign alone.
+    pub fn key_pair(mut self, key_pair: KeyPair) -> Self {
+        self.key_pair = Some(key_pair);
+        self
+    }
+
+    /// A ready signature of the log as it will be, in the form that its manifest asks for. It comes before a
+    /// key pair. It is of one [fork](Self::fork), which should be given as well.
+    pub fn signature(mut self, signature: impl Into<Vec<u8>>) -> Self {
+        self.signature = Some(signature.into());
+        self
+    }
+
+    /// Whether they say who signs.
+    pub(crate) const fn signs(&self) -> bool {
+        self.key_pair.is_some() || self.signature.is_some()
+    }
+
+    /// What the engine is told in a session with a key pair of its own, or without.
+    pub(crate) fn for_log(self, session: Option<&KeyPair>) -> LogTruncateOptions {
+        let mut options = LogTruncateOptions::new();
+        if let Some(key_pair) = self.key_pair.or_else(|| session.cloned()) {
+            options = options.key_pair(key_pair);
+        }
+        if let Some(signature) = self.signature {
+            options = options.signature(signature);
+        }
+        options
+    }
+}
+
 /// How a block is read; see [`Hypercore::get_with`](crate::Hypercore::get_with). What is not said is as the
 /// session has it.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +157,7 @@ impl GetOptions {
         self
     }
 
-    /// The longest to wait for it; `None` is for ever.
+    /// The longest to wait for it; `None` is for ever. Needs the [timer](crate::Builder::timeout) of the runtime.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = Some(timeout.into());
         self
@@ -152,7 +205,7 @@ impl SeekOptions {
         self
     }
 
-    /// The longest to wait for it; `None` is for ever.
+    /// The longest to wait for it; `None` is for ever. Needs the [timer](crate::Builder::timeout) of the runtime.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = Some(timeout.into());
         self

@@ -6,7 +6,7 @@ use common::{connect, reader, writer};
 use hypercore::{
     AppendOptions, Durability, ErrorKind, Hypercore, KeyPair, Manifest, ManifestBuilder,
     ManifestSigner, MemoryStorage, PartialOptions, PartialSignature, Prologue, Storage,
-    decode_partial_signature, encode_partial_signature,
+    TruncateOptions, decode_partial_signature, encode_partial_signature,
 };
 
 fn pair(seed: u8) -> KeyPair {
@@ -144,6 +144,59 @@ async fn parts_of_the_log_itself() {
         let error = log.sign_partial(&pair(2), 6).await.unwrap_err();
         assert!(error.is_out_of_bounds());
     }
+}
+
+/// A truncation that two of three agree on.
+#[tokio::test]
+async fn several_sign_a_truncation() {
+    let manifest = signers(1..=3).build().unwrap();
+    assert_eq!(manifest.quorum(), 2);
+    let log = log_of(&manifest).await;
+    let blocks = ["0", "1", "2", "3"];
+    let parts = [part(&manifest, 1, &blocks, 4).await, part(&manifest, 2, &blocks, 4).await];
+    let signature = log.assemble(4, &parts).await.unwrap();
+    log.append_with(blocks, AppendOptions::new().signature(signature)).await.unwrap();
+
+    let signature = async |fork| {
+        let options = PartialOptions::new().fork(fork);
+        let parts = [
+            log.sign_partial_with(&pair(2), 2, options.clone()).await.unwrap(),
+            log.sign_partial_with(&pair(3), 2, options).await.unwrap(),
+        ];
+        log.assemble(2, &parts).await.unwrap()
+    };
+    let signature = signature(5).await;
+    let signed = TruncateOptions::new().signature(signature);
+    let error = log.truncate_with(2, signed.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Caller, "it is of another fork: {error}");
+    let alone = TruncateOptions::new().key_pair(pair(1));
+    assert_eq!(log.truncate_with(2, alone).await.unwrap_err().kind(), ErrorKind::Caller);
+    assert_eq!((log.length(), log.fork()), (4, 0));
+    log.truncate_with(2, signed.fork(5)).await.unwrap();
+    assert_eq!((log.length(), log.fork()), (2, 5));
+    let copy = reader(&log).await;
+    let _both = connect(&copy, &log);
+    assert_eq!(copy.get(1).await.unwrap(), "1");
+    assert_eq!((copy.length(), copy.fork()), (2, 5));
+}
+
+/// Another signer who may sign alone.
+#[tokio::test]
+async fn a_truncation_by_another_key_pair() {
+    let manifest = signers(1..=2).quorum(1).build().unwrap();
+    let builder = Hypercore::builder(Storage::memory()).manifest(manifest);
+    let log = builder.key_pair(pair(1)).open().await.unwrap();
+    log.append_batch(["0", "1", "2"]).await.unwrap();
+    let by = |seed| TruncateOptions::new().key_pair(pair(seed));
+    assert_eq!(log.truncate_with(1, by(3)).await.unwrap_err().kind(), ErrorKind::Caller);
+    log.truncate_with(1, by(2)).await.unwrap();
+    assert_eq!((log.length(), log.fork()), (1, 1));
+
+    let batch = log.batch("draft").open().await.unwrap();
+    batch.truncate_with(0, by(2)).await.unwrap();
+    let error = batch.truncate_with(0, by(2).fork(9)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Caller);
+    assert_eq!(batch.length(), 0);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::{ByteStream, Events, Hypercore, ReadStream};
 use crate::backup::BackupReport;
 use crate::error::Result;
 use crate::info::{Appended, Info, Purged};
-use crate::options::{AppendOptions, GetOptions, SeekOptions};
+use crate::options::{AppendOptions, GetOptions, SeekOptions, TruncateOptions};
 use crate::proofs::{Proof, ProofRequest, Proven, RemoteProof};
 use crate::replication::survey::Survey;
 use crate::streams::{ByteStreamOptions, ReadStreamOptions};
@@ -57,6 +57,7 @@ impl Hypercore {
         fn append_with<B: AsRef<[u8]>>(&self, blocks: impl IntoIterator<Item = B>, options: AppendOptions) -> Appended;
         fn clear(&self, blocks: Range<u64>) -> Cleared;
         fn truncate(&self, length: u64, fork: Option<u64>) -> ();
+        fn truncate_with(&self, length: u64, options: TruncateOptions) -> ();
         fn flush(&self) -> ();
         fn compact(&self) -> Compacted;
         fn purge(&self) -> Purged;

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use hypercore_crypto::KeyPair;
-use hypercore_log::{Cleared, TruncateOptions};
+use hypercore_log::Cleared;
 use hypercore_replication::LogChange;
 
 use super::Hypercore;
 use crate::encryption::Cipher;
 use crate::error::{Error, Result};
 use crate::info::Purged;
+use crate::options::TruncateOptions;
 use crate::view::Viewed;
 
 /// Taking blocks away.
@@ -41,17 +41,30 @@ impl Hypercore {
     /// `Caller` when the log is shorter than `length`, `fork` is not above the present fork, or this
     /// handle may not write; `Io`, `Closed`.
     pub async fn truncate(&self, length: u64, fork: Option<u64>) -> Result<()> {
+        let mut options = TruncateOptions::new();
+        options.fork = fork;
+        self.truncate_with(length, options).await
+    }
+
+    /// Truncates as [`truncate`](Self::truncate) does, signed by another key pair or by a ready signature, for
+    /// which several [sign in parts](crate::PartialOptions::fork). Nobody signs a batch: there they are not looked at.
+    ///
+    /// # Durability
+    /// As for [`truncate`](Self::truncate).
+    ///
+    /// # Errors
+    /// Those of [`truncate`](Self::truncate); `Caller` when the key pair may not sign, or the signature does not
+    /// hold: nothing was changed.
+    pub async fn truncate_with(&self, length: u64, options: TruncateOptions) -> Result<()> {
         self.session.check_writable()?;
-        let signer = &self.session.settings().signer;
+        let (fork, settings) = (options.fork, self.session.settings());
+        let signer = settings.signer.as_ref().filter(|_| !options.signs());
         if let (Some(signer), true) = (signer, self.session.view().is_live()) {
             self.session.truncate_outside(length, fork, &**signer).await?;
             self.tell(LogChange::Truncated { length });
             return Ok(());
         }
-        let mut signing = TruncateOptions::new();
-        if let Some(key_pair) = &self.session.settings().key_pair {
-            signing = signing.key_pair(KeyPair::clone(key_pair));
-        }
+        let signing = options.for_log(settings.key_pair.as_deref());
         let truncate = move |log: Viewed<'_>, _: &Cipher| log.truncate(length, fork, &signing);
         self.session.blocking_write(truncate).await?;
         self.tell(LogChange::Truncated { length });

@@ -35,7 +35,8 @@ impl SessionBuilder {
     }
 
     /// The longest that a call waits for what is not stored here; `None` is for ever. A call that has
-    /// waited so long fails with [`Error::is_timed_out`](crate::Error::is_timed_out).
+    /// waited so long fails with [`Error::is_timed_out`](crate::Error::is_timed_out). Needs the
+    /// [timer](crate::Builder::timeout) of the runtime.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.waiting.timeout = timeout.into();
         self

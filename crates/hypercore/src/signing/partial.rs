@@ -17,6 +17,7 @@ use crate::view::Viewed;
 #[must_use]
 pub struct PartialOptions {
     common_length: Option<u64>,
+    fork: Option<u64>,
     manifest: Option<Manifest>,
 }
 
@@ -37,7 +38,14 @@ impl PartialOptions {
         self
     }
 
-    /// Signs for the log that has this manifest, not for this one, in the fork that this one has. A signer can so keep
+    /// The fork that is signed, by default the one that this log has. That of a [truncation](Hypercore::truncate_with) is
+    /// above it.
+    pub fn fork(mut self, fork: u64) -> Self {
+        self.fork = Some(fork);
+        self
+    }
+
+    /// Signs for the log that has this manifest, not for this one. A signer can so keep
     /// the blocks in a log of its own, and the common log takes what enough of them agree on.
     pub fn manifest(mut self, manifest: Manifest) -> Self {
         self.manifest = Some(manifest);
@@ -78,7 +86,7 @@ impl Hypercore {
     ) -> Result<PartialSignature> {
         let session = self.session_ref();
         session.check_writable()?;
-        let PartialOptions { common_length, manifest } = options;
+        let PartialOptions { common_length, fork, manifest } = options;
         let public_key = signer.public_key();
         let prepare = move |view: Viewed<'_>, _: &_| {
             // The log may be shorter than a batch of it.
@@ -86,7 +94,7 @@ impl Hypercore {
                 Some(common) => view.patch_nodes(common, length)?,
                 None => Vec::new(),
             };
-            Ok((to_sign(&view, manifest, &public_key, length)?, nodes))
+            Ok((to_sign(&view, manifest, fork, &public_key, length)?, nodes))
         };
         let (to_sign, nodes) = session.blocking(prepare).await?;
         let part = session.until_end(ask(signer, &to_sign)).await?;
@@ -94,7 +102,7 @@ impl Hypercore {
     }
 
     /// Joins the parts of several signers into the signature of the first `length` blocks, for
-    /// [`append_with`](Self::append_with) or the commit of a batch.
+    /// [`append_with`](Self::append_with), [`truncate_with`](Self::truncate_with) or the commit of a batch.
     ///
     /// A part of a signer who signed more blocks and brings no nodes gets them from here, if this log or batch is as long. The
     /// signatures are checked when they are stored.
@@ -164,10 +172,11 @@ pub fn decode_partial_signature(
     PartialSignature::from_slice(bytes)
 }
 
-/// What a signer signs for the first blocks of what is seen, in the fork that the log has.
+/// What a signer signs for the first blocks of what is seen, in a fork or in the one that the log has.
 fn to_sign(
     view: &Viewed<'_>,
     manifest: Option<Manifest>,
+    signed_fork: Option<u64>,
     public_key: &PublicKey,
     length: u64,
 ) -> Result<ToSign> {
@@ -184,7 +193,7 @@ fn to_sign(
         log.flush()?;
         // Shorter trees change with the fork only.
         if log.fork() == fork {
-            let to_sign = verifier.to_sign(public_key, &hash, length, fork);
+            let to_sign = verifier.to_sign(public_key, &hash, length, signed_fork.unwrap_or(fork));
             return Ok(to_sign.map_err(LogError::KeyPair)?);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use hypercore::{AppendOptions, Hypercore, Manifest, Prologue, Result};
+use hypercore::{AppendOptions, Hypercore, Manifest, Prologue, Result, TruncateOptions};
 
 use crate::dropping::Case;
 use crate::stage::{BLOCKS, Scene, blocks, holds};
@@ -72,6 +72,10 @@ pub(crate) fn table() -> Vec<Case> {
         .leaves([holds(0..BLOCKS + MANY), holds(0..BLOCKS + 2 * MANY)]),
         writes(&["Hypercore::truncate"], |log| async move { log.truncate(2, None).await })
             .leaves([holds(0..2)]),
+        writes(&["Hypercore::truncate_with"], |log| async move {
+            log.truncate_with(2, TruncateOptions::new().fork(7)).await
+        })
+        .leaves([holds(0..2)]),
         writes(&["Hypercore::clear"], |log| async move { log.clear(1..3).await.map(drop) })
             .leaves([cleared(1..3)]),
         writes(&["Hypercore::flush"], |log| async move {
