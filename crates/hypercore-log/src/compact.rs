@@ -42,7 +42,7 @@ impl Log {
     /// poisoned.
     pub fn compact(&self) -> Result<Compacted, LogError> {
         let before = self.storage_info()?.total();
-        {
+        let lists_all = {
             let mut writer = self.lock_writer()?;
             if writer.has_tail() {
                 self.write_checkpoint(&mut writer)?;
@@ -52,8 +52,14 @@ impl Log {
             }
             self.cut_tree(&mut writer)?;
             self.cut_bitfield()?;
-        }
-        let lists_all = self.read_state().stored_off == 0;
+            let lists_all = self.read_state().stored_off == 0;
+            // Before the holes: the last of them may reach the end.
+            let end = end_of_stored(&self.read_state());
+            if let (true, Some(end)) = (lists_all, end) {
+                self.give_back_data_end(end)?;
+            }
+            lists_all
+        };
         let mut next = lists_all.then_some(0);
         while let Some(block) = next {
             next = self.give_back_holes(block)?;
@@ -93,8 +99,8 @@ impl Log {
         Ok(())
     }
 
-    /// Gives back the bytes between stored blocks from block `from` on, a few at a time, and in the end those behind the last;
-    /// tells where to go on. `from` is 0 or a stored block.
+    /// Gives back the bytes between stored blocks from block `from` on, a few at a time; tells where to go on. `from` is 0 or a
+    /// stored block.
     fn give_back_holes(&self, from: u64) -> Result<Option<u64>, LogError> {
         let writer = self.lock_writer()?;
         let mut holes = Vec::new();
@@ -116,12 +122,6 @@ impl Log {
         for hole in holes.iter().filter(|hole| !hole.is_empty()) {
             let punched = self.punch(hole).map_err(StorageError::in_file(FileName::Data));
             self.poison_on_error(punched)?;
-        }
-        if next.is_none() {
-            let end = end_of_stored(&self.read_state());
-            if let Some(end) = end {
-                self.give_back_data_end(end)?;
-            }
         }
         drop(writer);
         Ok(next)

@@ -164,3 +164,15 @@ fn a_log_of_which_nothing_is_stored_keeps_its_tree() {
     drop(log);
     assert_eq!(reopen(&disk).head(), source.head());
 }
+
+#[test]
+fn a_hole_in_front_of_an_empty_last_block_is_given_back_at_once() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&[vec![1; 9000], vec![2; 9000], Vec::new()]).unwrap();
+    log.clear(1..2).unwrap();
+    disk.file(FileName::Data).write_at(9000, &[0xee; 9100]).unwrap();
+    assert!(log.compact().unwrap().bytes_freed > 0);
+    assert_eq!(bytes_of_no_block(&log, &disk), 0);
+    assert_eq!(log.compact().unwrap().bytes_freed, 0);
+}
