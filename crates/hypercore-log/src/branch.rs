@@ -15,7 +15,7 @@ use crate::change::Cleared;
 use crate::cuts::Moved;
 use crate::error::LogError;
 use crate::log::{Log, StorageInfo};
-use crate::options::{Create, Durability};
+use crate::options::{Access, Create, Durability};
 use crate::recover::RecoveryReport;
 use crate::signing::AppendOptions;
 use crate::snapshot::kept::Kept;
@@ -37,6 +37,7 @@ pub(crate) use open::{check_kind, seal};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct BranchOptions {
+    access: Access,
     create: Create,
     checkout: Option<u64>,
     durability: Durability,
@@ -53,11 +54,18 @@ impl BranchOptions {
     /// A branch that is there; [`Durability::Immediate`]; reads are verified.
     pub const fn new() -> Self {
         Self {
+            access: Access::ReadWrite,
             create: Create::Never,
             checkout: None,
             durability: Durability::Immediate,
             verify_reads: true,
         }
+    }
+
+    /// Whether the branch may be written to. On by default.
+    pub const fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
     }
 
     /// Whether a new branch may be made.

@@ -46,6 +46,7 @@ impl Branch {
         };
         let own = OpenOptions::new()
             .key(base.key())
+            .access(options.access)
             .create(create)
             .durability(options.durability)
             .verify_reads(options.verify_reads)

@@ -19,9 +19,7 @@ pub(crate) use registry::Batches;
 use std::ops::Deref;
 use std::sync::Arc;
 
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::Hypercore;
 
 /// Named batches.
@@ -30,7 +28,7 @@ impl Hypercore {
     /// across restarts, and signed only when they are [committed](NamedBatch::commit).
     ///
     /// A log that can not be appended to here may have batches as well; they are committed with a signature
-    /// that was made elsewhere. Only a handle that is open for reading has none.
+    /// that was made elsewhere. A handle or a session that does not write reads those that are stored.
     ///
     /// ```
     /// use hypercore::{Hypercore, Storage};
@@ -72,8 +70,13 @@ impl Hypercore {
     /// `Caller` when the batch is open ([`Error::is_locked`]), this handle does not write
     /// ([`Error::is_not_writable`]), or the log's stores have no place for batches; `Io`, `Closed`.
     pub async fn delete_batch(&self, name: &str) -> Result<()> {
+        let session = self.session_ref();
+        session.check_open()?;
+        if !session.stores() {
+            return Err(Error::not_writable());
+        }
         let (batches, name) = (Arc::clone(self.shared().batches()), name.to_owned());
-        self.session_ref().blocking(move |_, _| batches.delete(&name)).await
+        session.blocking(move |_, _| batches.delete(&name)).await
     }
 }
 
@@ -124,9 +127,10 @@ impl NamedBatch {
     /// It is gone for good on return.
     ///
     /// # Errors
-    /// `Io`; `Closed` when it was closed before.
+    /// `Caller` when this handle does not write ([`Error::is_not_writable`]); `Io`; `Closed` when it was closed
+    /// before.
     pub async fn discard(self) -> Result<()> {
-        self.handle.session_ref().check_open()?;
+        self.handle.session_ref().check_writable()?;
         // Those who write are let finish.
         let writing = self.batch.begin_write().await;
         self.batch.begin_discarding();

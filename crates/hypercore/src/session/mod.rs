@@ -105,6 +105,11 @@ impl Session {
         self.settings.writable && self.view.is_writable(identity, signs)
     }
 
+    /// Whether this session may store anything at all.
+    pub(crate) fn stores(&self) -> bool {
+        self.settings.writable && self.shared.identity.stores
+    }
+
     /// The numbers that this session shows, also after its end.
     pub(crate) fn last_seen(&self) -> LastSeen {
         self.view.last_seen(&self.shared)

@@ -1,8 +1,8 @@
 //! Where batches are kept: across restarts, under their names, until they are deleted.
 
 use hypercore::{
-    BATCH_NAME_LEN_MAX, CommitOptions, Create, Durability, Hypercore, MemoryStorage, RandomAccess,
-    Storage, Stores,
+    Access, BATCH_NAME_LEN_MAX, CommitOptions, Create, Durability, ErrorKind, Hypercore,
+    MemoryStorage, RandomAccess, Storage, Stores,
 };
 use random_access_memory::RandomAccessMemory;
 
@@ -116,7 +116,7 @@ async fn a_batch_is_made_resumed_or_begun_anew() {
     let log = in_memory().await;
     log.append("a").await.unwrap();
     let missing = log.batch("draft").create(Create::Never).open().await.unwrap_err();
-    assert!(missing.is_not_found());
+    assert!(missing.is_not_found() && missing.kind() == ErrorKind::Caller, "{missing}");
     assert!(log.batches().await.unwrap().is_empty());
     let batch = log.batch("draft").create(Create::New).open().await.unwrap();
     batch.append("b").await.unwrap();
@@ -148,7 +148,7 @@ async fn a_batch_is_discarded_for_all_who_have_it_open() {
 }
 
 #[tokio::test]
-async fn a_handle_for_reading_lists_batches_and_opens_none() {
+async fn a_handle_for_reading_lists_batches_and_makes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let log = Hypercore::open(directory.path()).await.unwrap();
     log.batch("draft").open().await.unwrap().append("a").await.unwrap();
@@ -156,13 +156,71 @@ async fn a_handle_for_reading_lists_batches_and_opens_none() {
     let before = std::fs::read_dir(directory.path()).unwrap().count();
     let log = Hypercore::builder(directory.path()).read_only().open().await.unwrap();
     assert_eq!(log.batches().await.unwrap(), ["draft"]);
-    assert!(log.batch("draft").open().await.unwrap_err().is_not_writable());
-    assert!(log.batch("other").open().await.unwrap_err().is_not_writable());
     assert!(log.delete_batch("draft").await.unwrap_err().is_not_writable());
     let _snapshot = log.snapshot().await.unwrap();
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), before);
-    let reading = log.session().writable(false).open().await.unwrap();
-    assert!(reading.batch("draft").open().await.unwrap_err().is_not_writable());
+}
+
+/// By a handle that does not write, and by a session that does not, beside one that does.
+#[tokio::test]
+async fn a_stored_batch_is_read_without_writing() {
+    let directory = tempfile::tempdir().unwrap();
+    let memory = MemoryStorage::new();
+    let storages: [&dyn Fn() -> Storage; 2] =
+        [&|| Storage::directory(directory.path()), &|| memory.clone().into()];
+    for storage in storages {
+        let log = Hypercore::open(storage()).await.unwrap();
+        log.append("a").await.unwrap();
+        log.batch("draft").open().await.unwrap().append_batch(["b", "c"]).await.unwrap();
+        let reading = log.session().writable(false).open().await.unwrap();
+        reads_only(&reading).await;
+        let writing = log.batch("draft").open().await.unwrap();
+        let beside = reading.batch("draft").open().await.unwrap();
+        writing.append("d").await.unwrap();
+        assert_eq!(blocks(&beside).await, ["a", "b", "c", "d"]);
+        assert!(beside.append("e").await.unwrap_err().is_not_writable());
+        writing.truncate(3, None).await.unwrap();
+        drop((writing, beside, reading));
+        log.close().await.unwrap();
+        for access in [Access::ReadOnly, Access::Follow] {
+            let open = || Hypercore::builder(storage()).access(access).open();
+            let (one, other) = (open().await.unwrap(), open().await.unwrap());
+            let batch = one.batch("draft").open().await.unwrap();
+            reads_only(&other).await;
+            assert_eq!(blocks(&batch).await, ["a", "b", "c"]);
+        }
+    }
+}
+
+/// What a reader may do with the batch of a, b and c.
+async fn reads_only(reader: &Hypercore) {
+    let batch = reader.batch("draft").open().await.unwrap();
+    assert_eq!(blocks(&batch).await, ["a", "b", "c"]);
+    assert!(!batch.writable());
+    let mut stream = batch.snapshot().await.unwrap().read_stream(..);
+    assert_eq!(stream.next().await.unwrap().unwrap(), "a");
+    drop(stream);
+    for error in [
+        batch.append("d").await.unwrap_err(),
+        batch.truncate(1, None).await.unwrap_err(),
+        batch.clear(1..2).await.unwrap_err(),
+        batch.commit().await.unwrap_err(),
+        batch.set_user_data("key", "value").await.unwrap_err(),
+        batch.clone().discard().await.unwrap_err(),
+        reader.delete_batch("draft").await.unwrap_err(),
+        reader.batch("draft").create(Create::Overwrite).open().await.unwrap_err(),
+        reader.batch("other").create(Create::New).open().await.unwrap_err(),
+    ] {
+        assert!(error.is_not_writable(), "{error}");
+    }
+    batch.flush().await.unwrap();
+    batch.close().await.unwrap();
+    assert!(reader.batch("other").open().await.unwrap_err().is_not_found());
+    let shorter = reader.batch("draft").checkout(2).open().await.unwrap_err();
+    assert!(shorter.is_not_writable(), "{shorter}");
+    let batch = reader.batch("draft").checkout(3).open().await.unwrap();
+    assert_eq!(blocks(&batch).await, ["a", "b", "c"]);
+    assert_eq!(reader.batches().await.unwrap(), ["draft"]);
 }
 
 #[tokio::test]
