@@ -32,6 +32,8 @@ impl Branch {
         let mut writer = self.own.lock_writer()?;
         // The log cuts nothing off meanwhile.
         let unmoved = base.hold_snapshots();
+        // Nor is a snapshot of the branch taken, each of which holds what is kept of the log.
+        let alone = self.own.hold_snapshots();
         let (tree, old) = self.read(base, |both| {
             let tree = both.common_tree(length)?;
             Ok((tree, both.state.announced()))
@@ -44,6 +46,10 @@ impl Branch {
             }
             (range.clone(), crate::change::hole(&state, &range)?)
         };
+        if Arc::strong_count(&self.below) > 1 {
+            // It may show more of what is kept of the log than the log has.
+            return Ok(Cleared::default());
+        }
         // Only now: what the log took since would not be in it.
         base.flush()?;
         let tree_hash = tree.hash();
@@ -57,11 +63,6 @@ impl Branch {
             }),
             ..Entry::default()
         };
-        let keeping = self.own.keep_blocks(&range);
-        if Arc::strong_count(&self.below) > 1 {
-            // A snapshot of the branch may show more of what is kept of the log than the log has.
-            return Ok(Cleared::default());
-        }
         self.own.write_entry(&mut writer, &entry)?;
         let (blocks, sequence) = {
             let mut state = self.own.publish();
@@ -70,7 +71,7 @@ impl Branch {
             self.below.replace(tree, same);
             (blocks, self.own.commit.wrote(OPLOG, old))
         };
-        drop((keeping, unmoved));
+        drop((alone, unmoved));
         self.own.settle(sequence)?;
         let bytes_freed = self.own.give_back_hole(&mut writer, &hole)?;
         Ok(Cleared { blocks, bytes_freed })

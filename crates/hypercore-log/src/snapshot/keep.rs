@@ -26,9 +26,10 @@ const STEP: u64 = 4096;
 
 /// The live snapshots while something is destroyed that they may share.
 pub(crate) struct Keeping<'a> {
-    _live: MutexGuard<'a, Vec<Weak<Kept>>>,
+    /// Let go before the lock is: who has that sees them held by their owners alone.
     affected: Vec<Arc<Kept>>,
     length: u64,
+    _live: MutexGuard<'a, Vec<Weak<Kept>>>,
 }
 
 impl Keeping<'_> {
@@ -96,7 +97,7 @@ impl Log {
                 kept.lose(length);
             }
         }
-        Keeping { _live: live, affected, length }
+        Keeping { affected, length, _live: live }
     }
 
     /// Copies the stored blocks of a range.

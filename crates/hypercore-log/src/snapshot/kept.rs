@@ -1,8 +1,9 @@
 //! What is kept of a log for one snapshot, and reading it together with what the log still has.
 //!
 //! Invariant: of the kept tree, every node whose blocks all lie below the shared length is a node of the log, and every
-//! other one that the log had is in the overlay, unless something is lost. The shared length only sinks, and only while
-//! the log's state is locked for writing: a reader, who holds the state, sees the log and the overlay of one moment.
+//! other one that the log had is in the overlay, unless something is lost. The shared length sinks only while the log's state is
+//! locked for writing, and rises only with all that is kept ([`Kept::replace`]): a reader, who holds the state, sees the log and the
+//! overlay of one moment.
 
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
