@@ -1,11 +1,13 @@
 //! What is read, and how far ahead.
 
-use std::ops::{Range, RangeFrom, RangeFull, RangeTo};
+use std::ops::{
+    Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive,
+};
 
 /// How many bytes ahead of a stream peers are asked for, unless its options say otherwise.
 pub const PREFETCH_LEN: u64 = 1024 * 1024;
 
-/// Which blocks a [`ReadStream`](super::ReadStream) gives. A range of block numbers converts.
+/// Which blocks a [`ReadStream`](super::ReadStream) gives. A range of block numbers converts (`3..7`, `3..=6`, `5..`).
 ///
 /// - Without an end it ends where the log ends when it is first polled, after peers were asked
 ///   ([`update`](crate::Hypercore::update)).
@@ -71,31 +73,8 @@ impl ReadStreamOptions {
     }
 }
 
-impl From<Range<u64>> for ReadStreamOptions {
-    fn from(range: Range<u64>) -> Self {
-        Self::new().start(range.start).end(range.end)
-    }
-}
-
-impl From<RangeTo<u64>> for ReadStreamOptions {
-    fn from(range: RangeTo<u64>) -> Self {
-        Self::new().end(range.end)
-    }
-}
-
-impl From<RangeFrom<u64>> for ReadStreamOptions {
-    fn from(range: RangeFrom<u64>) -> Self {
-        Self::new().start(range.start)
-    }
-}
-
-impl From<RangeFull> for ReadStreamOptions {
-    fn from(_: RangeFull) -> Self {
-        Self::new()
-    }
-}
-
-/// Which bytes of the content a [`ByteStream`](super::ByteStream) gives. A range of byte offsets converts.
+/// Which bytes of the content a [`ByteStream`](super::ByteStream) gives. A range of byte offsets converts, also one that names its last byte, as
+/// HTTP does (`0..=499`).
 ///
 /// Without a length it ends where the log ends when it is first polled, after peers were asked
 /// ([`update`](crate::Hypercore::update)); with one that reaches past that it waits for what is still to come;
@@ -153,29 +132,48 @@ impl ByteStreamOptions {
     }
 }
 
-impl From<Range<u64>> for ByteStreamOptions {
-    fn from(range: Range<u64>) -> Self {
-        Self::new().offset(range.start).length(range.end.saturating_sub(range.start))
-    }
+/// Where a range begins, and before what it ends, if it does.
+fn limits(range: &impl RangeBounds<u64>) -> (u64, Option<u64>) {
+    let start = match range.start_bound() {
+        Bound::Included(start) => *start,
+        Bound::Excluded(before) => before.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(last) => Some(last.saturating_add(1)),
+        Bound::Excluded(end) => Some(*end),
+        Bound::Unbounded => None,
+    };
+    (start, end)
 }
 
-impl From<RangeTo<u64>> for ByteStreamOptions {
-    fn from(range: RangeTo<u64>) -> Self {
-        Self::new().length(range.end)
-    }
+macro_rules! from_ranges {
+    ($($range:ty),*) => {$(
+        impl From<$range> for ReadStreamOptions {
+            fn from(blocks: $range) -> Self {
+                let (start, end) = limits(&blocks);
+                Self { start, end, ..Self::new() }
+            }
+        }
+
+        impl From<$range> for ByteStreamOptions {
+            fn from(bytes: $range) -> Self {
+                let (offset, end) = limits(&bytes);
+                let length = end.map(|end| end.saturating_sub(offset));
+                Self { offset, length, ..Self::new() }
+            }
+        }
+    )*};
 }
 
-impl From<RangeFrom<u64>> for ByteStreamOptions {
-    fn from(range: RangeFrom<u64>) -> Self {
-        Self::new().offset(range.start)
-    }
-}
-
-impl From<RangeFull> for ByteStreamOptions {
-    fn from(_: RangeFull) -> Self {
-        Self::new()
-    }
-}
+from_ranges!(
+    Range<u64>,
+    RangeInclusive<u64>,
+    RangeTo<u64>,
+    RangeToInclusive<u64>,
+    RangeFrom<u64>,
+    RangeFull
+);
 
 /// How a [`WriteSink`](super::WriteSink) puts blocks together.
 #[derive(Clone, Debug)]

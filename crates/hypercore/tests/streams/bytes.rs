@@ -47,6 +47,8 @@ async fn offset_and_length_cut_blocks() {
     }
     assert_eq!(rest_of_bytes(&mut log.byte_stream(..4)).await.unwrap(), b"hell");
     assert_eq!(rest_of_bytes(&mut log.byte_stream(9..)).await.unwrap(), b"orld");
+    assert_eq!(rest_of_bytes(&mut log.byte_stream(2..=5)).await.unwrap(), b"llob");
+    assert_eq!(rest_of_bytes(&mut log.byte_stream(..=4)).await.unwrap(), b"hello");
     // From past the end on there is nothing.
     assert_eq!(rest_of_bytes(&mut log.byte_stream(99..)).await.unwrap(), b"");
 }

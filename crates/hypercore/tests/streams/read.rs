@@ -17,6 +17,8 @@ async fn a_stream_gives_all_blocks_or_a_range_of_them() {
     assert_eq!(rest(&mut log.read_stream(3..7)).await.unwrap(), blocks(3..7));
     assert_eq!(rest(&mut log.read_stream(290..)).await.unwrap(), blocks(290..300));
     assert_eq!(rest(&mut log.read_stream(..2)).await.unwrap(), blocks(0..2));
+    assert_eq!(rest(&mut log.read_stream(3..=7)).await.unwrap(), blocks(3..8));
+    assert_eq!(rest(&mut log.read_stream(..=2)).await.unwrap(), blocks(0..3));
     for empty in [7..7, 300..300, std::ops::Range { start: 900, end: 3 }] {
         assert!(rest(&mut log.read_stream(empty)).await.unwrap().is_empty());
     }
