@@ -123,9 +123,10 @@ pub use streams::{
 pub use bytes::{self, Bytes};
 pub use compact_encoding::DecodeError;
 pub use hypercore_crypto::{
-    BlockKey, CoreKey, DiscoveryKey, Hash, KeyIdEncryption, KeyPair, Manifest, ManifestBuilder,
-    ManifestError, ManifestSigner, Namespace, PartialSignature, Prologue, PublicKey, Signature,
-    SignatureNode, SignedTree, ToSign, Verifier, VerifyError, discovery_key, id, signable_length,
+    BlockKey, CoreKey, DiscoveryKey, Hash, HexError, KeyIdEncryption, KeyPair, Manifest,
+    ManifestBuilder, ManifestError, ManifestSigner, Namespace, PartialSignature, Prologue,
+    PublicKey, Signature, SignatureNode, SignedTree, ToSign, Verifier, VerifyError, discovery_key,
+    id, signable_length,
 };
 pub use hypercore_log::{
     Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Compacted, Conflict,

@@ -28,7 +28,8 @@ impl Hypercore {
     /// snapshot; where there is no room for it, the log goes on and the snapshot says what it has lost. Drop
     /// snapshots that are not needed.
     ///
-    /// The snapshot of a [named batch](Self::batch) keeps the batch open.
+    /// Like any session, a snapshot keeps the log open until it is closed or dropped; that of a
+    /// [named batch](Self::batch) keeps the batch open.
     ///
     /// Of a log that is open without writing, it shows that log, which does not change by itself.
     ///

@@ -148,6 +148,11 @@ async fn who_may_not_write_purges_nothing() {
     log.append("x").await.unwrap();
     let session = log.session().writable(false).open().await.unwrap();
     assert!(session.purge().await.unwrap_err().is_not_writable());
+    assert!(log.snapshot().await.unwrap().purge().await.unwrap_err().is_not_writable());
+    let batch = log.batch("draft").open().await.unwrap();
+    let refused = batch.purge().await.unwrap_err();
+    assert!(refused.kind() == ErrorKind::Caller && !refused.is_not_writable(), "{refused}");
+    drop(batch);
     // Nobody gets so far while another handle, in whatever process, has the log.
     assert!(Hypercore::open(scratch.path()).await.unwrap_err().is_locked());
     drop(session);

@@ -53,11 +53,12 @@ impl Error {
             || matches!(self.log_error(), Some(LogError::MaybeNotNewest))
     }
 
-    /// Whether this handle may not write: it is open for reading only, has no key that may sign,
-    /// or the system refuses writes to the files.
+    /// Whether this handle may not write: it is open for reading only, a snapshot, or a session without that right, has
+    /// no key that may sign, or the system refuses writes to the files.
     #[must_use]
     pub fn is_not_writable(&self) -> bool {
-        matches!(self.log_error(), Some(LogError::ReadOnly | LogError::NotWritable))
+        matches!(*self.0, Repr::NotWritable)
+            || matches!(self.log_error(), Some(LogError::ReadOnly | LogError::NotWritable))
             || matches!(self.store_error(), Some(StoreError::ReadOnly { .. }))
             || self.is_permission_denied()
     }

@@ -133,7 +133,7 @@ impl Error {
     }
 
     pub(crate) fn not_writable() -> Self {
-        LogError::ReadOnly.into()
+        Self::new(Repr::NotWritable)
     }
 
     pub(crate) fn conflict() -> Self {

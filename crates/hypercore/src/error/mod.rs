@@ -79,6 +79,10 @@ enum Repr {
     BatchName { found: usize, max: usize },
     #[error("the batch is open: close it first, or ask for nothing but what it is")]
     BatchIsOpen,
+    #[error(
+        "this handle may not write: it is open for reading, a snapshot, or a session without that right"
+    )]
+    NotWritable,
     #[error("only the log itself can do that, not a batch of it")]
     LiveOnly,
     #[error("these stores have no place for named batches: see Storage::side_stores")]
@@ -166,6 +170,7 @@ impl Error {
             | Repr::BatchName { .. }
             | Repr::NoSideStores
             | Repr::BatchIsOpen
+            | Repr::NotWritable
             | Repr::LiveOnly
             | Repr::NoRuntime
             | Repr::NotStored

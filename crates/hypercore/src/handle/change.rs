@@ -84,12 +84,15 @@ impl Hypercore {
     /// [`Create::Overwrite`](crate::Create::Overwrite) makes a new one.
     ///
     /// # Errors
-    /// `Caller` when the handle is open for reading, or may not write; `Io` when the disk failed: something
+    /// `Caller` when the handle is open for reading, may not write, or is a batch; `Io` when the disk failed: something
     /// may be left, and the log is closed all the same; `Closed`, also when somebody else has begun to close
     /// it.
     pub async fn purge(&self) -> Result<Purged> {
         self.session.check_writable()?;
-        if !self.shared().identity.stores || !self.session.view().is_live() {
+        if !self.session.view().is_live() {
+            return Err(Error::live_only());
+        }
+        if !self.shared().identity.stores {
             return Err(Error::not_writable());
         }
         self.shared().purge().await

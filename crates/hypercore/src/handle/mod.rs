@@ -146,7 +146,7 @@ impl Hypercore {
         self.shared().identity.discovery_key
     }
 
-    /// Whether this session may append.
+    /// Whether this session may append. A [backup](Self::needs_confirmation) may once it is confirmed.
     #[must_use]
     pub fn writable(&self) -> bool {
         self.session.is_writable()

@@ -25,7 +25,8 @@ use crate::handle::Hypercore;
 /// Named batches.
 impl Hypercore {
     /// The options for opening a named batch: blocks that are appended beside the log, kept with it under a name
-    /// across restarts, and signed only when they are [committed](NamedBatch::commit).
+    /// across restarts, and signed only when they are [committed](NamedBatch::commit). Batches are of the log, also
+    /// where this is a snapshot or a batch of it.
     ///
     /// A log that can not be appended to here may have batches as well; they are committed with a signature
     /// that was made elsewhere. A handle or a session that does not write reads those that are stored.
