@@ -10,22 +10,35 @@ a line on stdin, each answered with one JSON line on stdout: {"ok":true,...} or
 run one at a time, in order; what goes on beside them (connections, downloads) is started by one command
 and waited for by another. Waiting takes "ms", after which the answer is an error.
 
-  {"op":"open","core":NAME,"dir":D,"seed":HEX,"manifest":KIND,"encryptionKey":HEX}
+  {"op":"open","core":NAME,"dir":D,"seed":HEX,"manifest":KIND,"encryptionKey":HEX,"block":BOOL,
+   "prologue":{"length":N,"hash":HEX}}
                               open or create a core of our own. KIND is what its key is made of:
                                 compat   the bare public key
                                 v0 v1    a manifest of that version with one signer
                                 quorum   version 1, three signers of whom two sign (0 and 2)
-                                patch    as quorum, with allowPatch set
+                                patch    as quorum, with allowPatch set: signer 2 signs all of what is
+                                         appended before the first half of it is
                                 v2       version 2 with userData and linked; 11 only
-                              the twin makes compat and v1 only
-  {"op":"open","core":NAME,"dir":D,"key":HEX}
+                              with "block" the key is a block key
+  {"op":"open","core":NAME,"dir":D,"key":HEX,"encryptionKey":HEX,"block":BOOL}
                               open or create a copy of somebody else's
-                              both answer "key" "discoveryKey" "length" "fork"
-  {"op":"decrypt","core":NAME,"encryptionKey":HEX}
+  {"op":"open","core":NAME,"dir":D}
+                              open with what is stored
+                              all answer "key" "discoveryKey" "length" "fork"
+  {"op":"decrypt","core":NAME,"encryptionKey":HEX,"block":BOOL}
                               hand the key over once the manifest has come: 11.37.1 throws when a core
                               opened with an encryption key turns out to be a compat one
-  {"op":"append","core":NAME,"blocks":[[S,LEN],...]}
-                              generated blocks (content.js); "length" and "hashes" of what was asked for
+  {"op":"blockKey","core":NAME,"encryptionKey":HEX}
+                              "blockKey" of this core; here that of a core that is open with its key
+  {"op":"copyPrologue","core":NAME,"from":NAME}
+  {"op":"append","core":NAME,"blocks":[[S,LEN],...],"draft":BOOL}
+                              generated blocks (content.js), with "draft" by way of a batch; "length"
+                              and "hashes" of what was asked for
+  {"op":"keep","core":NAME,"blocks":[[S,LEN],...]}
+                              the twin alone: append to a named batch that stays; answers as "append"
+  {"op":"commit","core":NAME} the twin alone: commit that batch
+  {"op":"backup","core":NAME,"to":D}          the twin alone
+  {"op":"confirm","core":NAME,"ms":T}         the twin alone: ask the peers of a backup whether it is the newest
   {"op":"truncate","core":NAME,"length":N}    the fork grows by one
   {"op":"clear","core":NAME,"start":A,"end":B}
   {"op":"listen","cores":[NAME,...]}          "port"; every connection carries all these cores
@@ -37,9 +50,13 @@ and waited for by another. Waiting takes "ms", after which the answer is an erro
                               until all that are named are reached
   {"op":"seek","core":NAME,"byte":N,"ms":T}   "index" "offset", over the network
   {"op":"get","core":NAME,"index":I,"ms":T}   "hash", over the network
+  {"op":"prove","core":NAME,"index":I}        "proof" that stands alone, of the log and this block. With
+                              "node":N in place of "index", here and 11 alone, of the log up to this node
+  {"op":"verify","core":NAME,"proof":HEX}     "length" "fork" "index" "hash" (of the block); not in 10
   {"op":"state","core":NAME,"blocks":BOOL}    "length" "fork" "treeHash" "byteLength" (that of the tree)
                               "contiguousLength" "peers" "manifest" (encoded, or null) and, with
-                              "blocks":true, "blocks": a hash each, null where it is missing
+                              "blocks":true, "blocks": a hash each, null where it is missing; of the
+                              twin, with "kept":true, those of its batch
   {"op":"close","core":NAME}
 
 Hashes are SHA-256 in hex.
@@ -59,6 +76,8 @@ const VERSION = Number(process.argv[2])
 const PACKAGE = VERSION === 10 ? 'hypercore' : 'hypercore11'
 const Hypercore = require(PACKAGE)
 const messages = require(PACKAGE + '/lib/messages')
+const multisig = require(PACKAGE + '/lib/multisig')
+const remote = VERSION === 10 ? null : require(PACKAGE + '/lib/fully-remote-proof')
 
 // Reads in flight while the state is taken.
 const READS_MAX = 256
@@ -95,7 +114,13 @@ function keyPairs (seed) {
   return [seed, ...others].map(one => crypto.keyPair(one))
 }
 
-function manifest (kind, pairs) {
+function manifest (kind, pairs, prologue) {
+  const found = manifestOfKind(kind, pairs)
+  if (found && prologue) found.prologue = { length: prologue.length, hash: bytes(prologue.hash) }
+  return found
+}
+
+function manifestOfKind (kind, pairs) {
   const signers = pairs.map(pair => ({ signature: 'ed25519', publicKey: pair.publicKey }))
   switch (kind) {
     case 'compat': return null
@@ -114,20 +139,56 @@ function manifest (kind, pairs) {
   throw new Error('no such manifest: ' + kind)
 }
 
-// The tree beside a core of several signers: it has to be known before it can be signed.
+// Blocks beside a core of several signers: their tree has to be known before it can be signed.
 class Quorum {
-  constructor (pairs) {
+  constructor (pairs, isPatched) {
     this.pairs = pairs
+    this.isPatched = isPatched
     this.leaves = []
   }
 
-  sign (core, leaves, fork) {
+  async append (core, blocks) {
+    const first = this.leaves.length
+    this.leaves = this.leaves.concat(blocks.map((block, i) => leaf(first + i, block)))
+    const half = blocks.length >> 1
+    if (this.isPatched && half > 0) {
+      const signature = await this.signAhead(core, first + half, blocks)
+      await core.append(blocks.slice(0, half), { signature })
+      blocks = blocks.slice(half)
+    }
+    await core.append(blocks, { signature: this.sign(core, core.fork) })
+  }
+
+  by (n, core, length, fork) {
     const lengths = Buffer.alloc(16)
-    lengths.writeBigUInt64LE(BigInt(leaves.length), 0)
+    lengths.writeBigUInt64LE(BigInt(length), 0)
     lengths.writeBigUInt64LE(BigInt(fork), 8)
-    const signable = Buffer.concat([TREE, core.key, crypto.tree(roots(leaves)), lengths])
-    const by = n => [Buffer.from([n]), crypto.sign(signable, this.pairs[n].secretKey), Buffer.from([0])]
-    return Buffer.concat([Buffer.from([2]), ...by(0), ...by(2), Buffer.from([0])])
+    const hash = crypto.tree(roots(this.leaves.slice(0, length)))
+    const signable = Buffer.concat([TREE, core.key, hash, lengths])
+    return { signer: n, signature: crypto.sign(signable, this.pairs[n].secretKey), patch: 0, nodes: null }
+  }
+
+  sign (core, fork) {
+    const length = this.leaves.length
+    return multisig.assemble([this.by(0, core, length, fork), this.by(2, core, length, fork)])
+  }
+
+  // A signature of `length`, for which signer 2 signs everything, `blocks` being what the core has not yet.
+  async signAhead (core, length, blocks) {
+    const ahead = this.leaves.length
+    const { signature } = this.by(2, core, ahead, core.fork)
+    let part = null
+    if (VERSION === 10) {
+      const tree = core.core.tree.batch()
+      for (const block of blocks) tree.append(block)
+      part = await multisig.partialSignature(tree, 2, length, ahead, signature)
+    } else {
+      const draft = core.session({ name: 'proposal', overwrite: true })
+      await draft.append(blocks)
+      part = await multisig.partialSignature(draft, 2, length, ahead, signature)
+      await draft.close()
+    }
+    return multisig.assemble([this.by(0, core, length, core.fork), part])
   }
 }
 
@@ -192,25 +253,43 @@ async function within (ms, what, promise) {
 
 const tree = core => VERSION === 10 ? core.core.tree : core.core.state
 
+function encryptionOf (encryptionKey, block) {
+  return { key: bytes(encryptionKey), block: !!block }
+}
+
+// One append by way of a batch.
+async function appendDraft (core, blocks) {
+  if (VERSION === 10) {
+    const draft = core.batch()
+    await draft.append(blocks)
+    await draft.flush()
+    return
+  }
+  const draft = core.session({ name: 'draft', overwrite: true })
+  await draft.append(blocks)
+  if (await core.commit(draft) === null) throw new Error('the batch was not committed')
+  await draft.close()
+}
+
 function manifestOf (core) {
   return core.manifest ? hex(c.encode(messages.manifest, core.manifest)) : null
 }
 
 const commands = {
-  async open ({ core: name, dir, key, seed, manifest: kind, encryptionKey }) {
+  async open ({ core: name, dir, key, seed, manifest: kind, prologue, encryptionKey, block }) {
     if (open.has(name)) throw new Error('a core is open already as ' + name)
     const options = {}
     let quorum = null
     if (seed) {
       const pairs = keyPairs(bytes(seed))
       options.compat = kind === 'compat'
-      options.manifest = manifest(kind, pairs) || undefined
-      if (options.manifest && options.manifest.quorum > 1) quorum = new Quorum(pairs)
+      options.manifest = manifest(kind, pairs, prologue) || undefined
+      if (options.manifest && options.manifest.quorum > 1) quorum = new Quorum(pairs, kind === 'patch')
       else options.keyPair = pairs[0]
     }
     if (encryptionKey) {
-      if (VERSION === 10) options.encryptionKey = bytes(encryptionKey)
-      else options.encryption = { key: bytes(encryptionKey) }
+      if (VERSION === 10) Object.assign(options, { encryptionKey: bytes(encryptionKey), isBlockKey: !!block })
+      else options.encryption = encryptionOf(encryptionKey, block)
     }
     const core = key ? new Hypercore(dir, bytes(key), options) : new Hypercore(dir, options)
     await core.ready()
@@ -224,26 +303,32 @@ const commands = {
     }
   },
 
-  async decrypt ({ core: name, encryptionKey }) {
+  async decrypt ({ core: name, encryptionKey, block }) {
     const { core } = opened(name)
-    if (!core.encryption) await core.setEncryptionKey(bytes(encryptionKey))
+    const options = VERSION === 10 ? { isBlockKey: !!block } : { block: !!block }
+    if (!core.encryption) await core.setEncryptionKey(bytes(encryptionKey), options)
     return {}
   },
 
-  async append ({ core: name, blocks }) {
+  async blockKey ({ core: name }) {
+    return { blockKey: hex(opened(name).core.encryption.blockKey) }
+  },
+
+  async copyPrologue ({ core: name, from }) {
+    const source = opened(from).core.core
+    await opened(name).core.core.copyPrologue(VERSION === 10 ? source : source.state)
+    return {}
+  },
+
+  async append ({ core: name, blocks, draft }) {
     const { core, quorum } = opened(name)
     const hashes = []
     let batch = []
     let size = 0
     const flush = async () => {
-      if (quorum) {
-        const added = batch.map((block, i) => leaf(quorum.leaves.length + i, block))
-        const leaves = quorum.leaves.concat(added)
-        await core.append(batch, { signature: quorum.sign(core, leaves, core.fork) })
-        quorum.leaves = leaves
-      } else {
-        await core.append(batch)
-      }
+      if (quorum) await quorum.append(core, batch)
+      else if (draft) await appendDraft(core, batch)
+      else await core.append(batch)
       batch = []
       size = 0
     }
@@ -263,7 +348,7 @@ const commands = {
     const fork = core.fork + 1
     if (quorum) {
       quorum.leaves = quorum.leaves.slice(0, length)
-      await core.truncate(length, { fork, signature: quorum.sign(core, quorum.leaves, fork) })
+      await core.truncate(length, { fork, signature: quorum.sign(core, fork) })
     } else {
       await core.truncate(length, VERSION === 10 ? fork : { fork, keyPair: core.keyPair })
     }
@@ -354,6 +439,30 @@ const commands = {
     const block = await opened(name).core.get(index, { timeout: ms })
     if (block === null) throw new Error('block ' + index + ' is not to be had')
     return { hash: hex(sha256(block)) }
+  },
+
+  async prove ({ core: name, index, node }) {
+    const { core } = opened(name)
+    if (node !== undefined) return { proof: hex(await core.generateRemoteProofForTreeNode(node)) }
+    return { proof: hex(await remote.proof(core, { index, block: await core.get(index) })) }
+  },
+
+  async verify ({ core: name, proof: digits }) {
+    const { core } = opened(name)
+    const buffer = bytes(digits)
+    const proof = c.decode(messages.wire.data, buffer.subarray(32))
+    const batch = await core.verifyFullyRemote(proof)
+    // What follows is for logs of one signer, and gives null for those of an older kind.
+    if (core.manifest && core.manifest.signers.length === 1 && !core.core.compat) {
+      const known = await remote.verify(core.core.db, buffer)
+      if (known === null) throw new Error('the proof says nothing of a core that is known')
+    }
+    return {
+      length: batch.length,
+      fork: batch.fork,
+      index: proof.block && proof.block.index,
+      hash: proof.block && hex(sha256(proof.block.value))
+    }
   },
 
   async state ({ core: name, blocks: all }) {

@@ -48,10 +48,15 @@ pub(crate) fn blocks(command: &Value) -> Result<Vec<Vec<u8>>, Failure> {
 
 /// 32 bytes written in hex.
 pub(crate) fn bytes(hex: &str) -> Result<[u8; 32], Failure> {
+    unhex(hex)?.try_into().map_err(|_| "not 32 bytes".into())
+}
+
+/// Bytes written in hex.
+pub(crate) fn unhex(hex: &str) -> Result<Vec<u8>, Failure> {
     let digits =
         |pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(digits).collect();
-    bytes.ok_or("not hex")?.try_into().map_err(|_| "not 32 bytes".into())
+    Ok(bytes.ok_or("not hex")?)
 }
 
 /// A field that is a string.

@@ -4,11 +4,14 @@
 //! asked to append is known by its hashes, and every block that a reader holds is compared with them.
 
 mod actor;
+mod batches;
 mod cases;
 mod courses;
+mod encryption;
 mod model;
 mod proxy;
 mod running;
+mod signers;
 mod stage;
 
 use std::cell::{Cell, RefCell};

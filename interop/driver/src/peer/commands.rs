@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hypercore::{CoreKey, Create, Download, Hypercore};
+use hypercore::{
+    BlockKey, CoreKey, Create, Download, Hypercore, NamedBatch, RemoteProof, RemoteProven,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::connections::Connections;
-use crate::protocol::{Failure, blocks, bytes, number, text};
+use crate::drafts;
+use crate::keys::{Made, Quorum, encryption, made};
+use crate::protocol::{Failure, blocks, bytes, number, text, unhex};
 
 /// Time between two looks at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -22,6 +26,12 @@ pub(crate) struct Peer {
 
 struct Core {
     log: Hypercore,
+    /// A session that decrypts, once the key was handed over; until then the log's own.
+    reading: Hypercore,
+    /// Those who sign, when it takes more than one.
+    quorum: Option<Quorum>,
+    /// The batch that stays, while it is open.
+    kept: Option<NamedBatch>,
     downloads: Vec<Download>,
     /// Those that never end.
     following: Vec<Download>,
@@ -47,14 +57,23 @@ impl Peer {
             }
             "close" => {
                 let core = self.cores.remove(text(command, "core")?).ok_or("no such core")?;
-                drop((core.downloads, core.following));
+                drop((core.downloads, core.following, core.kept));
+                core.reading.close().await?;
                 core.log.close().await?;
+                return Ok(json!({}));
+            }
+            "copyPrologue" => {
+                let source = self.core(command, "from")?.log.clone();
+                self.core(command, "core")?.log.copy_prologue(&source).await?;
                 return Ok(json!({}));
             }
             _ => {}
         }
-        let core = self.cores.get_mut(text(command, "core")?).ok_or("no such core")?;
-        core.run(command).await
+        self.core(command, "core")?.run(command).await
+    }
+
+    fn core(&mut self, command: &Value, field: &str) -> Result<&mut Core, Failure> {
+        Ok(self.cores.get_mut(text(command, field)?).ok_or("no such core")?)
     }
 
     async fn open(&mut self, command: &Value) -> Result<Value, Failure> {
@@ -62,16 +81,19 @@ impl Peer {
         if let Some(key) = command["key"].as_str() {
             builder = builder.key(key.parse::<CoreKey>()?);
         }
+        let mut quorum = None;
         if let Some(seed) = command["seed"].as_str() {
-            let compat = match text(command, "manifest")? {
-                "compat" => true,
-                "v1" => false,
-                kind => return Err(format!("no such manifest: {kind}").into()),
+            builder = match made(command, seed)? {
+                Made::Compat(pair) => builder.key_pair(pair).compat(true),
+                Made::One(pair, manifest) => builder.key_pair(pair).manifest(manifest),
+                Made::Several(several, manifest) => {
+                    quorum = Some(several);
+                    builder.manifest(manifest)
+                }
             };
-            builder = builder.seed(&bytes(seed)?).compat(compat);
         }
-        if let Some(key) = command["encryptionKey"].as_str() {
-            builder = builder.encryption_key(bytes(key)?);
+        if let Some(encryption) = encryption(command)? {
+            builder = builder.encryption(encryption);
         }
         let log = builder.open().await?;
         let answer = json!({
@@ -80,7 +102,8 @@ impl Peer {
             "length": log.length(),
             "fork": log.fork(),
         });
-        let core = Core { log, downloads: Vec::new(), following: Vec::new() };
+        let (downloads, following) = (Vec::new(), Vec::new());
+        let core = Core { reading: log.clone(), log, quorum, kept: None, downloads, following };
         self.cores.insert(text(command, "core")?.to_owned(), core);
         Ok(answer)
     }
@@ -105,8 +128,66 @@ impl Core {
             "append" => {
                 let blocks = blocks(command)?;
                 let hashes: Vec<String> = blocks.iter().map(|block| hash(block)).collect();
-                log.append_batch(blocks).await?;
+                if let Some(quorum) = &self.quorum {
+                    drafts::append_signed(log, quorum, &blocks).await?;
+                } else if command["draft"] == true {
+                    drafts::append(log, &blocks).await?;
+                } else {
+                    log.append_batch(blocks).await?;
+                }
                 Ok(json!({ "length": log.length(), "hashes": hashes }))
+            }
+            "decrypt" => {
+                let encryption = encryption(command)?.ok_or("no `encryptionKey`")?;
+                self.reading = log.session().encryption(encryption).open().await?;
+                Ok(json!({}))
+            }
+            "blockKey" => {
+                let encryption_key = bytes(text(command, "encryptionKey")?)?;
+                let derive = if log.info().await?.compat {
+                    BlockKey::derive_compat
+                } else {
+                    BlockKey::derive
+                };
+                let key = derive(&log.key(), &encryption_key);
+                Ok(json!({ "blockKey": hex(key.as_bytes()) }))
+            }
+            "keep" => {
+                if self.kept.is_none() {
+                    self.kept = Some(drafts::kept(log).await?);
+                }
+                let kept = self.kept.as_ref().ok_or("no batch")?;
+                let blocks = blocks(command)?;
+                let hashes: Vec<String> = blocks.iter().map(|block| hash(block)).collect();
+                kept.append_batch(blocks).await?;
+                Ok(json!({ "length": kept.length(), "hashes": hashes }))
+            }
+            "commit" => {
+                self.kept.as_ref().ok_or("no batch")?.commit().await?;
+                Ok(json!({ "length": log.length() }))
+            }
+            "backup" => {
+                log.backup(text(command, "to")?).await?;
+                Ok(json!({}))
+            }
+            "confirm" => {
+                log.confirm_with_peers(Duration::from_millis(number(command, "ms")?)).await?;
+                Ok(json!({ "length": log.length() }))
+            }
+            "prove" => {
+                let proof = log.remote_proof(command["index"].as_u64()).await?;
+                Ok(json!({ "proof": hex(&proof.ok_or("the block is not here")?.encode()) }))
+            }
+            "verify" => {
+                let proof = RemoteProof::decode(unhex(text(command, "proof")?)?)?;
+                let RemoteProven { length, fork, block, .. } = proof.verify(&log.key(), None)?;
+                log.verify_proof(&proof.into_proof()).await?;
+                Ok(json!({
+                    "length": length,
+                    "fork": fork,
+                    "index": block.as_ref().map(|(index, _)| index),
+                    "hash": block.as_ref().map(|(_, block)| hash(block)),
+                }))
             }
             "truncate" => {
                 log.truncate(number(command, "length")?, None).await?;
@@ -143,15 +224,19 @@ impl Core {
             }
             "seek" => {
                 let byte = number(command, "byte")?;
-                let (index, offset) = within(command, "the seek", log.seek(byte)).await?;
+                let (index, offset) = within(command, "the seek", self.reading.seek(byte)).await?;
                 Ok(json!({ "index": index, "offset": offset }))
             }
             "get" => {
                 let index = number(command, "index")?;
-                let block = within(command, "the block", log.get(index)).await?;
+                let block = within(command, "the block", self.reading.get(index)).await?;
                 Ok(json!({ "hash": hash(&block) }))
             }
-            "state" => self.state(command["blocks"] == true).await,
+            "state" if command["kept"] == true => {
+                let kept = self.kept.as_ref().ok_or("no batch")?;
+                state(kept, command["blocks"] == true).await
+            }
+            "state" => state(&self.reading, command["blocks"] == true).await,
             op => Err(format!("no such command: {op}").into()),
         }
     }
@@ -183,28 +268,27 @@ impl Core {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
 
-    /// The head; with `all` the hash of each block that is here as well.
-    async fn state(&self, all: bool) -> Result<Value, Failure> {
-        let log = &self.log;
-        let info = log.info().await?;
-        let mut blocks = Vec::new();
-        for index in 0..if all { info.length } else { 0 } {
-            blocks.push(log.get_local(index).await?.map(|block| hash(&block)));
-        }
-        let peers: Vec<String> =
-            log.peers().await?.iter().map(|peer| format!("{:?}", peer.info())).collect();
-        Ok(json!({
-            "length": info.length,
-            "fork": info.fork,
-            "byteLength": info.byte_length,
-            "treeHash": info.tree_hash.to_string(),
-            "contiguousLength": info.contiguous_length,
-            "peers": peers.len(),
-            "peerInfos": peers,
-            "blocks": if all { Some(blocks) } else { None },
-        }))
+/// The head; with `all` the hash of each block that is here as well.
+async fn state(log: &Hypercore, all: bool) -> Result<Value, Failure> {
+    let info = log.info().await?;
+    let mut blocks = Vec::new();
+    for index in 0..if all { info.length } else { 0 } {
+        blocks.push(log.get_local(index).await?.map(|block| hash(&block)));
     }
+    let peers: Vec<String> =
+        log.peers().await?.iter().map(|peer| format!("{:?}", peer.info())).collect();
+    Ok(json!({
+        "length": info.length,
+        "fork": info.fork,
+        "byteLength": info.byte_length,
+        "treeHash": info.tree_hash.to_string(),
+        "contiguousLength": info.contiguous_length,
+        "peers": peers.len(),
+        "peerInfos": peers,
+        "blocks": if all { Some(blocks) } else { None },
+    }))
 }
 
 /// Waits for `future` no longer than the command says.
@@ -221,5 +305,9 @@ async fn within<T, E: Into<Failure>>(
 }
 
 fn hash(block: &[u8]) -> String {
-    Sha256::digest(block).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(block))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

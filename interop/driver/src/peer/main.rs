@@ -11,6 +11,8 @@ mod commands;
 mod connections;
 #[path = "../content.rs"]
 mod content;
+mod drafts;
+mod keys;
 #[path = "../protocol.rs"]
 mod protocol;
 

@@ -4,6 +4,9 @@
 //! shares with `serve` and fetches with `clone`; what is written into its directories, the driver of
 //! the facade writes before.
 
+mod fetching;
+mod local;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -95,8 +98,10 @@ pub(super) struct Actor {
     at: usize,
     serving: Option<Running>,
     cloning: Option<Running>,
-    /// What `hypercore` reads blocks with.
+    /// What its own cores are encrypted with, and what `hypercore` reads blocks with.
     pub(super) encryption_key: Option<String>,
+    /// It is a block key.
+    pub(super) is_block_key: bool,
 }
 
 impl Actor {
@@ -111,6 +116,7 @@ impl Actor {
             serving: None,
             cloning: None,
             encryption_key: None,
+            is_block_key: false,
         }
     }
 
@@ -128,9 +134,20 @@ impl Actor {
 
     /// Makes a core to write to; its key comes of the name of the actor.
     pub(super) fn make(&mut self, manifest: &str) -> Result<(), String> {
-        let encryption_key = self.encryption_key.clone();
+        self.make_after(manifest, &Value::Null)
+    }
+
+    /// Makes one whose manifest has a prologue.
+    pub(super) fn make_after(&mut self, manifest: &str, prologue: &Value) -> Result<(), String> {
+        let (encryption_key, is_block_key) = (self.encryption_key.clone(), self.is_block_key);
         let seed = self.seed();
-        self.open(json!({ "seed": seed, "manifest": manifest, "encryptionKey": encryption_key }))
+        self.open(json!({
+            "seed": seed,
+            "manifest": manifest,
+            "prologue": prologue,
+            "encryptionKey": encryption_key,
+            "block": is_block_key,
+        }))
     }
 
     /// Makes a copy of somebody else's core.
@@ -217,13 +234,24 @@ impl Actor {
         model: &mut Model,
         lens: impl IntoIterator<Item = u32>,
     ) -> Result<(), String> {
+        self.append_by(json!({ "op": "append" }), model, lens)
+    }
+
+    /// Appends by this command.
+    fn append_by(
+        &mut self,
+        mut command: Value,
+        model: &mut Model,
+        lens: impl IntoIterator<Item = u32>,
+    ) -> Result<(), String> {
         self.reopen()?;
         // Content differs by position and fork, and by core.
         let salt = (self.at as u32) << 28 | (model.fork as u32) << 24;
         let first = model.length() as u32;
         let specs: Vec<Spec> =
             lens.into_iter().zip(1..).map(|(len, n)| (salt + first + n, len)).collect();
-        let answer = self.on_core(json!({ "op": "append", "blocks": specs }))?;
+        command["blocks"] = json!(specs);
+        let answer = self.on_core(command)?;
         let hashes: Vec<String> = answer["hashes"]
             .as_array()
             .ok_or("no hashes")?
@@ -282,8 +310,12 @@ impl Actor {
     /// Compares what is here with the model; what was asked for must be here.
     pub(super) fn compare(&mut self, model: &mut Model, wish: &Wish) -> Result<(), String> {
         let state = self.state()?;
+        self.compare_state(&state, model, wish)
+    }
+
+    fn compare_state(&self, state: &Value, model: &mut Model, wish: &Wish) -> Result<(), String> {
         let compared = model
-            .compare(&state, &wish.held(model))
+            .compare(state, &wish.held(model))
             .map_err(|what| format!("{}: {what}", self.name))?;
         self.stage.count(compared);
         Ok(())
@@ -325,135 +357,6 @@ impl Actor {
     /// Connects all cores to a peer.
     pub(super) fn connect(&mut self, port: u16) -> Result<(), String> {
         self.on_cores(json!({ "op": "connect", "port": port })).map(drop)
-    }
-
-    // ------------------------------------------------------------ fetching
-
-    /// Begins to fetch from the peers that listen on `ports`.
-    pub(super) fn begin(
-        &mut self,
-        ports: &[u16],
-        wish: &Wish,
-        model: &Model,
-    ) -> Result<(), String> {
-        if self.kind == Kind::Command {
-            return self.begin_clone(ports, wish, &["--timeout", "150000"]);
-        }
-        self.reopen()?;
-        for port in ports {
-            self.connect(*port)?;
-        }
-        self.ask(wish, model)
-    }
-
-    /// Asks the peers that are connected.
-    pub(super) fn ask(&mut self, wish: &Wish, model: &Model) -> Result<(), String> {
-        if wish.is_live {
-            return self.on_core(json!({ "op": "download", "start": 0, "end": null })).map(drop);
-        }
-        let (length, fork) = (model.length(), model.fork);
-        self.on_core(
-            json!({ "op": "wait", "peers": 1, "length": length, "fork": fork, "ms": WAIT_MS }),
-        )?;
-        for (start, end) in wish.held(model) {
-            let command = json!({ "op": "download", "start": start, "end": end });
-            self.on_core(command)?;
-        }
-        Ok(())
-    }
-
-    /// Starts `clone` with more arguments of its own.
-    pub(super) fn begin_clone(
-        &mut self,
-        ports: &[u16],
-        wish: &Wish,
-        more: &[&str],
-    ) -> Result<(), String> {
-        let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        let core = &self.cores[self.at];
-        let dir = core.dir.to_string_lossy().into_owned();
-        let mut arguments = vec![
-            "clone".to_owned(),
-            core.key.clone(),
-            dir,
-            "--connect".to_owned(),
-            addresses.join(","),
-        ];
-        if !wish.blocks.is_empty() {
-            let ranges: Vec<String> =
-                wish.blocks.iter().map(|(start, end)| format!("{start}..{end}")).collect();
-            arguments.extend(["--blocks".to_owned(), ranges.join(",")]);
-        }
-        if wish.is_live {
-            arguments.push("--live".to_owned());
-        }
-        arguments.extend(more.iter().map(|&more| more.to_owned()));
-        self.cloning = Some(self.start(&arguments)?);
-        Ok(())
-    }
-
-    /// Waits until what was asked for is here, and gives the last event of `clone`.
-    pub(super) fn end(&mut self) -> Result<Value, String> {
-        let Some(cloning) = self.cloning.take() else {
-            return self.on_core(json!({ "op": "done", "ms": WAIT_MS }));
-        };
-        let (code, last) = cloning.end()?;
-        if code == Some(0) && last["event"] == "done" {
-            return Ok(last);
-        }
-        Err(format!("`clone` ended with {code:?}: {last}"))
-    }
-
-    /// Waits for `clone` to fail, and gives its exit code.
-    pub(super) fn exit_code(&mut self) -> Result<Option<i32>, String> {
-        let cloning = self.cloning.take().ok_or("no `clone` is running")?;
-        Ok(cloning.end()?.0)
-    }
-
-    /// Waits until a live reader has everything of the model.
-    pub(super) fn catch_up(&mut self, model: &Model) -> Result<(), String> {
-        let (length, fork) = (model.length(), model.fork);
-        if let Some(cloning) = &mut self.cloning {
-            return cloning
-                .event(|event| {
-                    event["event"] == "done" && event["length"] == length && event["fork"] == fork
-                })
-                .map(drop);
-        }
-        let command = json!({ "op": "wait", "length": length, "contiguous": length, "fork": fork, "ms": WAIT_MS });
-        self.on_core(command).map(drop)
-    }
-
-    /// Ends a live reader in order.
-    pub(super) fn stop(&mut self) -> Result<(), String> {
-        let Some(cloning) = self.cloning.take() else { return Ok(()) };
-        cloning.terminate()?;
-        let (code, last) = cloning.end()?;
-        if code == Some(0) {
-            return Ok(());
-        }
-        Err(format!("`clone --live` ended with {code:?} after SIGTERM: {last}"))
-    }
-
-    /// Waits until the length and the fork are those of the model; blocks may still be missing.
-    pub(super) fn wait_for_head(&mut self, model: &Model) -> Result<(), String> {
-        let (length, fork) = (model.length(), model.fork);
-        let command = json!({ "op": "wait", "length": length, "fork": fork, "ms": WAIT_MS });
-        self.on_core(command).map(drop)
-    }
-
-    pub(super) fn seek(&mut self, byte: u64) -> Result<(u64, u64), String> {
-        let found = self.on_core(json!({ "op": "seek", "byte": byte, "ms": WAIT_MS }))?;
-        Ok((
-            found["index"].as_u64().ok_or("no index")?,
-            found["offset"].as_u64().ok_or("no offset")?,
-        ))
-    }
-
-    /// Asks for one block for so long, and gives its hash.
-    pub(super) fn get(&mut self, index: u64, ms: u64) -> Result<String, String> {
-        let got = self.on_core(json!({ "op": "get", "index": index, "ms": ms }))?;
-        got["hash"].as_str().map(str::to_owned).ok_or_else(|| "no hash".to_owned())
     }
 
     // ------------------------------------------------------------ processes

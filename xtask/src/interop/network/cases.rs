@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::actor::Kind;
 use super::courses::{self, Ended, Pair};
 use super::stage::Stage;
+use super::{batches, encryption, signers};
 
 use Kind::{Command, Facade, Js10, Js11};
 
@@ -39,6 +40,14 @@ pub(super) fn all() -> Vec<Case> {
         let name = format!("mesh-{}-leaves", kinds[0].name());
         cases.add(name, false, move |stage| courses::mesh(stage, kinds));
     }
+    for js in [Js10, Js11] {
+        for pair in [Pair { writer: js, reader: Facade }, Pair { writer: Facade, reader: js }] {
+            cases.local(pair);
+        }
+        let name = format!("backup-confirmed-by-{}", js.name());
+        cases.add(name, false, move |stage| batches::confirmed(stage, js));
+    }
+    cases.add("batch-kept-js10".to_owned(), false, batches::kept);
     // The longest first, so that none is left for the end.
     cases.0.sort_by_key(|case| !case.name.contains("00000"));
     cases.0
@@ -93,6 +102,43 @@ impl Cases {
         }
     }
 
+    /// What one machine makes of its log, and the other is to understand.
+    fn local(&mut self, pair: Pair) {
+        for kind in ["compat", "v1"] {
+            for (what, is_block_key) in [("encryption-key", false), ("block-key", true)] {
+                let name = named(&format!("{what}-{kind}"), pair);
+                self.add(name, false, move |stage| {
+                    encryption::keys(stage, pair, kind, is_block_key)
+                });
+            }
+        }
+        let js = if pair.writer == Facade { pair.reader } else { pair.writer };
+        for kind in ["v0", "quorum", "patch", "v2"] {
+            // Version 10 knows no version 2.
+            if kind != "v2" || js == Js11 {
+                let name = named(&format!("signed-{kind}"), pair);
+                self.add(name, false, move |stage| {
+                    let pair = Pair { writer: pair.writer, reader: js };
+                    let through = if pair.writer == Facade { js } else { Facade };
+                    signers::signed(stage, pair, through, kind)
+                });
+            }
+        }
+        for kind in if js == Js11 { &["v1", "v2"][..] } else { &["v1"] } {
+            let name = named(&format!("prologue-{kind}"), pair);
+            self.add(name, false, move |stage| signers::prologue(stage, pair, kind));
+        }
+        if js == Js11 {
+            for kind in ["compat", "v1", "quorum", "patch"] {
+                let name = named(&format!("proven-{kind}"), pair);
+                self.add(name, false, move |stage| signers::proven(stage, pair, kind));
+            }
+        }
+        self.add(named("batch-5000", pair), false, move |stage| {
+            batches::committed(stage, pair, 5_000)
+        });
+    }
+
     /// From JavaScript through us to JavaScript.
     fn through(&mut self, pair: Pair, ours: Kind) {
         let is_same = pair.writer == pair.reader;
@@ -105,11 +151,11 @@ impl Cases {
         }
         for kind in ["compat", "v1"] {
             let name = format!("encrypted-{kind}-{route}");
-            self.add(name, false, move |stage| courses::encrypted(stage, pair, ours, kind));
+            self.add(name, false, move |stage| encryption::encrypted(stage, pair, ours, kind));
             if is_same {
                 let pair = Pair { writer: ours, reader: pair.reader };
                 let name = named(&format!("encrypted-{kind}"), pair);
-                self.add(name, false, move |stage| courses::encrypted(stage, pair, ours, kind));
+                self.add(name, false, move |stage| encryption::encrypted(stage, pair, ours, kind));
             }
         }
     }

@@ -10,9 +10,6 @@ use super::stage::Stage;
 /// How a scenario ends: the first thing that was not as it should be.
 pub(super) type Ended = Result<(), String>;
 
-/// A key that encrypts blocks.
-const ENCRYPTION_KEY: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
-
 /// Bytes that the relay lets through before a peer is killed: a quarter of the log.
 const HALF_WAY: u64 = 1_000_000;
 
@@ -33,22 +30,22 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    fn actors(self, stage: &Rc<Stage>) -> (Actor, Actor) {
+    pub(super) fn actors(self, stage: &Rc<Stage>) -> (Actor, Actor) {
         (Actor::new(stage, "writer", self.writer), Actor::new(stage, "reader", self.reader))
     }
 }
 
-fn retire(actors: impl IntoIterator<Item = Actor>) -> Ended {
+pub(super) fn retire(actors: impl IntoIterator<Item = Actor>) -> Ended {
     actors.into_iter().try_for_each(Actor::retire)
 }
 
 /// Lengths of `count` blocks, around 100 bytes.
-fn short(count: u32) -> impl Iterator<Item = u32> {
+pub(super) fn short(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|n| 90 + n % 21)
 }
 
 /// Reads everything there is.
-fn fetch_all(writer: &mut Actor, reader: &mut Actor, model: &mut Model) -> Ended {
+pub(super) fn fetch_all(writer: &mut Actor, reader: &mut Actor, model: &mut Model) -> Ended {
     let port = writer.listen()?;
     reader.begin(&[port], &Wish::all(), model)?;
     reader.end()?;
@@ -115,34 +112,6 @@ pub(super) fn manifest(stage: &Rc<Stage>, pair: Pair, through: Kind, kind: &str)
     fetch_all(&mut writer, &mut between, &mut model)?;
     writer.leave()?;
     fetch_all(&mut between, &mut last, &mut model)?;
-    retire([writer, between, last])
-}
-
-/// Encrypted blocks through a reader that has no key.
-pub(super) fn encrypted(stage: &Rc<Stage>, pair: Pair, through: Kind, kind: &str) -> Ended {
-    let (mut writer, mut last) = pair.actors(stage);
-    let mut between = Actor::new(stage, "between", through);
-    let mut model = Model::default();
-    writer.encryption_key = Some(ENCRYPTION_KEY.to_owned());
-    writer.make(kind)?;
-    writer.append(&mut model, short(33))?;
-    writer.append(&mut model, [0, 5_000])?;
-    between.copy(writer.key())?;
-    last.copy(writer.key())?;
-
-    let port = writer.listen()?;
-    between.begin(&[port], &Wish::all(), &model)?;
-    between.end()?;
-    let blind = between.state()?["blocks"].clone();
-    writer.leave()?;
-    let port = between.listen()?;
-    last.begin(&[port], &Wish::all(), &model)?;
-    last.end()?;
-    if last.state()?["blocks"] != blind {
-        return Err("the two readers without a key hold different bytes".into());
-    }
-    last.decrypt(ENCRYPTION_KEY)?;
-    last.compare(&mut model, &Wish::all())?;
     retire([writer, between, last])
 }
 

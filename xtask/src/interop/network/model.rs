@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::interop::model::Spec;
 
 /// A log as its writer made it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Model {
     blocks: Vec<(u64, String)>,
     pub(super) fork: u64,
@@ -20,6 +20,11 @@ impl Model {
 
     pub(super) fn byte_length(&self) -> u64 {
         self.blocks.iter().map(|(len, _)| len).sum()
+    }
+
+    /// The hash of a block.
+    pub(super) fn hash(&self, index: u64) -> Option<&str> {
+        self.blocks.get(index as usize).map(|(_, hash)| hash.as_str())
     }
 
     /// The block that holds `byte`, and where in it.

@@ -1,0 +1,87 @@
+//! What the logs of a seed are made of: key pairs, manifests, encryption.
+
+use hypercore::{
+    BlockKey, CoreKey, Encryption, Hash, KeyPair, Manifest, ManifestSigner, Prologue, Signer as _,
+};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::protocol::{Failure, bytes, number, text};
+
+/// Those who sign together: of three, the first and the last.
+const SIGNING: [usize; 2] = [0, 2];
+
+/// The signers of a log that needs two of them.
+#[derive(Debug)]
+pub(crate) struct Quorum {
+    pub(crate) signing: [KeyPair; 2],
+    /// The last signs more than the first, if there is more.
+    pub(crate) is_patched: bool,
+}
+
+/// What a log of our own is made of.
+pub(crate) enum Made {
+    /// Its key is the bare public key.
+    Compat(KeyPair),
+    One(KeyPair, Manifest),
+    Several(Quorum, Manifest),
+}
+
+/// What `"seed"`, `"manifest"` and `"prologue"` say.
+pub(crate) fn made(command: &Value, seed: &str) -> Result<Made, Failure> {
+    let kind = text(command, "manifest")?;
+    let pairs = key_pairs(&bytes(seed)?);
+    let [first, _, last] = &pairs;
+    let signer = |pair: &KeyPair| ManifestSigner::new(pair.public_key());
+    let one = Manifest::builder().signer(signer(first));
+    let several = || Manifest::builder().version(1).quorum(SIGNING.len() as u64);
+    let (builder, is_patched) = match kind {
+        "compat" => return Ok(Made::Compat(first.clone())),
+        "v0" => (one.version(0), None),
+        "v1" => (one.version(1), None),
+        "v2" => {
+            (one.linked([CoreKey::from_bytes(sha256(&[b"linked"]))]).user_data(*b"interop"), None)
+        }
+        "quorum" => (several().signers(pairs.iter().map(signer)), Some(false)),
+        "patch" => (several().allow_patch().signers(pairs.iter().map(signer)), Some(true)),
+        _ => return Err(format!("no such manifest: {kind}").into()),
+    };
+    let prologue = &command["prologue"];
+    let manifest = if prologue.is_null() {
+        builder
+    } else {
+        let hash = Hash::from_bytes(bytes(text(prologue, "hash")?)?);
+        builder.prologue(Prologue { hash, length: number(prologue, "length")? })
+    }
+    .build()?;
+    Ok(match is_patched {
+        None => Made::One(first.clone(), manifest),
+        Some(is_patched) => {
+            let signing = [first.clone(), last.clone()];
+            Made::Several(Quorum { signing, is_patched }, manifest)
+        }
+    })
+}
+
+/// What `"encryptionKey"` and `"block"` say.
+pub(crate) fn encryption(command: &Value) -> Result<Option<Encryption>, Failure> {
+    let Some(key) = command["encryptionKey"].as_str() else { return Ok(None) };
+    let key = bytes(key)?;
+    Ok(Some(if command["block"] == true {
+        Encryption::block_key(BlockKey::from_bytes(&key))
+    } else {
+        Encryption::key(key)
+    }))
+}
+
+/// Of several signers: the first has the seed itself, the others a hash of it.
+fn key_pairs(seed: &[u8; 32]) -> [KeyPair; 3] {
+    let other = |number: u8| KeyPair::from_seed(&sha256(&[seed, &[number]]));
+    [KeyPair::from_seed(seed), other(1), other(2)]
+}
+
+fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
+}
