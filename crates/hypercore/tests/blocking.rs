@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use hypercore::blocking::Hypercore;
 use hypercore::{
-    CommitOptions, Create, Durability, ErrorKind, Event, GetOptions, MemoryStorage, ProofRequest,
-    RemoteProof, Storage,
+    AppendOptions, CommitOptions, Create, Durability, ErrorKind, Event, GetOptions, KeyPair,
+    Manifest, ManifestSigner, MemoryStorage, ProofRequest, RemoteProof, Storage, Utf8,
+    WriteSinkOptions,
 };
 
 #[test]
@@ -73,6 +74,56 @@ fn streams_are_iterators_and_readers() {
     assert_eq!(&two, b"ow");
     assert_eq!(bytes.seek(SeekFrom::Current(-1)).unwrap(), 5);
     assert!(bytes.seek(SeekFrom::Current(-6)).is_err());
+}
+
+#[test]
+fn values_and_sinks() {
+    let log = Hypercore::open(Storage::memory()).unwrap();
+    let words = log.typed(Utf8);
+    words.append("one").unwrap();
+    words.append_batch(["two", "three"]).unwrap();
+    let longer = AppendOptions::new().length_max(3);
+    assert_eq!(words.append_with(["four"], longer).unwrap_err().kind(), ErrorKind::Caller);
+    assert_eq!(words.get(1).unwrap(), "two");
+    assert_eq!(words.get_local(2).unwrap().as_deref(), Some("three"));
+    assert_eq!(words.get_with(0, GetOptions::new()).unwrap().as_deref(), Some("one"));
+
+    let mut sink = log.write_sink(WriteSinkOptions::new());
+    sink.feed("four").unwrap();
+    assert!(sink.appended().is_none() && log.length() == 3);
+    sink.flush().unwrap();
+    assert_eq!(sink.appended().unwrap().length, 4);
+    sink.feed([0xff]).unwrap();
+    sink.close().unwrap();
+    assert!(sink.feed("no").unwrap_err().is_sink_ended());
+
+    let mut all = words.clone().read_stream(2..);
+    assert_eq!(all.next().unwrap().unwrap(), "three");
+    assert_eq!(all.next().unwrap().unwrap(), "four");
+    assert!(all.next().unwrap().unwrap_err().is_codec());
+    assert!(all.next().is_none());
+}
+
+#[test]
+fn two_of_three_sign() {
+    let keys = [1, 2, 3].map(|seed| KeyPair::from_seed(&[seed; 32]));
+    let signers = keys.iter().map(|key| ManifestSigner::new(key.public()));
+    let manifest = Manifest::builder().signers(signers).quorum(2).build().unwrap();
+    let open = || {
+        let log = Hypercore::builder(Storage::memory()).manifest(manifest.clone());
+        log.open_blocking().unwrap().batch("proposal").open_blocking().unwrap()
+    };
+    let parts = [&keys[0], &keys[2]].map(|key| {
+        let proposal = open();
+        proposal.append("agreed").unwrap();
+        proposal.sign_partial(key, 1).unwrap()
+    });
+    let proposal = open();
+    proposal.append("agreed").unwrap();
+    assert!(proposal.assemble(1, &parts[..1]).is_err());
+    let signature = proposal.assemble(1, &parts).unwrap();
+    let done = proposal.commit_with(CommitOptions::new().signature(signature)).unwrap();
+    assert_eq!((done.first, done.length), (0, 1));
 }
 
 #[test]
@@ -166,9 +217,8 @@ fn proofs_and_backups_are_made() {
     restored.append("yes").unwrap();
 }
 
-/// Calls of the handle that have no twin here, since they are about peers or about signers that are async themselves.
-const ASYNC_ONLY: [&str; 5] =
-    ["peers", "ask_peers", "sign_partial", "sign_partial_with", "assemble"];
+/// Calls of the handle that have no twin here, since they are about peers.
+const ASYNC_ONLY: [&str; 2] = ["peers", "ask_peers"];
 
 /// The names of the calls in the `impl Hypercore` blocks of the sources under `folder`.
 fn calls(folder: &Path, names: &mut Vec<String>) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hypercore_crypto::{CoreKey, DiscoveryKey, Hash};
+use hypercore_crypto::{CoreKey, DiscoveryKey, Hash, PartialSignature};
 use hypercore_log::{
     Applied, AuditProgress, AuditReport, Cleared, Compacted, RecoveryReport, RepairProgress,
     RepairReport,
@@ -18,6 +18,7 @@ use crate::info::{Appended, Info, Purged};
 use crate::options::{AppendOptions, GetOptions, SeekOptions, TruncateOptions};
 use crate::proofs::{Proof, ProofRequest, Proven, RemoteProof};
 use crate::replication::survey::Survey;
+use crate::signing::{PartialOptions, Signer};
 use crate::streams::{ByteStreamOptions, ReadStreamOptions};
 
 /// Declares calls that wait for those of the same name.
@@ -167,6 +168,15 @@ impl Hypercore {
         limit: usize,
     ) -> Result<Vec<(String, Bytes)>> {
         self.waiting.wait(self.log.user_data_range(keys, limit))
+    }
+}
+
+/// Several signers.
+impl Hypercore {
+    waiting_calls! {
+        fn sign_partial(&self, signer: &dyn Signer, length: u64) -> PartialSignature;
+        fn sign_partial_with(&self, signer: &dyn Signer, length: u64, options: PartialOptions) -> PartialSignature;
+        fn assemble(&self, length: u64, parts: &[PartialSignature]) -> Vec<u8>;
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`Hypercore`] here is one of the [crate's root](crate::Hypercore) whose calls wait for their result. They do the
 //! same, and fail in the same way. Builders and options are those of the root: a builder ends with
-//! [`open_blocking`](crate::Builder::open_blocking), and where the root gives a stream there is an iterator.
+//! [`open_blocking`](crate::Builder::open_blocking), where the root gives a stream there is an iterator,
+//! and where it gives a sink the calls of the sink wait.
 //!
 //! ```
 //! use hypercore::blocking::Hypercore;
@@ -36,12 +37,14 @@
 mod batch;
 mod calls;
 mod streams;
+mod typed;
 mod wait;
 
 use std::fmt;
 
 pub use batch::NamedBatch;
-pub use streams::{ByteStream, Events, ReadStream};
+pub use streams::{ByteStream, Events, ReadStream, WriteSink};
+pub use typed::{Typed, TypedReadStream};
 
 use crate::blocking::wait::Waiting;
 use crate::builder::Builder;

@@ -1,4 +1,4 @@
-//! Streams as iterators and readers.
+//! Streams as iterators and readers, and a sink.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead as _, AsyncSeek as _, ReadBuf};
 use super::wait::Waiting;
 use crate::error::Result;
 use crate::events::Event;
+use crate::info::Appended;
 
 /// The blocks of a log one after the other: a [`ReadStream`](crate::ReadStream) as an iterator.
 #[must_use = "nothing is read before it is asked for the next block"]
@@ -67,6 +68,54 @@ impl Iterator for Events {
 
     fn next(&mut self) -> Option<Event> {
         self.waiting.wait(self.events.next())
+    }
+}
+
+/// Appends what it is given, many blocks at a time: a [`WriteSink`](crate::WriteSink) whose calls wait.
+///
+/// # Errors
+/// Those of a [`WriteSink`](crate::WriteSink).
+#[must_use = "blocks are only certain to be appended by a flush"]
+pub struct WriteSink {
+    pub(super) sink: crate::WriteSink,
+    pub(super) waiting: Waiting,
+}
+
+impl WriteSink {
+    /// Does what [`feed`](crate::WriteSink::feed) does.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn feed(&mut self, block: impl AsRef<[u8]>) -> Result<()> {
+        self.waiting.wait(self.sink.feed(block))
+    }
+
+    /// Does what [`flush`](crate::WriteSink::flush) does.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn flush(&mut self) -> Result<()> {
+        self.waiting.wait(self.sink.flush())
+    }
+
+    /// Does what [`close`](crate::WriteSink::close) does.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn close(&mut self) -> Result<()> {
+        self.waiting.wait(self.sink.close())
+    }
+
+    /// What the newest append of this sink did: the blocks below that length are written.
+    #[must_use]
+    pub const fn appended(&self) -> Option<Appended> {
+        self.sink.appended()
+    }
+}
+
+impl fmt::Debug for WriteSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sink.fmt(f)
     }
 }
 
