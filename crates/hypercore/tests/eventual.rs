@@ -1,10 +1,13 @@
 //! `Durability::Eventual`: nobody waits for a sync, and one follows within a bounded time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hypercore::{Durability, EVENTUAL_FLUSH_AFTER, ErrorKind, Hypercore, RandomAccess, Stores};
+use hypercore::{
+    AppendOptions, Durability, EVENTUAL_FLUSH_AFTER, ErrorKind, Hypercore, KeyPair, Manifest,
+    RandomAccess, Stores,
+};
 use random_access_memory::RandomAccessMemory;
 use random_access_storage::{Error, Operation, SyncScope};
 
@@ -14,6 +17,8 @@ struct Counting {
     memory: RandomAccessMemory,
     syncs: Arc<AtomicU64>,
     fails: Arc<AtomicBool>,
+    /// Held, it keeps syncs waiting.
+    gate: Arc<Mutex<()>>,
 }
 
 impl RandomAccess for Counting {
@@ -33,6 +38,7 @@ impl RandomAccess for Counting {
         self.memory.len()
     }
     fn sync(&self, _: SyncScope) -> Result<(), Error> {
+        drop(self.gate.lock().unwrap());
         if self.fails.load(Ordering::SeqCst) {
             let broken = std::io::Error::from_raw_os_error(5);
             return Err(Error::io(Operation::Sync, 0, 0, broken));
@@ -91,6 +97,42 @@ async fn a_flush_follows_the_first_write_and_only_a_write() {
         let settled = counting.syncs();
         tokio::time::sleep(EVENTUAL_FLUSH_AFTER * 2).await;
         assert_eq!(counting.syncs(), settled);
+    }
+}
+
+/// Also in a log without a key of its own, where a ready signature, or another key pair, comes with the blocks.
+#[tokio::test]
+async fn who_waits_for_a_block_does_not_wait_for_its_sync() {
+    for is_own in [true, false] {
+        let counting = Counting::default();
+        let pair = KeyPair::from_seed(&[7; 32]);
+        let builder = Hypercore::builder(counting.stores()).durability(Durability::Eventual);
+        let builder = match is_own {
+            true => builder.key_pair(pair.clone()),
+            false => builder.manifest(Manifest::single(pair.public())),
+        };
+        let log = builder.open().await.unwrap();
+        assert_eq!(log.writable(), is_own);
+        let append = async |block| {
+            let options = AppendOptions::new().key_pair(pair.clone());
+            log.append_with([block], options).await.unwrap();
+        };
+        append("a").await;
+        log.flush().await.unwrap();
+        let held = counting.gate.lock().unwrap();
+        let before = counting.syncs();
+        let getting = log.get(2);
+        let appending = async {
+            for block in ["b", "c"] {
+                tokio::task::yield_now().await;
+                append(block).await;
+            }
+        };
+        let both = async { tokio::join!(getting, appending).0 };
+        let got = tokio::time::timeout(Duration::from_secs(60), both).await;
+        assert_eq!(got.expect("it waits for the sync").unwrap(), "c", "{is_own}");
+        assert_eq!(counting.syncs(), before);
+        drop(held);
     }
 }
 

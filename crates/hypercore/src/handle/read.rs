@@ -79,18 +79,27 @@ impl Hypercore {
 
     /// Returns when a block may have come.
     async fn block_may_come(&self, index: u64) -> Result<()> {
-        let mut changes = self.shared().exchange().changes();
-        self.session.inline(|view, _| view.awaits(index))?;
-        if self.session.inline(|view, _| Ok(view.has(index)))? {
-            return Ok(());
+        let exchange = self.shared().exchange();
+        // Peers hear of what is appended here once it is durable; whoever waits here need not wait for that. What is no
+        // longer to come to a snapshot or a batch is known by any change of the log.
+        let is_live = self.session.view().is_live();
+        let mut changes = if is_live { exchange.writes() } else { exchange.changes() };
+        let mut wish = None;
+        loop {
+            changes.mark_unchanged();
+            self.session.inline(|view, _| view.awaits(index))?;
+            if self.session.inline(|view, _| Ok(view.has(index)))? {
+                return Ok(());
+            }
+            let wish = match &mut wish {
+                Some(wish) => wish,
+                none => none.insert(self.wish(Wish::Block(index))?),
+            };
+            // The log keeps the sender alive.
+            if wish.outcome_or(changes.changed()).await? {
+                return Ok(());
+            }
         }
-        let mut wish = self.wish(Wish::Block(index))?;
-        if self.session.view().is_live() && !self.shared().identity.writable {
-            return wish.outcome().await.map(drop);
-        }
-        // A change of the log may be that what this session sees can not come any more, or that a writer
-        // has appended it: peers hear of that once it is durable, whoever waits here need not wait for that.
-        wish.outcome_or(changes.changed()).await.map(drop)
     }
 
     /// Reads a block that is stored here; `None` when it is not (never downloaded, or cleared). Never

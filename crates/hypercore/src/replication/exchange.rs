@@ -70,6 +70,8 @@ pub(crate) struct Exchange {
     next_key: AtomicU64,
     /// Counts up whenever the log may have changed.
     changes: watch::Sender<u64>,
+    /// Counts up whenever this handle, and no peer, has changed the log.
+    writes: watch::Sender<u64>,
     finding: AtomicUsize,
     counters: Counters,
 }
@@ -96,6 +98,7 @@ impl Exchange {
             began: Instant::now(),
             next_key: AtomicU64::new(1),
             changes: watch::Sender::new(0),
+            writes: watch::Sender::new(0),
             finding: AtomicUsize::new(0),
             counters: Counters::default(),
         }
@@ -109,6 +112,11 @@ impl Exchange {
     /// Changes whenever the log may have.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Changes whenever the log was changed here. What peers bring is none of it: whoever wished for that is told.
+    pub(crate) fn writes(&self) -> watch::Receiver<u64> {
+        self.writes.subscribe()
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -144,7 +152,7 @@ impl Exchange {
 
     /// Has those who wait for the log to change look again.
     pub(crate) fn changed(&self) {
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        count_up(&self.changes);
     }
 
     /// Everything is moved in and out in single steps, so a panic elsewhere spoils nothing.
@@ -169,6 +177,7 @@ pub(crate) fn log_changed(shared: &Arc<Shared>, change: LogChange) {
     shared.tell_changes();
     let Some(exchange) = shared.exchange_if_any() else { return };
     exchange.changed();
+    count_up(&exchange.writes);
     let mut inbox = exchange.lock();
     if inbox.closed {
         return;
@@ -181,6 +190,10 @@ pub(crate) fn log_changed(shared: &Arc<Shared>, change: LogChange) {
         return;
     }
     start(shared, inbox);
+}
+
+fn count_up(counter: &watch::Sender<u64>) {
+    counter.send_modify(|count| *count = count.wrapping_add(1));
 }
 
 /// The log was closed: wishes end without an outcome, and channels close.
