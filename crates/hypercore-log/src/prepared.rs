@@ -19,7 +19,8 @@ use crate::error::LogError;
 use crate::log::Log;
 use crate::proofs::upgrade_of;
 use crate::signing::{AppendOptions, Signing};
-use crate::state::{Head, State};
+use crate::state::{Head, State, tree_error};
+use crate::writer::Writer;
 
 /// A tree that is to be signed, and by whom.
 #[derive(Clone, Debug)]
@@ -232,12 +233,38 @@ impl Log {
         }
     }
 
+    /// Refuses what nobody should sign who goes by this log: a history that goes on from it (`length` is above its length, or `fork` above
+    /// its fork) where what comes next may be signed already, and a tree with a size in it that is only a peer's word.
+    ///
+    /// # Errors
+    /// [`LogError::MaybeNotNewest`]; [`LogError::HeaderLost`], but for a new fork; [`LogError::NodeMissing`] until a block below the node is
+    /// fetched; [`LogError::Corrupt`], [`LogError::Storage`], [`LogError::Poisoned`].
+    pub fn check_signable(&self, length: u64, fork: u64) -> Result<(), LogError> {
+        let writer = self.writer.lock().map_err(|_| LogError::Poisoned)?;
+        let state = self.read_state();
+        let present = state.announced();
+        if length > present.length || fork > present.fork {
+            if state.is_unconfirmed_backup() {
+                return Err(LogError::MaybeNotNewest);
+            }
+            if writer.header_lost && fork <= present.fork {
+                return Err(LogError::HeaderLost);
+            }
+        }
+        if length >= present.length {
+            return Ok(());
+        }
+        let tree = state.tree.truncated(&state.nodes, length, fork).map_err(tree_error)?;
+        state.check_sizes(&writer, &tree)
+    }
+
     /// What a signer of this log signs for its first `length` blocks, which are on stable storage then.
     ///
     /// # Errors
     /// [`LogError::KeyPair`] when `signer` is no signer; [`LogError::NotWritable`] while the manifest is not known; those of
-    /// [`tree_hash_at`](Self::tree_hash_at) and [`flush`](Self::flush).
+    /// [`tree_hash_at`](Self::tree_hash_at), [`check_signable`](Self::check_signable) and [`flush`](Self::flush).
     pub fn to_sign_at(&self, signer: &PublicKey, length: u64) -> Result<ToSign, LogError> {
+        self.check_signable(length, 0)?;
         let state = self.durable_state()?;
         let hash = state.tree_hash_at(length)?;
         let manifest = state.signing_manifest()?;
@@ -282,6 +309,7 @@ impl Log {
         signed_length: u64,
         common_length: u64,
     ) -> Result<PartialSignature, LogError> {
+        self.check_signable(signed_length, 0)?;
         let state = self.durable_state()?;
         let core = (&self.key, state.signing_manifest()?);
         self.partial_signature_in(&state, core, key_pair, (signed_length, common_length))
@@ -299,6 +327,7 @@ impl Log {
         signed_length: u64,
         common_length: u64,
     ) -> Result<PartialSignature, LogError> {
+        self.check_signable(signed_length, 0)?;
         let state = self.durable_state()?;
         let core = (&manifest.key(), manifest);
         self.partial_signature_in(&state, core, key_pair, (signed_length, common_length))
@@ -317,6 +346,19 @@ impl Log {
         let to_sign = to_sign(manifest, key, &key_pair.public(), head)?;
         let part = to_sign.signed(key_pair.sign(to_sign.message())).map_err(LogError::Signature)?;
         Ok(PartialSignature { nodes, ..part })
+    }
+}
+
+impl State {
+    /// Refuses a tree that is this one cut short, where a size in it is only a peer's word.
+    pub(crate) fn check_sizes(&self, writer: &Writer, shorter: &Tree) -> Result<(), LogError> {
+        if !self.has_claims(writer) {
+            return Ok(());
+        }
+        match self.tree.claimed_root(self, shorter).map_err(tree_error)? {
+            Some(root) => Err(LogError::NodeMissing { index: root.get() }),
+            None => Ok(()),
+        }
     }
 }
 

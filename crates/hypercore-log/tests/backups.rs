@@ -346,6 +346,8 @@ fn a_backup_that_lost_its_newest_header_is_taken_up_with_a_new_fork() {
         if log.recovery().newer_header_lost {
             lost += 1;
             assert!(matches!(log.append(&[b"in the old fork"]), Err(LogError::HeaderLost)));
+            assert!(matches!(log.check_signable(4, 0), Err(LogError::HeaderLost)));
+            log.check_signable(4, 1).unwrap();
             // Nothing was written yet.
             assert!(reopen(&copy.snapshot()).needs_confirmation());
         }
@@ -358,4 +360,20 @@ fn a_backup_that_lost_its_newest_header_is_taken_up_with_a_new_fork() {
         assert_sound(&log);
     }
     assert!(lost > 0);
+}
+
+#[test]
+fn nobody_signs_what_goes_on_from_a_backup() {
+    let (_, log) = filled(3);
+    log.check_signable(4, 0).unwrap();
+    let copy = reopen(&backup(&log));
+    // What it has was signed.
+    assert!(copy.to_sign_at(&key_pair().public(), 3).is_ok());
+    copy.check_signable(2, 0).unwrap();
+    for (length, fork) in [(4, 0), (3, 1), (0, 1)] {
+        let refused = copy.check_signable(length, fork);
+        assert!(matches!(refused, Err(LogError::MaybeNotNewest)), "{length} {fork} {refused:?}");
+    }
+    copy.confirm_newest().unwrap();
+    copy.check_signable(4, 0).unwrap();
 }

@@ -345,3 +345,22 @@ fn nothing_is_committed_to_another_log_a_frozen_or_a_read_only_one() {
     assert!(matches!(log.commit(&branch, &all()), Err(LogError::Frozen)));
     assert_eq!(log.length(), 1);
 }
+
+#[test]
+fn a_commit_is_not_prepared_where_another_may_be_signed_already() {
+    let disk = Disk::new();
+    let log = create(&disk);
+    log.append(&["a"]).unwrap();
+    log.append(&["b"]).unwrap();
+    drop(log);
+    // One bit of the last entry, which may be with others.
+    let at = disk.bytes(FileName::Oplog).len() - 20;
+    let byte = disk.bytes(FileName::Oplog)[at];
+    disk.file(FileName::Oplog).write_at(at as u64, &[byte ^ 1]).unwrap();
+    let log = reopen(&disk);
+    let branch = begin(&log, &Disk::new());
+    branch.append(&["c"]).unwrap();
+    let refused = log.prepare_commit(&branch, None);
+    assert!(matches!(refused, Err(LogError::HeaderLost)), "{refused:?}");
+    assert!(matches!(log.check_signable(2, 0), Err(LogError::HeaderLost)));
+}

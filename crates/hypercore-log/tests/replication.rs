@@ -169,8 +169,14 @@ fn who_signs_signs_no_claimed_size() {
             let copy = Log::open(here.stores(), signing()).unwrap();
             let refused = copy.truncate(length, None);
             assert!(matches!(refused, Err(LogError::NodeMissing { .. })), "{length} {refused:?}");
+            let refused = copy.to_sign_at(&key_pair().public(), length);
+            assert!(matches!(refused, Err(LogError::NodeMissing { .. })), "{length} {refused:?}");
+            let refused = copy.partial_signature(&key_pair(), length, length);
+            assert!(matches!(refused, Err(LogError::NodeMissing { .. })), "{length} {refused:?}");
             // A block below it, or beside it, puts the sizes right.
             fetch(&copy, &writer, Some(block));
+            let to_sign = copy.to_sign_at(&key_pair().public(), length).unwrap();
+            assert_eq!(to_sign.tree_hash, writer.tree_hash_at(length).unwrap());
             let head = copy.truncate(length, None).unwrap();
             assert_eq!(head.tree_hash, writer.tree_hash_at(length).unwrap(), "{length} blocks");
             drop(copy);

@@ -130,6 +130,8 @@ impl Log {
         length: Option<u64>,
     ) -> Result<Unsigned, LogError> {
         self.check_may_sign(Signing::Ready(&[]))?;
+        // Where the newest head is lost, the blocks after it may be signed already.
+        drop(self.lock_writer()?);
         let plan = self.plan(branch, length)?;
         let state = self.read_state();
         let manifest = state.signing_manifest()?;
