@@ -304,6 +304,50 @@ async fn two_sessions_that_race_both_get_on() {
     assert!(log.verify().await.unwrap().is_ok());
 }
 
+/// Signs when a write to the same log that it asked for did not come to an end.
+#[derive(Debug)]
+struct Writing {
+    key: KeyPair,
+    log: OnceLock<Hypercore>,
+    asked: AtomicUsize,
+}
+
+impl Signer for Writing {
+    fn public_key(&self) -> PublicKey {
+        self.key.public()
+    }
+
+    fn sign<'a>(&'a self, to_sign: &'a ToSign) -> BoxFuture<'a, Result<Signature, BoxError>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let log = self.log.get().unwrap();
+            assert_eq!(log.get_local(0).await.ok().flatten().is_some(), !log.is_empty());
+            {
+                let mut writing = pin!(log.append("within"));
+                for _ in 0..200 {
+                    assert!(poll(writing.as_mut()).is_pending());
+                    tokio::task::yield_now().await;
+                }
+            }
+            Ok(self.key.sign(to_sign.message()))
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_its_own_signer_waits_for_waits_as_well_and_can_be_given_up() {
+    let (key, log, asked) = (KeyPair::from_seed(&[1; 32]), OnceLock::new(), AtomicUsize::new(0));
+    let signer = Arc::new(Writing { key, log, asked });
+    let as_signer: Arc<dyn Signer> = signer.clone();
+    let builder = Hypercore::builder(MemoryStorage::new()).signer(as_signer);
+    let log = builder.open().await.unwrap();
+    signer.log.set(log.session().weak(true).open().await.unwrap()).unwrap();
+    log.append("one").await.unwrap();
+    log.append("two").await.unwrap();
+    assert_eq!((log.length(), signer.asked.load(Ordering::Relaxed)), (2, 2));
+    assert_eq!(log.get(1).await.unwrap(), "two");
+}
+
 #[tokio::test]
 async fn appends_at_the_same_time_keep_their_order() {
     let agent = Agent::new(Manner::Honest);

@@ -66,7 +66,8 @@ pub trait Codec: Send + Sync {
     /// Why the block is none of this codec's. Whoever may sign decides what is in a block, so anything can be.
     fn decode(&self, block: Bytes) -> Result<Self::Item, BoxError>;
 
-    /// Makes the blocks of values that are appended together: one of each, if not said otherwise.
+    /// Makes the blocks of values that are appended together with one call: one of each, if not said otherwise. A
+    /// [sink](Typed::write_sink) encodes each value as it comes.
     ///
     /// # Errors
     /// Those of [`encode`](Self::encode).

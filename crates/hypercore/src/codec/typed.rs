@@ -133,8 +133,9 @@ impl<C: Codec> Typed<C> {
         TypedReadStream::new(self.log.read_stream(options), Arc::clone(&self.codec))
     }
 
-    /// A sink that appends values, as [`Hypercore::write_sink`] does blocks. They are encoded one by one. A value that can
-    /// not be encoded is refused, and nothing else happens.
+    /// A sink that appends values, as [`Hypercore::write_sink`] does blocks. They are encoded one by one as they come, so that
+    /// a value that can not be encoded is refused, and nothing else happens; [`Codec::encode_batch`] is not asked, as nobody
+    /// knows yet what will be appended together.
     pub fn write_sink(&self, options: WriteSinkOptions) -> TypedWriteSink<C> {
         TypedWriteSink::new(self.log.write_sink(options), Arc::clone(&self.codec))
     }

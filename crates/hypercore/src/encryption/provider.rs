@@ -19,7 +19,8 @@ pub const PADDING_LEN_MAX: usize = 64;
 /// A way of one's own to encrypt the blocks of a log; see [`Encryption::provider`](crate::Encryption::provider).
 ///
 /// Both calls are asynchronous, so a key may come from somewhere else each time. While one runs, the log
-/// is not locked: others read and append. Futures may be dropped at any point.
+/// is not locked: others read and append. Futures may be dropped at any point. An `encrypt` that waits for a write to the
+/// same log waits for itself.
 ///
 /// What is stored is what `encrypt` gives; the log's hashes and its signature cover that, so nothing has to
 /// be authenticated here.

@@ -31,6 +31,9 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// asked is gone, is thrown away, so the same length may be asked for again with another tree; only what was
     /// stored is ever shown to others. The future may be dropped at any point.
     ///
+    /// The log may be read here, and other logs written to. A write to the same log that is waited for here waits for
+    /// this one, which waits for the signature: neither ends, unless it has a deadline of its own.
+    ///
     /// # Errors
     /// Whatever went wrong: nothing is stored, and the caller gets it as the source of an error
     /// ([`Error::is_outside`]).
