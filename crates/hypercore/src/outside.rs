@@ -157,16 +157,7 @@ impl Session {
         &self,
         store: impl FnOnce(&Viewed<'_>) -> Result<LogAppended> + Send + 'static,
     ) -> Result<LogAppended> {
-        let changed = self.view().is_live().then(|| Arc::clone(self.shared()));
-        self.blocking_write(move |view, _| {
-            let appended = store(&view)?;
-            if let Some(shared) = changed {
-                shared.wrote();
-                exchange::log_changed(&shared, LogChange::Appended);
-            }
-            Ok(appended)
-        })
-        .await
+        self.blocking_change(LogChange::Appended, move |view, _| store(&view)).await
     }
 
     /// Truncates the log with a signature of `signer`.
@@ -191,7 +182,8 @@ impl Session {
         let signature =
             if length == 0 { Vec::new() } else { self.sign(signer, prepared.unsigned()).await? };
         let store = move |log: &Log| Ok(log.truncate_prepared(&prepared, &signature).map(drop)?);
-        self.blocking_write(move |view, _| store(view.log())).await
+        let change = LogChange::Truncated { length };
+        self.blocking_change(change, move |view, _| store(view.log())).await
     }
 }
 

@@ -3,6 +3,7 @@
 //! Knows nothing of what is in them; the engine keeps its own ones out of sight.
 
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use crate::error::Error;
 use crate::error::Result;
 use crate::handle::Hypercore;
+use crate::shared::Shared;
 
 /// User data: an application's values beside the log, by key. They are neither signed, nor encrypted, nor replicated, and
 /// all together have at most [`USER_DATA_LEN_MAX`](crate::USER_DATA_LEN_MAX) bytes, since a log's header holds them all.
@@ -73,9 +75,12 @@ impl Hypercore {
         let session = self.session_ref();
         session.check_writable()?;
         let key = key.to_owned();
-        let set = session.blocking_write(move |view, _| view.set_user_data(&key, value.as_deref()));
-        set.await?;
-        self.shared().wrote();
-        Ok(())
+        let shared = session.view().is_live().then(|| Arc::clone(session.shared()));
+        let set = session.blocking_write(move |view, _| {
+            view.set_user_data(&key, value.as_deref())?;
+            shared.iter().for_each(Shared::wrote);
+            Ok(())
+        });
+        set.await
     }
 }

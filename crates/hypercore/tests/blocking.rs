@@ -320,3 +320,19 @@ fn threads_share_a_log() {
     }
     assert_eq!(counts, [20; 8]);
 }
+
+/// A runtime gives each of its tasks a share of calls, and wakes who has used his up only once the thread is free again.
+#[test]
+fn a_task_of_a_runtime_makes_more_calls_than_its_share() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let calls = tokio::spawn(async {
+            let log = Hypercore::open(Storage::memory()).unwrap();
+            log.append("zero").unwrap();
+            for _ in 0..1000 {
+                assert_eq!(log.get(0).unwrap(), "zero");
+            }
+        });
+        calls.await.unwrap();
+    });
+}

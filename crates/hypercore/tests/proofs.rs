@@ -3,7 +3,8 @@
 mod common;
 
 use hypercore::{
-    Access, CoreKey, ErrorKind, Hypercore, MemoryStorage, Proof, ProofRequest, RemoteProof, Storage,
+    Access, CoreKey, Durability, ErrorKind, Hypercore, MemoryStorage, Proof, ProofRequest,
+    RemoteProof, Storage,
 };
 
 const BLOCKS: [&str; 9] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"];
@@ -196,4 +197,19 @@ fn bytes_that_are_no_proof_are_refused() {
         assert!(RemoteProof::decode([&[7; 32], bytes].concat()).is_err(), "{bytes:?}");
     }
     assert!(RemoteProof::decode(vec![7; 31]).is_err());
+}
+
+/// Under `Eventual` durability nobody waits for the flush, and it comes all the same.
+#[tokio::test]
+async fn what_a_proof_brought_becomes_durable() {
+    let log = writer().await;
+    let request = ProofRequest::new().upgrade(0..9).block(4).manifest();
+    let storage = Storage::memory();
+    let copy = Hypercore::builder(storage).key(log.key()).durability(Durability::Eventual);
+    let copy = copy.open().await.unwrap();
+    copy.apply_proof(&sent(&log, request).await).await.unwrap();
+    while copy.info().await.unwrap().durable_length < 9 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(copy.get(4).await.unwrap(), BLOCKS[4]);
 }

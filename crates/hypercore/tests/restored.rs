@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{block, connect, reader, writer};
-use hypercore::Hypercore;
+use hypercore::{Hypercore, PeerOptions, ProtocolStream, Role, StreamOptions};
 use tempfile::TempDir;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -145,7 +145,7 @@ async fn without_an_answer_nothing_is_confirmed() {
 
     // One that is connected and says nothing may have more.
     let (end, _other_end) = tokio::io::duplex(1024);
-    let _silent = log.replicate(end, hypercore::Role::Initiator);
+    let _silent = log.replicate(end, Role::Initiator);
     let error = log.confirm_with_peers(DEADLINE).await.unwrap_err();
     assert!(error.is_unconfirmed_backup(), "{error}");
     assert!(log.append("no").await.unwrap_err().is_unconfirmed_backup());
@@ -199,4 +199,34 @@ async fn a_log_that_needs_no_confirmation_asks_all_the_same() {
     let survey = log.confirm_with_peers(DEADLINE).await.unwrap();
     assert_eq!(survey.answered.len(), 1);
     log.append("still").await.unwrap();
+}
+
+/// A peer that is gone has not taken back what it told.
+#[tokio::test]
+async fn a_peer_that_had_more_and_left_is_not_forgotten() {
+    let original = writer(10).await;
+    let equal = reader(&original).await;
+    follow(&equal, &original).await;
+    let (_scratch, restored) = restored(&original).await;
+    original.append("the eleventh").await.unwrap();
+
+    // It tells that it has more, and gives nothing.
+    let (one, other) = tokio::io::duplex(64 * 1024);
+    let there = restored.replicate(one, Role::Initiator);
+    let here = ProtocolStream::new(other, Role::Responder, StreamOptions::new());
+    here.add_with(&original, PeerOptions::new().upload(false)).unwrap();
+    while restored.peers().await.unwrap().iter().all(|peer| peer.info().remote_length < 11) {
+        tokio::task::yield_now().await;
+    }
+    drop((there, here));
+    while !restored.peers().await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+
+    let _both = connect(&restored, &equal);
+    let error = restored.confirm_with_peers(DEADLINE).await.unwrap_err();
+    assert!(error.is_unconfirmed_backup() && error.to_string().contains("11"), "{error}");
+    let _both = connect(&restored, &original);
+    restored.confirm_with_peers(DEADLINE).await.unwrap();
+    assert_eq!(restored.length(), 11);
 }

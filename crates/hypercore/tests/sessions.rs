@@ -422,3 +422,43 @@ async fn a_key_pair_makes_a_session_writable() {
     let refused = log.session().key_pair(pairs[0].clone()).open().await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Caller);
 }
+
+/// Handles of sessions that were closed may be kept for long: they keep neither the lock nor the files.
+#[tokio::test]
+async fn closed_handles_do_not_keep_the_log_open() {
+    let scratch = tempfile::tempdir().unwrap();
+    for kind in 0..3 {
+        let log = Hypercore::open(scratch.path()).await.unwrap();
+        let closed = match kind {
+            0 => log.session().open().await.unwrap(),
+            1 => log.session().weak(true).open().await.unwrap(),
+            _ => Hypercore::clone(&*log.batch("draft").open().await.unwrap()),
+        };
+        closed.close().await.unwrap();
+        drop(log);
+        let again = Hypercore::open(scratch.path()).await.unwrap();
+        again.append("more").await.unwrap();
+        assert_eq!(closed.append("no").await.unwrap_err().kind(), ErrorKind::Closed);
+        again.close().await.unwrap();
+    }
+}
+
+/// Closing a batch waits for the batch first: the log must not depend on anybody waiting for that.
+#[tokio::test]
+async fn a_batch_that_is_the_last_session_closes_the_log_also_when_nobody_waits() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = Hypercore::open(scratch.path()).await.unwrap();
+    let batch = log.batch("draft").open().await.unwrap();
+    log.close().await.unwrap();
+    {
+        let mut closing = std::pin::pin!(batch.close());
+        let begun = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(closing.as_mut().poll(context).is_pending())
+        });
+        begun.await;
+    }
+    assert!(batch.is_closed());
+    let again = Hypercore::open(scratch.path()).await.unwrap();
+    again.append("more").await.unwrap();
+    drop(batch);
+}

@@ -275,3 +275,25 @@ async fn a_snapshot_is_read_while_the_log_is_rewritten() {
         reader.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_snapshot_is_not_waited_for_to_grow() {
+    let log = in_memory().await;
+    log.append_batch(["a", "b", "c"]).await.unwrap();
+    let snapshot = log.snapshot().await.unwrap();
+    log.append("d").await.unwrap();
+    snapshot.wait_for_length(3).await.unwrap();
+    assert!(snapshot.wait_for_length(4).await.unwrap_err().is_out_of_bounds());
+    assert_eq!(snapshot.length(), 3);
+}
+
+/// It does not grow by what peers have, so nobody has to be asked, or found, to read it to its end.
+#[tokio::test]
+async fn a_stream_of_a_snapshot_waits_for_no_peers() {
+    let log = in_memory().await;
+    let copy = Hypercore::builder(Storage::memory()).key(log.key()).open().await.unwrap();
+    let snapshot = copy.snapshot().await.unwrap();
+    let _finding = copy.finding_peers();
+    assert!(!snapshot.update().await.unwrap());
+    assert!(snapshot.read_stream(..).next().await.is_none());
+}

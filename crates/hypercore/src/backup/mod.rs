@@ -105,12 +105,14 @@ impl Hypercore {
     /// Asks every peer that is connected now what it has, takes over what is newer (also a truncation), and if then nobody
     /// has more than this log, confirms it as [`confirm_newest`](Self::confirm_newest) does.
     ///
+    /// What a peer told that is gone by now counts, since this log was opened: more than can be taken over is never forgotten.
     /// Where no peer is connected yet, one is waited for. Every connected peer has to answer within `deadline`, and at least one of them must have had what this backup has: who has
     /// less never saw what came after it. Only the length and its proof are taken over; the blocks are fetched as any others, with
     /// [`get`](Self::get) and [`download`](Self::download).
     ///
     /// This knows what the peers know. Blocks that never left the machine that was lost can not fork anybody; those that went to a
-    /// peer that is not connected can.
+    /// peer that is not connected can. Nor can it tell a peer that had the blocks from the lost writer from one that got them
+    /// from this copy and connects again: ask before others follow it.
     ///
     /// # Durability
     /// As for [`confirm_newest`](Self::confirm_newest).
@@ -130,7 +132,8 @@ impl Hypercore {
         told.await.unwrap_or(Ok(()))?;
         let survey = self.ask_peers(deadline.saturating_sub(begin.elapsed())).await?;
         if self.needs_confirmation()? {
-            vouching::judge(&survey, before, head()?)?;
+            let told = vouching::Head::told(self.shared().exchange().newest_told());
+            vouching::judge(&survey, told, before, head()?)?;
             self.confirm_newest().await?;
         }
         Ok(survey)

@@ -16,6 +16,11 @@ impl Head {
         let head = log.head();
         Self { fork: head.fork, length: head.length }
     }
+
+    /// What a peer told.
+    pub(super) const fn told((fork, length): (u64, u64)) -> Self {
+        Self { fork, length }
+    }
 }
 
 /// Why peers do not vouch for a backup.
@@ -29,14 +34,16 @@ pub(crate) enum Doubt {
     Silent { silent: usize },
     #[error("all peers had less than this backup, so none of them knows what came after it")]
     Behind,
-    #[error("a peer has {length} blocks of fork {fork}, which could not be taken over in time")]
+    #[error(
+        "a peer has told of {length} blocks of fork {fork}, which could not be taken over in time"
+    )]
     Ahead { fork: u64, length: u64 },
 }
 
-/// Whether the peers settle it. `before` is where the log stood when they were asked, `now` where it stands after what they had was
+/// Whether the peers settle it. `told` is the newest that any of them told, those that are gone included; `before` is where the log stood when they were asked, `now` where it stands after what they had was
 /// taken over.
-pub(super) fn judge(survey: &Survey, before: Head, now: Head) -> Result<(), Doubt> {
-    let newest = newest(survey, |peer| Head { fork: peer.fork, length: peer.length })?;
+pub(super) fn judge(survey: &Survey, told: Head, before: Head, now: Head) -> Result<(), Doubt> {
+    let newest = newest(survey, |peer| Head { fork: peer.fork, length: peer.length })?.max(told);
     if newest > now {
         return Err(Doubt::Ahead { fork: newest.fork, length: newest.length });
     }

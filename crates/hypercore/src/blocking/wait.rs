@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::coop::unconstrained;
 
 use crate::error::{Error, Result};
 
@@ -44,7 +45,8 @@ impl Waiting {
         // For timers, and for what is spawned.
         let _entered = self.0.enter();
         let waker = Waker::from(Arc::new(Sleeper(std::thread::current())));
-        let (mut context, mut future) = (Context::from_waker(&waker), pin!(future));
+        // A runtime that this thread works for wakes who has used up his share only once the thread is free again.
+        let (mut context, mut future) = (Context::from_waker(&waker), pin!(unconstrained(future)));
         loop {
             match future.as_mut().poll(&mut context) {
                 Poll::Ready(result) => return result,

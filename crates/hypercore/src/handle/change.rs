@@ -26,9 +26,7 @@ impl Hypercore {
     pub async fn clear(&self, blocks: Range<u64>) -> Result<Cleared> {
         self.session.check_writable()?;
         let change = LogChange::Cleared(blocks.clone());
-        let cleared = self.session.blocking_write(move |log, _| log.clear(blocks)).await?;
-        self.tell(change);
-        Ok(cleared)
+        self.session.blocking_change(change, move |log, _| log.clear(blocks)).await
     }
 
     /// Shortens the log to `length` blocks. Its fork number rises by one, or to `fork`, which must be
@@ -60,15 +58,11 @@ impl Hypercore {
         let (fork, settings) = (options.fork, self.session.settings());
         let signer = settings.signer.as_ref().filter(|_| !options.signs());
         if let (Some(signer), true) = (signer, self.session.view().is_live()) {
-            self.session.truncate_outside(length, fork, &**signer).await?;
-            self.tell(LogChange::Truncated { length });
-            return Ok(());
+            return self.session.truncate_outside(length, fork, &**signer).await;
         }
         let signing = options.for_log(settings.key_pair.as_deref());
         let truncate = move |log: Viewed<'_>, _: &Cipher| log.truncate(length, fork, &signing);
-        self.session.blocking_write(truncate).await?;
-        self.tell(LogChange::Truncated { length });
-        Ok(())
+        self.session.blocking_change(LogChange::Truncated { length }, truncate).await
     }
 
     /// Deletes the log for good, with its secret key and its named batches, and closes it for all

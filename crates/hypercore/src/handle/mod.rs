@@ -8,11 +8,9 @@ mod read;
 use std::sync::Arc;
 
 use hypercore_crypto::{CoreKey, DiscoveryKey};
-use hypercore_replication::LogChange;
 
 use crate::builder::Builder;
 use crate::error::Result;
-use crate::replication::exchange;
 use crate::session::{Session, SessionBuilder};
 use crate::shared::Shared;
 use crate::storage::Storage;
@@ -56,13 +54,6 @@ impl Hypercore {
     /// Those of [`Builder::open`].
     pub async fn open(storage: impl Into<Storage>) -> Result<Self> {
         Self::builder(storage).open().await
-    }
-
-    /// Tells peers, and those who wait, what became of the log.
-    pub(crate) fn tell(&self, change: LogChange) {
-        if self.session.view().is_live() {
-            exchange::log_changed(self.shared(), change);
-        }
     }
 
     /// Comes before every call that runs inline. Such calls never wait, so a task that makes one

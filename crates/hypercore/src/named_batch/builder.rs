@@ -138,6 +138,12 @@ impl Wanted {
     }
 
     fn open_branch(self, shared: &Shared, base: &Log, name: &str) -> Result<Branch> {
+        if let (Create::Overwrite, Some(checkout)) = (self.create, self.checkout)
+            && checkout > base.length()
+        {
+            // What is stored must not be forgotten for what can not begin.
+            return Err(OpenError::CheckoutTooLong { checkout, length: base.length() }.into());
+        }
         let side = shared.batches().stores()?;
         let stores = match self.create {
             Create::Never => side.open_batch(name),

@@ -62,12 +62,22 @@ impl Batches {
                 open.insert(name.to_owned(), Weak::new());
                 return Ok(Entered::Closed(Slot { of: Arc::clone(self), name: name.to_owned() }));
             };
-            if let Some(batch) = entry.upgrade()
+            let Some(batch) = entry.upgrade() else {
+                open = self.one_less.wait(open).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            drop(open);
+            if !batch.is_closing()
                 && let Ok(joined) = Joined::join(&batch, false)
             {
                 return Ok(Entered::Open(joined));
             }
-            open = self.one_less.wait(open).unwrap_or_else(PoisonError::into_inner);
+            // It has ended. Whoever is to close it may wait for the thread that this runs on.
+            if let Err(error) = batch.close_now() {
+                tracing::warn!(%error, batch = batch.name(), "a batch did not close well");
+            }
+            drop(batch);
+            open = self.lock();
         }
     }
 

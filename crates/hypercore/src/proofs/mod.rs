@@ -21,7 +21,6 @@ use crate::encryption::Cipher;
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::handle::Hypercore;
-use crate::replication::exchange;
 use crate::view::Viewed;
 
 /// Proofs. They are of the log itself, also where the session sees a snapshot or a batch of it.
@@ -85,9 +84,7 @@ impl Hypercore {
         }
         let apply =
             move |view: Viewed<'_>, _: &Cipher| Ok(view.log().apply_proof(proof.as_inner())?);
-        let applied = session.blocking_write(apply).await?;
-        exchange::log_changed(self.shared(), LogChange::Appended);
-        Ok(applied)
+        session.blocking_change(LogChange::Appended, apply).await
     }
 
     /// A proof of the log as it is now, and of the block `index` if one is given, that stands alone: who knows the key

@@ -74,6 +74,8 @@ pub(crate) struct Exchange {
     writes: watch::Sender<u64>,
     finding: AtomicUsize,
     counters: Counters,
+    /// The latest fork that any peer has told of, and its length there, also if that peer is gone.
+    newest_told: Mutex<(u64, u64)>,
 }
 
 impl Exchange {
@@ -101,6 +103,7 @@ impl Exchange {
             writes: watch::Sender::new(0),
             finding: AtomicUsize::new(0),
             counters: Counters::default(),
+            newest_told: Mutex::default(),
         }
     }
 
@@ -121,6 +124,17 @@ impl Exchange {
 
     pub(crate) fn traffic(&self) -> Traffic {
         self.counters.sum()
+    }
+
+    /// A peer has told of so many blocks of a fork.
+    pub(crate) fn told_of(&self, fork: u64, length: u64) {
+        let mut newest = self.newest_told.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = (*newest).max((fork, length));
+    }
+
+    /// The latest fork that any peer has told of since the log was opened, and the most blocks of it.
+    pub(crate) fn newest_told(&self) -> (u64, u64) {
+        *self.newest_told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many wishes wait for peers; `None` while the worker is at work.

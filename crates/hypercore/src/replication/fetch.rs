@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hypercore_log::Conflict;
+use hypercore_log::{Conflict, LogError};
 use hypercore_replication::UpgradeWish;
 use secret_stream::Role;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -53,6 +53,8 @@ impl Hypercore {
     /// now. A log that can be written to asks nobody, since it knows best, unless it is a backup that
     /// [needs confirmation](Self::needs_confirmation).
     ///
+    /// A snapshot and a batch do not follow the log: there it asks nobody.
+    ///
     /// Without peers it is done at once, so a `false` says little: [`ask_peers`](Self::ask_peers) tells
     /// who answered.
     ///
@@ -60,6 +62,10 @@ impl Hypercore {
     /// `Caller` for a handle that is open for reading; `Closed`.
     pub async fn update(&self) -> Result<bool> {
         self.session_ref().check_open()?;
+        if !self.session_ref().view().is_live() {
+            // What is seen here does not grow with the log.
+            return Ok(false);
+        }
         if self.writable() && !self.needs_confirmation()? {
             return Ok(false);
         }
@@ -87,7 +93,7 @@ impl Hypercore {
     ///
     /// # Errors
     /// `Caller` when it is shorter and the handle is open for reading, or the session does not wait
-    /// ([`Error::is_not_stored`]); `TimedOut`; `Io` and others when what peers send can not be stored any
+    /// ([`Error::is_not_stored`]), or it is a snapshot ([`Error::is_out_of_bounds`]); `TimedOut`; `Io` and others when what peers send can not be stored any
     /// more; `Closed`.
     pub async fn wait_for_length(&self, length: u64) -> Result<()> {
         let waiting = &self.session_ref().settings().waiting;
@@ -101,6 +107,9 @@ impl Hypercore {
     }
 
     async fn grow_to(&self, length: u64) -> Result<()> {
+        if !self.session_ref().view().is_live() {
+            return self.grow_beside_to(length).await;
+        }
         let mut changes = self.shared().exchange().changes();
         let mut wish: Option<Pending> = None;
         loop {
@@ -116,6 +125,25 @@ impl Hypercore {
             if wish.outcome_or(changes.changed()).await? {
                 return Ok(());
             }
+        }
+    }
+
+    /// What is seen here does not grow with the log: a batch does by what is appended to it, a snapshot never.
+    async fn grow_beside_to(&self, length: u64) -> Result<()> {
+        let session = self.session_ref();
+        let mut changes = session.view().changes(self.shared());
+        loop {
+            changes.mark_unchanged();
+            let present = session.inline(|view, _| Ok(view.head().length))?;
+            if present >= length {
+                return Ok(());
+            }
+            if !session.view().is_changeable() {
+                let index = length.saturating_sub(1);
+                return Err(LogError::OutOfBounds { index, length: present }.into());
+            }
+            // The batch keeps the sender alive.
+            let _ = changes.changed().await;
         }
     }
 

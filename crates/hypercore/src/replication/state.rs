@@ -187,9 +187,11 @@ impl State {
                     shared.tell_changes();
                     continue;
                 }
-                Told::PeerAdded(_) | Told::PeerRemoved(_) | Told::SyncChanged { .. } => {
+                Told::SyncChanged { fork, length, .. } => {
+                    shared.exchange().told_of(*fork, *length);
                     worked.changed = true;
                 }
+                Told::PeerAdded(_) | Told::PeerRemoved(_) => worked.changed = true,
                 _ => {}
             }
             let removed = if let Told::PeerRemoved(id) = &told { Some(*id) } else { None };

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use hypercore_log::Log;
+use hypercore_replication::LogChange;
 use tokio::sync::Notify;
 
 pub use builder::SessionBuilder;
@@ -31,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::info::Appended;
 use crate::named_batch::Joined;
 use crate::options::AppendOptions;
-use crate::replication::exchange::Exchange;
+use crate::replication::exchange::{self, Exchange};
 use crate::replication::wish::Wishes;
 use crate::shared::{LastSeen, Manner, Origin, Shared};
 use crate::signing::Signer;
@@ -167,6 +168,27 @@ impl Session {
         self.shared.blocking(write).await
     }
 
+    /// Runs a long call that changes what is seen, as [`blocking`](Self::blocking) does. Peers and those who wait hear of
+    /// `change` also when the future is dropped meanwhile.
+    pub(crate) async fn blocking_change<T: Send + 'static>(
+        &self,
+        change: LogChange,
+        call: impl FnOnce(Viewed<'_>, &Cipher) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let changed = self.view.is_live().then(|| Arc::clone(&self.shared));
+        self.blocking_write(move |view, cipher| {
+            let result = call(view, cipher)?;
+            if let Some(shared) = changed {
+                if change == LogChange::Appended {
+                    shared.wrote();
+                }
+                exchange::log_changed(&shared, change);
+            }
+            Ok(result)
+        })
+        .await
+    }
+
     /// Appends few small blocks on this thread; `None` when that could take long.
     pub(crate) fn append_inline<B: AsRef<[u8]>>(&self, blocks: &[B]) -> Option<Result<Appended>> {
         if let Err(error) = self.check_writable() {
@@ -270,18 +292,25 @@ impl Session {
     /// went.
     pub(crate) async fn close(&self) -> Result<()> {
         let leaving = self.end();
+        if leaving == Leaving::Last {
+            // Now: nobody else will, should this future be dropped.
+            self.shared.begin_close();
+        }
         let batch = match self.view.batch() {
             Some(batch) if batch.is_closing() => batch.closed().await,
             _ => Ok(()),
         };
         match leaving {
-            Leaving::Last => batch.and(self.shared.close().await),
+            Leaving::Last => batch.and(self.shared.closed().await),
             Leaving::Others => batch,
         }
     }
 
     fn end(&self) -> Leaving {
-        let leaving = *self.ended.get_or_init(|| self.shared.sessions().leave(self.settings.weak));
+        let leaving = *self.ended.get_or_init(|| {
+            self.shared.sessions().linger();
+            self.shared.sessions().leave(self.settings.weak)
+        });
         drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
         drop(self.joined.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.on_end.notify_waiters();
@@ -293,7 +322,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.ended.get().is_none() && self.end() == Leaving::Last {
+        let was_closed = self.ended.get().is_some();
+        let leaving = self.end();
+        self.shared.sessions().vanish();
+        if !was_closed && leaving == Leaving::Last {
             self.shared.abandon();
         }
     }

@@ -18,6 +18,8 @@ struct Counts {
     /// Sessions that keep the log open.
     strong: usize,
     weak: usize,
+    /// Sessions that have ended, but whose handles are still there.
+    ended: usize,
     /// The last strong one has ended: no other may begin.
     over: bool,
 }
@@ -56,14 +58,27 @@ impl Registry {
         Leaving::Last
     }
 
+    /// A session was closed: its handles may stay for long.
+    pub(crate) fn linger(&self) {
+        let mut counts = self.lock();
+        counts.ended = counts.ended.saturating_add(1);
+    }
+
+    /// The last handle of a session that was closed is gone.
+    pub(crate) fn vanish(&self) {
+        let mut counts = self.lock();
+        counts.ended = counts.ended.saturating_sub(1);
+    }
+
     /// Sessions that keep the log open.
     pub(crate) fn active(&self) -> usize {
         self.lock().strong
     }
 
-    /// Whether there are sessions that do not keep the log open.
-    pub(crate) fn has_weak(&self) -> bool {
-        self.lock().weak > 0
+    /// Whether there are handles of sessions that do not keep the log open: weak ones, and those that have ended.
+    pub(crate) fn has_others(&self) -> bool {
+        let counts = self.lock();
+        counts.weak > 0 || counts.ended > 0
     }
 
     /// Counters, changed in single steps: a panic elsewhere spoils nothing.

@@ -23,7 +23,7 @@ pub(crate) fn is_some_log_settling() -> bool {
 
 impl Shared {
     /// The last session that keeps the log open was dropped, not closed. The log closes with the last
-    /// reference to it; those that weak sessions have are made worthless.
+    /// reference to it; those that weak and closed sessions have are made worthless.
     pub(crate) fn abandon(self: &Arc<Self>) {
         let mut settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         if self.closed.borrow().is_some() {
@@ -31,15 +31,19 @@ impl Shared {
         }
         *settling = Some(Settling::begin());
         drop(settling);
-        if self.sessions.has_weak() {
+        if self.sessions.has_others() {
             self.begin_closing(Ending::Close);
         }
     }
 
-    /// Closes the log once, whoever asks first; everyone who asks hears how it went.
-    pub(crate) async fn close(self: &Arc<Self>) -> Result<()> {
-        let mut closed = self.closed.subscribe();
+    /// Closes the log once, whoever asks first.
+    pub(crate) fn begin_close(self: &Arc<Self>) {
         self.begin_closing(Ending::Close);
+    }
+
+    /// Waits until the log is closed; everyone who asks hears how it went.
+    pub(crate) async fn closed(&self) -> Result<()> {
+        let mut closed = self.closed.subscribe();
         let answer = closed.wait_for(Option::is_some).await;
         answer.ok().and_then(|answer| (*answer).clone()).unwrap_or_else(|| Err(Error::closed()))
     }

@@ -10,6 +10,7 @@ use hypercore_replication::LogChange;
 use super::{Signer, ask};
 use crate::error::{Error, Result};
 use crate::handle::Hypercore;
+use crate::replication::exchange;
 use crate::view::Viewed;
 
 /// How a part of a signature is made; see [`Hypercore::sign_partial_with`].
@@ -142,11 +143,14 @@ impl Hypercore {
     /// # Source
     /// formats.md section 5.5.
     pub async fn copy_prologue(&self, source: &Self) -> Result<u64> {
-        let source = Arc::clone(source.shared());
-        let copy = move |log: &Log| source.inline(|source| Ok(log.copy_prologue(source)?));
-        let copied = self.shared().blocking_write(copy).await?;
-        self.tell(LogChange::Appended);
-        Ok(copied)
+        self.session_ref().check_writable()?;
+        let (source, shared) = (Arc::clone(source.shared()), Arc::clone(self.shared()));
+        let copy = move |log: &Log| {
+            let copied = source.inline(|source| Ok(log.copy_prologue(source)?))?;
+            exchange::log_changed(&shared, LogChange::Appended);
+            Ok(copied)
+        };
+        self.shared().blocking_write(copy).await
     }
 }
 

@@ -287,3 +287,37 @@ async fn a_batch_keeps_the_log_open_and_closes_with_its_last_handle() {
     log.close().await.unwrap();
     batch.append("c").await.unwrap();
 }
+
+/// What closes a batch may wait for the very thread on which somebody waits for it to be closed.
+#[test]
+fn a_batch_that_closes_is_opened_again_where_there_is_one_thread_for_long_calls() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let log = in_memory().await;
+        for _ in 0..1000 {
+            let batch = log.batch("draft").open().await.unwrap();
+            let opening = tokio::spawn({
+                let log = log.clone();
+                async move { log.batch("draft").open().await.map(drop) }
+            });
+            tokio::spawn(async move { drop(batch) }).await.unwrap();
+            opening.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_batch_that_can_not_begin_where_it_should_is_not_overwritten() {
+    let log = in_memory().await;
+    log.append("a").await.unwrap();
+    let batch = log.batch("draft").open().await.unwrap();
+    batch.append("b").await.unwrap();
+    batch.close().await.unwrap();
+    let anew = log.batch("draft").create(Create::Overwrite).checkout(9).open().await;
+    assert!(anew.unwrap_err().to_string().contains('9'));
+    assert_eq!(blocks(&log.batch("draft").open().await.unwrap()).await, ["a", "b"]);
+}

@@ -227,3 +227,19 @@ async fn a_log_that_can_not_be_appended_to_has_batches() {
     assert_eq!(blocks(&batch).await, ["a", "b"]);
     assert_eq!(log.length(), 0);
 }
+
+#[tokio::test]
+async fn the_length_of_a_batch_is_waited_for_not_that_of_the_log() {
+    let log = in_memory().await;
+    log.append("a").await.unwrap();
+    let batch = log.batch("draft").open().await.unwrap();
+    log.append("b").await.unwrap();
+    let mut waiting = std::pin::pin!(batch.wait_for_length(2));
+    let begun = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(waiting.as_mut().poll(context).is_pending())
+    });
+    assert!(begun.await);
+    batch.append("B").await.unwrap();
+    waiting.await.unwrap();
+    assert_eq!(batch.length(), 2);
+}
