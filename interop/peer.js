@@ -19,6 +19,8 @@ and waited for by another. Waiting takes "ms", after which the answer is an erro
                                 patch    as quorum, with allowPatch set: signer 2 signs all of what is
                                          appended before the first half of it is
                                 v2       version 2 with userData and linked; 11 only
+                                quorum0 patch0  the same two in version 0
+                                static   version 1, nobody signs: for a prologue
                               with "block" the key is a block key
   {"op":"open","core":NAME,"dir":D,"key":HEX,"encryptionKey":HEX,"block":BOOL}
                               open or create a copy of somebody else's
@@ -85,6 +87,7 @@ const READS_MAX = 256
 const BATCH_BLOCKS_MAX = 4096
 const BATCH_BYTES_MAX = 8 * 1024 * 1024
 
+const { DEFAULT_NAMESPACE } = require(PACKAGE + '/lib/caps')
 const TREE = crypto.namespace('hypercore', 1)[0]
 
 // By name: {core, downloads, following, quorum}
@@ -128,6 +131,9 @@ function manifestOfKind (kind, pairs) {
     case 'v1': return { version: 1, quorum: 1, signers: signers.slice(0, 1) }
     case 'quorum': return { version: 1, quorum: 2, signers }
     case 'patch': return { version: 1, quorum: 2, allowPatch: true, signers }
+    case 'quorum0': return { version: 0, quorum: 2, signers }
+    case 'patch0': return { version: 0, quorum: 2, allowPatch: true, signers }
+    case 'static': return { version: 1, quorum: 0, signers: [] }
     case 'v2': return {
       version: 2,
       quorum: 1,
@@ -141,9 +147,10 @@ function manifestOfKind (kind, pairs) {
 
 // Blocks beside a core of several signers: their tree has to be known before it can be signed.
 class Quorum {
-  constructor (pairs, isPatched) {
+  constructor (pairs, { version, allowPatch }) {
     this.pairs = pairs
-    this.isPatched = isPatched
+    this.version = version
+    this.isPatched = !!allowPatch
     this.leaves = []
   }
 
@@ -164,13 +171,14 @@ class Quorum {
     lengths.writeBigUInt64LE(BigInt(length), 0)
     lengths.writeBigUInt64LE(BigInt(fork), 8)
     const hash = crypto.tree(roots(this.leaves.slice(0, length)))
-    const signable = Buffer.concat([TREE, core.key, hash, lengths])
+    const context = this.version === 0 ? DEFAULT_NAMESPACE : core.key
+    const signable = Buffer.concat([TREE, context, hash, lengths])
     return { signer: n, signature: crypto.sign(signable, this.pairs[n].secretKey), patch: 0, nodes: null }
   }
 
   sign (core, fork) {
     const length = this.leaves.length
-    return multisig.assemble([this.by(0, core, length, fork), this.by(2, core, length, fork)])
+    return this.assemble([this.by(0, core, length, fork), this.by(2, core, length, fork)])
   }
 
   // A signature of `length`, for which signer 2 signs everything, `blocks` being what the core has not yet.
@@ -188,7 +196,11 @@ class Quorum {
       part = await multisig.partialSignature(draft, 2, length, ahead, signature)
       await draft.close()
     }
-    return multisig.assemble([this.by(0, core, length, core.fork), part])
+    return this.assemble([this.by(0, core, length, core.fork), part])
+  }
+
+  assemble (parts) {
+    return this.version === 0 ? multisig.assemblev0(parts) : multisig.assemble(parts)
   }
 }
 
@@ -284,8 +296,8 @@ const commands = {
       const pairs = keyPairs(bytes(seed))
       options.compat = kind === 'compat'
       options.manifest = manifest(kind, pairs, prologue) || undefined
-      if (options.manifest && options.manifest.quorum > 1) quorum = new Quorum(pairs, kind === 'patch')
-      else options.keyPair = pairs[0]
+      if (options.manifest && options.manifest.quorum > 1) quorum = new Quorum(pairs, options.manifest)
+      else if (kind !== 'static') options.keyPair = pairs[0]
     }
     if (encryptionKey) {
       if (VERSION === 10) Object.assign(options, { encryptionKey: bytes(encryptionKey), isBlockKey: !!block })

@@ -85,6 +85,7 @@ impl Peer {
         if let Some(seed) = command["seed"].as_str() {
             builder = match made(command, seed)? {
                 Made::Compat(pair) => builder.key_pair(pair).compat(true),
+                Made::Nobody(manifest) => builder.manifest(manifest),
                 Made::One(pair, manifest) => builder.key_pair(pair).manifest(manifest),
                 Made::Several(several, manifest) => {
                     quorum = Some(several);

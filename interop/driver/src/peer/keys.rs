@@ -23,8 +23,16 @@ pub(crate) struct Quorum {
 pub(crate) enum Made {
     /// Its key is the bare public key.
     Compat(KeyPair),
+    Nobody(Manifest),
     One(KeyPair, Manifest),
     Several(Quorum, Manifest),
+}
+
+/// Who signs a kind of manifest.
+enum Signing {
+    Nobody,
+    One,
+    Several { is_patched: bool },
 }
 
 /// What `"seed"`, `"manifest"` and `"prologue"` say.
@@ -34,16 +42,23 @@ pub(crate) fn made(command: &Value, seed: &str) -> Result<Made, Failure> {
     let [first, _, last] = &pairs;
     let signer = |pair: &KeyPair| ManifestSigner::new(pair.public_key());
     let one = Manifest::builder().signer(signer(first));
-    let several = || Manifest::builder().version(1).quorum(SIGNING.len() as u64);
-    let (builder, is_patched) = match kind {
+    let several = |version| {
+        let builder = Manifest::builder().version(version).quorum(SIGNING.len() as u64);
+        builder.signers(pairs.iter().map(signer))
+    };
+    let (builder, signing) = match kind {
         "compat" => return Ok(Made::Compat(first.clone())),
-        "v0" => (one.version(0), None),
-        "v1" => (one.version(1), None),
+        "v0" => (one.version(0), Signing::One),
+        "v1" => (one.version(1), Signing::One),
         "v2" => {
-            (one.linked([CoreKey::from_bytes(sha256(&[b"linked"]))]).user_data(*b"interop"), None)
+            let linked = CoreKey::from_bytes(sha256(&[b"linked"]));
+            (one.linked([linked]).user_data(*b"interop"), Signing::One)
         }
-        "quorum" => (several().signers(pairs.iter().map(signer)), Some(false)),
-        "patch" => (several().allow_patch().signers(pairs.iter().map(signer)), Some(true)),
+        "quorum" => (several(1), Signing::Several { is_patched: false }),
+        "quorum0" => (several(0), Signing::Several { is_patched: false }),
+        "patch" => (several(1).allow_patch(), Signing::Several { is_patched: true }),
+        "patch0" => (several(0).allow_patch(), Signing::Several { is_patched: true }),
+        "static" => (Manifest::builder().version(1), Signing::Nobody),
         _ => return Err(format!("no such manifest: {kind}").into()),
     };
     let prologue = &command["prologue"];
@@ -54,9 +69,10 @@ pub(crate) fn made(command: &Value, seed: &str) -> Result<Made, Failure> {
         builder.prologue(Prologue { hash, length: number(prologue, "length")? })
     }
     .build()?;
-    Ok(match is_patched {
-        None => Made::One(first.clone(), manifest),
-        Some(is_patched) => {
+    Ok(match signing {
+        Signing::Nobody => Made::Nobody(manifest),
+        Signing::One => Made::One(first.clone(), manifest),
+        Signing::Several { is_patched } => {
             let signing = [first.clone(), last.clone()];
             Made::Several(Quorum { signing, is_patched }, manifest)
         }

@@ -113,7 +113,7 @@ impl Cases {
             }
         }
         let js = if pair.writer == Facade { pair.reader } else { pair.writer };
-        for kind in ["v0", "quorum", "patch", "v2"] {
+        for kind in ["v0", "quorum0", "patch0", "quorum", "patch", "v2"] {
             // Version 10 knows no version 2.
             if kind != "v2" || js == Js11 {
                 let name = named(&format!("signed-{kind}"), pair);
@@ -124,7 +124,7 @@ impl Cases {
                 });
             }
         }
-        for kind in if js == Js11 { &["v1", "v2"][..] } else { &["v1"] } {
+        for kind in if js == Js11 { &["static", "v1", "v2"][..] } else { &["static", "v1"] } {
             let name = named(&format!("prologue-{kind}"), pair);
             self.add(name, false, move |stage| signers::prologue(stage, pair, kind));
         }

@@ -50,10 +50,12 @@ pub(super) fn prologue(stage: &Rc<Stage>, pair: Pair, kind: &str) -> Ended {
     writer.compare(&mut model, &Wish::all())?;
     reader.copy(writer.key())?;
     fetch_all(&mut writer, &mut reader, &mut model)?;
-    writer.append(&mut model, short(12))?;
-    reader.ask(&Wish::all(), &model)?;
-    reader.end()?;
-    reader.compare(&mut model, &Wish::all())?;
+    if kind != "static" {
+        writer.append(&mut model, short(12))?;
+        reader.ask(&Wish::all(), &model)?;
+        reader.end()?;
+        reader.compare(&mut model, &Wish::all())?;
+    }
     writer.close()?;
     writer.reopen()?;
     writer.compare(&mut model, &Wish::all())?;
