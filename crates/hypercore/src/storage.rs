@@ -1,11 +1,12 @@
 //! Where a log lives: a directory, memory, or stores of one's own.
 //!
 //! Turns a [`Storage`] into the five open stores of the engine, and names where its snapshots and batches
-//! are kept. The order matters: the lock on the
-//! oplog is taken before anything else is looked at, so a second writer changes nothing. Knows file
-//! names and locks; knows nothing of what is in the files beyond "is there an oplog".
+//! are kept. The order matters: the lock on the oplog is taken before anything else is looked at, so a
+//! second writer changes nothing. Knows file names and locks; knows nothing of what is in the files
+//! beyond "is there an oplog".
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,8 +34,9 @@ const FILES: [&str; 5] = ["oplog", "header", "tree", "bitfield", "data"];
 /// ```
 /// use hypercore::Storage;
 /// let on_disk: Storage = "/tmp/measurements".into();
+/// let named: Storage = String::from("/tmp/measurements").into();
 /// let in_memory = Storage::memory();
-/// # let _ = (on_disk, in_memory);
+/// # let _ = (on_disk, named, in_memory);
 /// ```
 pub struct Storage {
     place: Place,
@@ -86,29 +88,17 @@ impl fmt::Debug for Storage {
     }
 }
 
-impl From<PathBuf> for Storage {
-    fn from(path: PathBuf) -> Self {
-        Self::directory(path)
-    }
+macro_rules! from_paths {
+    ($($path:ty),*) => {$(
+        impl From<$path> for Storage {
+            fn from(path: $path) -> Self {
+                Self::directory(path)
+            }
+        }
+    )*};
 }
 
-impl From<&Path> for Storage {
-    fn from(path: &Path) -> Self {
-        Self::directory(path)
-    }
-}
-
-impl From<&PathBuf> for Storage {
-    fn from(path: &PathBuf) -> Self {
-        Self::directory(path)
-    }
-}
-
-impl From<&str> for Storage {
-    fn from(path: &str) -> Self {
-        Self::directory(path)
-    }
-}
+from_paths!(PathBuf, &PathBuf, &Path, &str, String, &String, &OsStr, OsString);
 
 impl From<MemoryStorage> for Storage {
     fn from(memory: MemoryStorage) -> Self {
