@@ -53,7 +53,7 @@ pub enum OpenError {
     #[error("no core is stored here")]
     NotFound,
     /// A core is already stored here, and only a new one was asked for.
-    #[error("a core is already stored here")]
+    #[error("something is already stored here, and only a new one was asked for")]
     AlreadyExists,
     /// A new core needs a key pair, a manifest or a key.
     #[error("a new core needs a key pair or a key")]
@@ -66,8 +66,8 @@ pub enum OpenError {
         /// The key that was asked for.
         wanted: CoreKey,
     },
-    /// The key pair is none that may sign for this core.
-    #[error("the key pair is not one that may sign for this core")]
+    /// The key pair is none that may sign for this core alone.
+    #[error("the key pair is not one that may sign for this core alone")]
     WrongKeyPair,
     /// The manifest does not belong to the key.
     #[error("the manifest does not belong to the key")]
@@ -262,7 +262,9 @@ pub enum LogError {
     },
     /// A branch can not be committed: the log has other blocks than the branch at the same places, or was truncated below the
     /// length where it began. Nothing was changed.
-    #[error("the log, now of {length} blocks, has other blocks than the branch")]
+    #[error(
+        "the log, now of {length} blocks, has other blocks than the branch: nothing was committed"
+    )]
     BranchConflict {
         /// Blocks in the log.
         length: u64,
