@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{block, connect, reader, writer};
-use hypercore::{Access, Durability, ErrorKind, Hypercore, Storage};
+use hypercore::{Access, Durability, ErrorKind, Hypercore, KeyPair, PartialOptions, Storage};
 use tempfile::TempDir;
 
 /// A directory that is not there yet.
@@ -268,4 +268,26 @@ async fn a_closed_log_is_not_backed_up() {
     log.close().await.unwrap();
     assert_eq!(log.backup(target(&scratch)).await.unwrap_err().kind(), ErrorKind::Closed);
     assert!(!target(&scratch).exists());
+}
+
+#[tokio::test]
+async fn nobody_signs_a_proposal_that_goes_on_from_a_backup() {
+    let scratch = tempfile::tempdir().unwrap();
+    let signer = KeyPair::from_seed(&[1; 32]);
+    let log = Hypercore::builder(scratch.path().join("log")).key_pair(signer.clone());
+    let log = log.open().await.unwrap();
+    log.append("zero").await.unwrap();
+    log.backup(target(&scratch)).await.unwrap();
+    let copy = restored(&target(&scratch)).await;
+    let batch = copy.batch("proposal").open().await.unwrap();
+    batch.append("other").await.unwrap();
+    // What it has, this signer has signed already.
+    copy.sign_partial(&signer, 1).await.unwrap();
+    let refused = batch.sign_partial(&signer, 2).await.unwrap_err();
+    assert!(refused.is_unconfirmed_backup() && refused.kind() == ErrorKind::Caller, "{refused}");
+    let truncation = PartialOptions::new().fork(1);
+    let refused = copy.sign_partial_with(&signer, 1, truncation).await.unwrap_err();
+    assert!(refused.is_unconfirmed_backup(), "{refused}");
+    copy.confirm_newest().await.unwrap();
+    batch.sign_partial(&signer, 2).await.unwrap();
 }

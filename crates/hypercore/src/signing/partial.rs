@@ -66,8 +66,9 @@ impl Hypercore {
     /// What is signed is on stable storage before the signer is asked, unless it is of a batch.
     ///
     /// # Errors
-    /// `Caller` when the manifest does not name the signer or is not known yet, there are not so many blocks, or the session
-    /// may not write; [`Outside`](crate::ErrorKind::Outside) when the signer failed; `Corrupt`, `Io`, `Closed`.
+    /// `Caller` when the manifest does not name the signer or is not known yet, there are not so many blocks, the session
+    /// may not write, or the log is a backup that [needs confirmation](Self::needs_confirmation) and a batch or a new fork would go
+    /// on from it; [`Outside`](crate::ErrorKind::Outside) when the signer failed; `Corrupt`, `Io`, `Closed`.
     ///
     /// # Source
     /// formats.md section 5.4.
@@ -192,6 +193,7 @@ fn to_sign(
     let verifier = Verifier::new(&manifest, &key).map_err(LogError::Signature)?;
     loop {
         let fork = log.fork();
+        log.check_signable(length, signed_fork.unwrap_or(fork))?;
         let hash = view.tree_hash_at(length)?;
         // Whoever signed what a power cut takes back could sign something else in its place.
         log.flush()?;
