@@ -102,6 +102,7 @@ async fn a_flush_follows_the_first_write_and_only_a_write() {
 
 /// Also in a log without a key of its own, where a ready signature, or another key pair, comes with the blocks.
 #[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "it is what this thread must not wait for")]
 async fn who_waits_for_a_block_does_not_wait_for_its_sync() {
     for is_own in [true, false] {
         let counting = Counting::default();
