@@ -33,9 +33,14 @@ and waited for by another. Waiting takes "ms", after which the answer is an erro
   {"op":"blockKey","core":NAME,"encryptionKey":HEX}
                               "blockKey" of this core; here that of a core that is open with its key
   {"op":"copyPrologue","core":NAME,"from":NAME}
-  {"op":"append","core":NAME,"blocks":[[S,LEN],...],"draft":BOOL}
+  {"op":"append","core":NAME,"blocks":[[S,LEN],...],"draft":BOOL,"part":PART}
                               generated blocks (content.js), with "draft" by way of a batch; "length"
                               and "hashes" of what was asked for
+                              Of several signers: with "part" it stands for what signer 2 would sign
+  {"op":"part","core":NAME,"seed":HEX,"blocks":[[S,LEN],...],"length":N}
+                              what signer 2 of these signs for the core with these blocks, to be used for
+                              its first N blocks: "part", an object with "signer", "length", "signature"
+                              and "nodes", each [INDEX,SIZE,HASH]
   {"op":"keep","core":NAME,"blocks":[[S,LEN],...]}
                               the twin alone: append to a named batch that stays; answers as "append"
   {"op":"commit","core":NAME} the twin alone: commit that batch
@@ -154,9 +159,14 @@ class Quorum {
     this.leaves = []
   }
 
-  async append (core, blocks) {
+  async append (core, blocks, other) {
     const first = this.leaves.length
     this.leaves = this.leaves.concat(blocks.map((block, i) => leaf(first + i, block)))
+    if (other) {
+      const own = this.by(0, core, this.leaves.length, core.fork)
+      await core.append(blocks, { signature: this.assemble([own, decodePart(other, this.leaves.length)]) })
+      return
+    }
     const half = blocks.length >> 1
     if (this.isPatched && half > 0) {
       const signature = await this.signAhead(core, first + half, blocks)
@@ -185,22 +195,44 @@ class Quorum {
   async signAhead (core, length, blocks) {
     const ahead = this.leaves.length
     const { signature } = this.by(2, core, ahead, core.fork)
-    let part = null
-    if (VERSION === 10) {
-      const tree = core.core.tree.batch()
-      for (const block of blocks) tree.append(block)
-      part = await multisig.partialSignature(tree, 2, length, ahead, signature)
-    } else {
-      const draft = core.session({ name: 'proposal', overwrite: true })
-      await draft.append(blocks)
-      part = await multisig.partialSignature(draft, 2, length, ahead, signature)
-      await draft.close()
-    }
+    const part = await signPart(core, blocks, length, () => signature)
     return this.assemble([this.by(0, core, length, core.fork), part])
   }
 
   assemble (parts) {
     return this.version === 0 ? multisig.assemblev0(parts) : multisig.assemble(parts)
+  }
+}
+
+// What signer 2 signs for the core with these blocks, for its first `length` blocks; `sign` is given
+// what is to be signed.
+async function signPart (core, blocks, length, sign) {
+  const ahead = core.length + blocks.length
+  if (VERSION === 10) {
+    const tree = core.core.tree.batch()
+    for (const block of blocks) tree.append(block)
+    return multisig.partialSignature(tree, 2, length, ahead, sign(tree.signable(core.key)))
+  }
+  const draft = core.session({ name: 'proposal', overwrite: true })
+  await draft.append(blocks)
+  const signature = sign(await draft.signable(ahead, core.fork))
+  const part = await multisig.partialSignature(draft, 2, length, ahead, signature)
+  await draft.close()
+  return part
+}
+
+function encodePart (part, length) {
+  const nodes = (part.nodes || []).map(node => [node.index, node.size, hex(node.hash)])
+  return { signer: part.signer, length: length + part.patch, signature: hex(part.signature), nodes }
+}
+
+function decodePart (part, length) {
+  const nodes = part.nodes.map(([index, size, hash]) => ({ index, size, hash: bytes(hash) }))
+  return {
+    signer: part.signer,
+    signature: bytes(part.signature),
+    patch: part.length - length,
+    nodes: nodes.length > 0 ? nodes : null
   }
 }
 
@@ -332,13 +364,13 @@ const commands = {
     return {}
   },
 
-  async append ({ core: name, blocks, draft }) {
+  async append ({ core: name, blocks, draft, part }) {
     const { core, quorum } = opened(name)
     const hashes = []
     let batch = []
     let size = 0
     const flush = async () => {
-      if (quorum) await quorum.append(core, batch)
+      if (quorum) await quorum.append(core, batch, part)
       else if (draft) await appendDraft(core, batch)
       else await core.append(batch)
       batch = []
@@ -353,6 +385,13 @@ const commands = {
     }
     if (batch.length > 0) await flush()
     return { length: core.length, hashes }
+  },
+
+  async part ({ core: name, seed, blocks, length }) {
+    const pair = keyPairs(bytes(seed))[2]
+    const sign = signable => crypto.sign(signable, pair.secretKey)
+    const part = await signPart(opened(name).core, blocks.map(content), length, sign)
+    return { part: encodePart(part, length) }
   },
 
   async truncate ({ core: name, length }) {

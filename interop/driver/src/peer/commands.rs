@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::connections::Connections;
 use crate::drafts;
-use crate::keys::{Made, Quorum, encryption, made};
+use crate::keys::{Made, Quorum, encryption, last_signer, made};
 use crate::protocol::{Failure, blocks, bytes, number, text, unhex};
 
 /// Time between two looks at what is waited for.
@@ -129,7 +129,10 @@ impl Core {
             "append" => {
                 let blocks = blocks(command)?;
                 let hashes: Vec<String> = blocks.iter().map(|block| hash(block)).collect();
-                if let Some(quorum) = &self.quorum {
+                let part = &command["part"];
+                if let Some(quorum) = self.quorum.as_ref().filter(|_| !part.is_null()) {
+                    drafts::append_with_part(log, quorum, &blocks, part).await?;
+                } else if let Some(quorum) = &self.quorum {
                     drafts::append_signed(log, quorum, &blocks).await?;
                 } else if command["draft"] == true {
                     drafts::append(log, &blocks).await?;
@@ -137,6 +140,12 @@ impl Core {
                     log.append_batch(blocks).await?;
                 }
                 Ok(json!({ "length": log.length(), "hashes": hashes }))
+            }
+            "part" => {
+                let signer = last_signer(&bytes(text(command, "seed")?)?);
+                let length = number(command, "length")?;
+                let part = drafts::part(log, &signer, &blocks(command)?, length).await?;
+                Ok(json!({ "part": part }))
             }
             "decrypt" => {
                 let encryption = encryption(command)?.ok_or("no `encryptionKey`")?;
@@ -309,6 +318,7 @@ fn hash(block: &[u8]) -> String {
     hex(&Sha256::digest(block))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -79,6 +79,12 @@ pub(crate) fn made(command: &Value, seed: &str) -> Result<Made, Failure> {
     })
 }
 
+/// The last signer of this seed.
+pub(crate) fn last_signer(seed: &[u8; 32]) -> KeyPair {
+    let [_, _, last] = key_pairs(seed);
+    last
+}
+
 /// What `"encryptionKey"` and `"block"` say.
 pub(crate) fn encryption(command: &Value) -> Result<Option<Encryption>, Failure> {
     let Some(key) = command["encryptionKey"].as_str() else { return Ok(None) };

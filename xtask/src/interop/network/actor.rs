@@ -245,11 +245,7 @@ impl Actor {
         lens: impl IntoIterator<Item = u32>,
     ) -> Result<(), String> {
         self.reopen()?;
-        // Content differs by position and fork, and by core.
-        let salt = (self.at as u32) << 28 | (model.fork as u32) << 24;
-        let first = model.length() as u32;
-        let specs: Vec<Spec> =
-            lens.into_iter().zip(1..).map(|(len, n)| (salt + first + n, len)).collect();
+        let specs = self.specs(model, lens);
         command["blocks"] = json!(specs);
         let answer = self.on_core(command)?;
         let hashes: Vec<String> = answer["hashes"]
@@ -263,6 +259,14 @@ impl Actor {
             return Err(format!("the writer has length {}", answer["length"]));
         }
         Ok(())
+    }
+
+    /// What blocks of these lengths are, after those of the model.
+    fn specs(&self, model: &Model, lens: impl IntoIterator<Item = u32>) -> Vec<Spec> {
+        // Content differs by position and fork, and by core.
+        let salt = (self.at as u32) << 28 | (model.fork as u32) << 24;
+        let first = model.length() as u32;
+        lens.into_iter().zip(1..).map(|(len, n)| (salt + first + n, len)).collect()
     }
 
     pub(super) fn truncate(&mut self, model: &mut Model, length: u64) -> Result<(), String> {

@@ -124,6 +124,7 @@ impl Cases {
                 });
             }
         }
+        self.pair("signed-together", pair, signers::together);
         for kind in if js == Js11 { &["static", "v1", "v2"][..] } else { &["static", "v1"] } {
             let name = named(&format!("prologue-{kind}"), pair);
             self.add(name, false, move |stage| signers::prologue(stage, pair, kind));

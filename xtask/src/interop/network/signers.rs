@@ -38,6 +38,27 @@ pub(super) fn signed(stage: &Rc<Stage>, pair: Pair, through: Kind, kind: &str) -
     retire([writer, between, last])
 }
 
+/// Two signers on two machines, of whom the one that does not write signs more than is appended.
+pub(super) fn together(stage: &Rc<Stage>, pair: Pair) -> Ended {
+    let (mut writer, mut other) = pair.actors(stage);
+    let mut model = Model::default();
+    writer.make("patch")?;
+    let seed = writer.last_seed();
+    other.copy(writer.key())?;
+    writer.append(&mut model, short(5))?;
+    fetch_all(&mut writer, &mut other, &mut model)?;
+    for (count, ahead) in [(4, 10), (6, 6), (1, 90), (89, 89)] {
+        let length = model.length() + count;
+        let lens = |count| (0..count).map(|_| 100);
+        let part = other.part(&seed, &model, lens(ahead), length)?;
+        writer.append_with_part(&mut model, lens(count), &part)?;
+        other.ask(&Wish::all(), &model)?;
+        other.end()?;
+    }
+    other.compare(&mut model, &Wish::all())?;
+    retire([writer, other])
+}
+
 /// A log that begins with the blocks of another one, first with nothing else.
 pub(super) fn prologue(stage: &Rc<Stage>, pair: Pair, kind: &str) -> Ended {
     let (mut writer, mut reader) = pair.actors(stage);

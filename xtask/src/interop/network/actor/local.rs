@@ -39,6 +39,34 @@ impl Actor {
         self.on_core(json!({ "op": "copyPrologue", "from": name })).map(drop)
     }
 
+    /// The seed that the last core was made of.
+    pub(in crate::interop::network) fn last_seed(&self) -> Value {
+        self.cores.last().map_or(Value::Null, |core| core.opening["seed"].clone())
+    }
+
+    /// What the last signer of `seed` signs for blocks of these lengths, to be used for the first `length`.
+    pub(in crate::interop::network) fn part(
+        &mut self,
+        seed: &Value,
+        model: &Model,
+        lens: impl IntoIterator<Item = u32>,
+        length: u64,
+    ) -> Result<Value, String> {
+        let blocks = self.specs(model, lens);
+        let command = json!({ "op": "part", "seed": seed, "blocks": blocks, "length": length });
+        Ok(self.on_core(command)?["part"].clone())
+    }
+
+    /// Appends what somebody else has signed as well.
+    pub(in crate::interop::network) fn append_with_part(
+        &mut self,
+        model: &mut Model,
+        lens: impl IntoIterator<Item = u32>,
+        part: &Value,
+    ) -> Result<(), String> {
+        self.append_by(json!({ "op": "append", "part": part }), model, lens)
+    }
+
     // ------------------------------------------------------------ batches
 
     /// Appends by way of a batch that is committed.
