@@ -99,7 +99,7 @@ pub use info::{Appended, Info, Purged, decode_manifest, encode_manifest};
 pub use key::IntoCoreKey;
 pub use named_batch::{BATCH_NAME_LEN_MAX, BatchBuilder, CommitOptions, NamedBatch};
 pub use options::{Access, AppendOptions, GetOptions, SeekOptions, TruncateOptions};
-pub use proofs::{Proof, ProofRequest, Proven, RemoteProof, RemoteProven};
+pub use proofs::{Conflict, Proof, ProofRequest, Proven, RemoteProof, RemoteProven};
 pub use replication::download::{Download, DownloadProgress, DownloadRange};
 pub use replication::extension::Extension;
 pub use replication::fetch::FindingPeers;
@@ -123,15 +123,15 @@ pub use streams::{
 pub use bytes::{self, Bytes};
 pub use compact_encoding::DecodeError;
 pub use hypercore_crypto::{
-    BlockKey, CoreKey, DiscoveryKey, Hash, HexError, KeyIdEncryption, KeyPair, Manifest,
-    ManifestBuilder, ManifestError, ManifestSigner, Namespace, PartialSignature, Prologue,
-    PublicKey, Signature, SignatureNode, SignedTree, ToSign, Verifier, VerifyError, discovery_key,
-    id, signable_length,
+    AssembleError, BlockKey, CoreKey, DiscoveryKey, Hash, HexError, KeyIdEncryption, KeyPair,
+    KeyPairMismatch, LengthError, Manifest, ManifestBuilder, ManifestError, ManifestSigner,
+    Namespace, PartialSignature, Prologue, PublicKey, SignError, Signature, SignatureNode,
+    SignedTree, ToSign, Verifier, VerifyError, discovery_key, id, signable_length,
 };
 pub use hypercore_log::{
-    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Compacted, Conflict,
-    Corruption, Create, Durability, FileName, Finding, RecoveryReport, RepairProgress,
-    RepairReport, StorageInfo, Stores, USER_DATA_LEN_MAX,
+    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Compacted, Corruption,
+    Create, Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport,
+    StorageInfo, Stores, USER_DATA_LEN_MAX,
 };
 pub use random_access_storage::{Error as StoreError, RandomAccess};
 pub use secret_stream::{Handshake, PublicKey as StreamPublicKey, Role};

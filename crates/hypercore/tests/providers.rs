@@ -163,6 +163,21 @@ async fn a_reader_with_a_provider() {
     assert_eq!(blind.get(2).await.unwrap().len(), 13);
 }
 
+/// One that is chosen at run time, and other ways of saying what is meant.
+#[tokio::test]
+async fn what_converts_is_an_encryption() {
+    let key = hypercore::BlockKey::from_bytes(&[5; 32]);
+    let chosen: Arc<dyn EncryptionProvider> = Mirror::new(3);
+    for encryption in [Encryption::from(chosen), key.into(), [5; 32].into()] {
+        let builder = Hypercore::builder(Storage::memory()).encryption(encryption);
+        let log = builder.open().await.unwrap();
+        log.append("hello").await.unwrap();
+        assert_eq!(log.get(0).await.unwrap(), "hello");
+        let plain = log.session().without_encryption().open().await.unwrap();
+        assert_ne!(plain.get(0).await.unwrap(), "hello");
+    }
+}
+
 #[tokio::test]
 async fn streams_through_a_provider() {
     let provider = Mirror::new(12);

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{connect, reader, writer};
-use hypercore::{EVENTS_MAX, EndReason, Event, Hypercore, KeyPair, MemoryStorage, Storage};
+use hypercore::{EVENTS_MAX, EndReason, Event, Hypercore, KeyPair, MemoryStorage, Proof, Storage};
 
 #[tokio::test]
 async fn events_tell_what_happened() {
@@ -139,8 +139,17 @@ async fn two_histories_freeze_the_log_and_prove_it() {
         }
     }
     let evidence = copy.conflict().unwrap().unwrap();
-    assert_eq!((evidence.own.fork, evidence.other.fork), (0, 0));
-    assert_ne!(evidence.own, evidence.other);
+    assert_eq!((evidence.own.fork(), evidence.other.fork()), (0, 0));
+    // It convinces who has nothing but the key.
+    let judge = reader(&log).await;
+    let mut histories = Vec::new();
+    for proof in [&evidence.own, &evidence.other] {
+        let sent = Proof::decode(proof.encode()).unwrap();
+        histories.push(judge.verify_proof(&sent).await.unwrap());
+    }
+    assert_eq!((histories[0].length, histories[1].length), (3, 4));
+    assert_eq!(histories[0].tree_hash, log.tree_hash(3).await.unwrap());
+    assert_eq!(histories[1].tree_hash, twin.tree_hash(4).await.unwrap());
     let end = there.await;
     assert!(matches!(end, EndReason::Conflict), "{end:?}");
     here.await;

@@ -97,6 +97,12 @@ impl From<[u8; 32]> for Encryption {
     }
 }
 
+impl From<BlockKey> for Encryption {
+    fn from(key: BlockKey) -> Self {
+        Self::block_key(key)
+    }
+}
+
 impl From<KeyIdEncryption> for Encryption {
     fn from(keys: KeyIdEncryption) -> Self {
         Self::key_ids(keys)
@@ -105,6 +111,12 @@ impl From<KeyIdEncryption> for Encryption {
 
 impl<P: EncryptionProvider + 'static> From<Arc<P>> for Encryption {
     fn from(provider: Arc<P>) -> Self {
+        Self::provider(provider)
+    }
+}
+
+impl From<Arc<dyn EncryptionProvider>> for Encryption {
+    fn from(provider: Arc<dyn EncryptionProvider>) -> Self {
         Self::provider(provider)
     }
 }

@@ -11,7 +11,7 @@ mod value;
 
 pub use remote::{RemoteProof, RemoteProven};
 pub use request::ProofRequest;
-pub use value::{Proof, Proven};
+pub use value::{Conflict, Proof, Proven};
 
 use hypercore_log::Applied;
 use hypercore_replication::{LogChange, StandaloneProof};

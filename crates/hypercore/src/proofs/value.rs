@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use compact_encoding::{DecodeError, Encode as _};
 use hypercore_crypto::{Hash, Manifest};
-use hypercore_log::Checked;
+use hypercore_log::{Checked, Conflict as Evidence};
 use hypercore_merkle::{Data, Proof as Inner};
 
 /// Tree nodes, perhaps a block, perhaps a signature: what convinces somebody who knows the key of a log of a part of it.
@@ -63,6 +63,28 @@ impl Proof {
     #[must_use]
     pub fn manifest(&self) -> Option<&Manifest> {
         self.0.manifest.as_ref()
+    }
+}
+
+/// Two proofs of which only one can be true, both signed: whoever knows the key can be shown that the signers told two
+/// histories. See [`Hypercore::conflict`](crate::Hypercore::conflict).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Conflict {
+    /// That of this log.
+    pub own: Proof,
+    /// The one that contradicts it.
+    pub other: Proof,
+}
+
+impl Conflict {
+    /// Whoever knows no manifest needs that of the log to verify them.
+    pub(crate) fn new(evidence: Evidence, manifest: Option<&Manifest>) -> Self {
+        let proof = |mut proof: Inner| {
+            proof.manifest = proof.manifest.or_else(|| manifest.cloned());
+            Proof::new(proof)
+        };
+        Self { own: proof(evidence.own), other: proof(evidence.other) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hypercore_log::{Conflict, LogError};
+use hypercore_log::LogError;
 use hypercore_replication::UpgradeWish;
 use secret_stream::Role;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,6 +19,7 @@ use super::survey::{self, Survey};
 use super::wish::{Pending, Wish};
 use crate::error::{Error, Result};
 use crate::handle::Hypercore;
+use crate::proofs::Conflict;
 
 /// Replication.
 impl Hypercore {
@@ -195,7 +196,11 @@ impl Hypercore {
     /// # Errors
     /// `Closed`.
     pub fn conflict(&self) -> Result<Option<Conflict>> {
-        self.session_ref().inline(|view, _| Ok(view.log().conflict()))
+        self.session_ref().inline(|view, _| {
+            let manifest = view.log().manifest();
+            let evidence = view.log().conflict();
+            Ok(evidence.map(|evidence| Conflict::new(evidence, manifest.as_ref())))
+        })
     }
 
     /// Messages of one's own beside the log, to peers that know the same name.
