@@ -45,7 +45,7 @@ pub struct Overlay {
 /// # What it costs
 /// Nothing while the log appends. A truncation, a reorganisation or a clear first copies, once for each live snapshot,
 /// what that snapshot loses. A copy that fails (a full disk) does not stop the writer: the snapshot then gives
-/// [`LogError::BaseRewritten`] for what it could not keep.
+/// [`LogError::BaseRewritten`] for what it could not keep, and for all blocks behind it.
 #[derive(Debug)]
 pub struct Snapshot {
     kept: Arc<Kept>,
