@@ -107,10 +107,8 @@ impl OpenBatch {
             return None;
         }
         let writing = self.writing.try_lock().ok()?;
-        // What is long for the log may be long for its batches: they are flushed together.
-        let turn = self.shared.try_short()?;
         let result = self.branch().and_then(|branch| self.shared.inline(|log| write(log, &branch)));
-        drop((turn, writing));
+        drop(writing);
         if result.is_ok() {
             self.background.wrote_inline(&self.shared, blocks);
             self.changed();
@@ -143,7 +141,7 @@ impl OpenBatch {
             batch.background.begin_flush();
             Ok(branch.flush()?)
         };
-        self.shared.blocking_write(flush).await
+        self.shared.blocking(flush).await
     }
 
     /// Makes durable what is not, and shortens a long oplog.

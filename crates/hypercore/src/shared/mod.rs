@@ -27,7 +27,7 @@ use crate::outside::Outside;
 use crate::queue::Queue;
 use crate::replication::exchange::{self, Exchange};
 use crate::session::{Places, Registry};
-use crate::turns::{LongTurn, ShortTurn, Turns};
+use crate::turns::{LongTurn, Turns};
 
 pub(crate) use appending::{Manner, Origin};
 pub(crate) use closing::{Settling, is_some_log_settling};
@@ -193,11 +193,6 @@ impl Shared {
     /// Announces a call that may take long; see [`Turns`].
     pub(crate) fn announce_long(&self) -> LongTurn {
         self.turns.announce_long()
-    }
-
-    /// The turn of a call that is short unless something long is under way, in which case there is none.
-    pub(crate) fn try_short(&self) -> Option<ShortTurn<'_>> {
-        self.turns.try_short()
     }
 
     /// Runs a call on this thread, however long it takes; `None` when the log is closed.

@@ -14,7 +14,6 @@ mod peers;
 mod proofs;
 mod reads;
 mod stage;
-mod stalling;
 mod streams;
 mod told;
 mod typed;
