@@ -31,6 +31,16 @@ const ROUNDS_MAX: usize = 8;
 /// Bytes that are few enough to be copied while writers wait.
 const LAST_ROUND_LEN: u64 = 1024 * 1024;
 
+/// How far a backup is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackupProgress {
+    /// Blocks copied so far, those with them that were looked at and left out.
+    pub blocks_copied: u64,
+    /// Stored blocks there are. A log that goes on has more after a while, and may have fewer.
+    pub blocks_stored: u64,
+}
+
 /// What a backup holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -63,6 +73,21 @@ impl Log {
     /// [`LogError::TargetNotEmpty`]; [`LogError::Target`] when a store of `target` failed; [`LogError::HeaderLost`], as a copy would forget
     /// that; [`LogError::Corrupt`], [`LogError::NodeMissing`] when the tree is damaged; [`LogError::Storage`], [`LogError::Poisoned`].
     pub fn backup(&self, target: Stores) -> Result<BackupReport, LogError> {
+        self.backup_with(target, &mut |_| {})
+    }
+
+    /// Copies the log as [`backup`](Self::backup) does, and tells `progress` about it on the way. Not at the end, where writers wait.
+    ///
+    /// # Durability
+    /// As [`backup`](Self::backup).
+    ///
+    /// # Errors
+    /// Those of [`backup`](Self::backup).
+    pub fn backup_with(
+        &self,
+        target: Stores,
+        progress: &mut dyn FnMut(BackupProgress),
+    ) -> Result<BackupReport, LogError> {
         for name in FILES {
             if !target.file(name).is_empty().map_err(in_target(name))? {
                 return Err(LogError::TargetNotEmpty { file: name });
@@ -74,7 +99,7 @@ impl Log {
         }
         let mut copying = Copying::new(self, &target);
         for _ in 0..ROUNDS_MAX {
-            if copying.round()? <= LAST_ROUND_LEN {
+            if copying.round(progress)? <= LAST_ROUND_LEN {
                 break;
             }
         }
@@ -91,7 +116,7 @@ impl Log {
             let writer = self.lock_to_back_up()?;
             // What the log could still lose to a power cut, the copy must not have.
             self.flush()?;
-            copying.round()?;
+            copying.round(&mut |_| {})?;
             let state = self.read_state();
             let header = writer.header(self.key, &state);
             let (bitfield, report) = copying.end(&state)?;

@@ -108,7 +108,7 @@ mod writer;
 pub use append::{Appended, BLOCK_LEN_MAX};
 pub use apply::Applied;
 pub use audit::{AuditProgress, AuditReport, Audited, FINDINGS_MAX, Finding};
-pub use backup::BackupReport;
+pub use backup::{BackupProgress, BackupReport};
 pub use branch::{Branch, BranchOptions, BranchSnapshot, CommitOptions};
 pub use change::{Cleared, USER_DATA_LEN_MAX};
 pub use checked::Checked;

@@ -129,9 +129,9 @@ pub use hypercore_crypto::{
     SignedTree, ToSign, Verifier, VerifyError, discovery_key, id, signable_length,
 };
 pub use hypercore_log::{
-    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, Cleared, Compacted, Corruption,
-    Create, Durability, FileName, Finding, RecoveryReport, RepairProgress, RepairReport,
-    StorageInfo, Stores, USER_DATA_LEN_MAX,
+    Applied, AuditProgress, AuditReport, Audited, BLOCK_LEN_MAX, BackupProgress, Cleared,
+    Compacted, Corruption, Create, Durability, FileName, Finding, RecoveryReport, RepairProgress,
+    RepairReport, StorageInfo, Stores, USER_DATA_LEN_MAX,
 };
 pub use random_access_storage::{Error as StoreError, RandomAccess};
 pub use secret_stream::{Handshake, PublicKey as StreamPublicKey, Role};

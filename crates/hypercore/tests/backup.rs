@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{block, connect, reader, writer};
-use hypercore::{Access, Durability, ErrorKind, Hypercore, KeyPair, PartialOptions, Storage};
+use hypercore::{
+    Access, BackupProgress, Durability, ErrorKind, Hypercore, KeyPair, PartialOptions, Storage,
+};
 use tempfile::TempDir;
 
 /// A directory that is not there yet.
@@ -119,6 +121,36 @@ async fn a_backup_is_one_moment_of_a_log_that_goes_on() {
     assert_eq!(copy.length(), report.length);
     assert_eq!(copy.info().await.unwrap().tree_hash, log.tree_hash(report.length).await.unwrap());
     assert!(copy.verify().await.unwrap().is_ok());
+}
+
+/// It tells how far it is, and whoever listens holds up no writer.
+#[tokio::test]
+async fn a_backup_tells_its_progress() {
+    let log = writer(5000).await;
+    log.clear(100..200).await.unwrap();
+    let directory = TempDir::new().unwrap();
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let progress = move |seen: BackupProgress| {
+        told.send(seen).unwrap();
+        // The sender is gone once it need not wait any more.
+        let _ = wait.recv();
+    };
+    let copying = log.backup_with(directory.path().join("copy"), progress);
+    let watching = async {
+        let first = heard.recv().await.unwrap();
+        assert_eq!((first.blocks_copied, first.blocks_stored), (0, 4900), "tree nodes come first");
+        log.append("meanwhile").await.unwrap();
+        drop(go_on);
+        let mut last = first;
+        while let Some(seen) = heard.recv().await {
+            assert!(seen.blocks_copied >= last.blocks_copied);
+            last = seen;
+        }
+        last
+    };
+    let (report, last) = tokio::join!(copying, watching);
+    assert_eq!((report.unwrap().blocks, last.blocks_copied), (4901, 4901));
 }
 
 #[tokio::test]

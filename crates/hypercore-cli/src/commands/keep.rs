@@ -1,11 +1,13 @@
 //! `backup` and `confirm-newest`.
 
+use hypercore::BackupProgress;
 use serde::Serialize;
 
 use super::{close, describe, open_to_read, open_to_write, refuse_read_only};
 use crate::args::{BackupArgs, Common, DirArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
+use crate::progress::{Progress, Unit};
 
 #[derive(Serialize)]
 struct BackupJson {
@@ -21,7 +23,15 @@ struct BackupJson {
 pub(super) async fn backup(common: &Common, args: &BackupArgs, out: &mut Output) -> Outcome {
     refuse_read_only(common)?;
     let log = open_to_read(common, &args.dir, out).await?;
-    let report = log.backup(&args.target).await;
+    let report = {
+        // The backup tells its progress from a blocking thread.
+        let mut progress = Progress::new(out.quiet, "backing up", Unit::Blocks, None);
+        let progress = move |seen: BackupProgress| {
+            progress.set_total(seen.blocks_stored);
+            progress.set(seen.blocks_copied);
+        };
+        log.backup_with(&args.target, progress).await
+    };
     let report = report.map_err(|error| Failure::log(&args.target, &error))?;
     close(&log, &args.dir).await?;
     let (target, damaged) = (args.target.display(), report.blocks_damaged);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use flat_tree::{Index, full_roots};
 use hypercore_merkle::{Node, NodeLookup as _, removed_parents};
 
-use crate::backup::{BackupReport, in_target};
+use crate::backup::{BackupProgress, BackupReport, in_target};
 use crate::bitfield::{Bitfield, BitfieldError};
 use crate::change::end_of_stored;
 use crate::check::{Fault, Piece, check_piece};
@@ -34,6 +34,8 @@ pub(super) struct Copying<'a> {
     length: u64,
     /// Blocks that were copied, or left out.
     done: Bitfield,
+    /// How many they are.
+    blocks_copied: u64,
     /// Blocks that are damaged in the log.
     left_out: Bitfield,
     /// Nodes that arrive in what was copied.
@@ -68,15 +70,23 @@ impl<'a> Copying<'a> {
     pub(super) fn new(log: &'a Log, target: &'a Stores) -> Self {
         let (done, left_out) = (Bitfield::new(), Bitfield::new());
         let watch = log.publish().nodes.watch();
-        Self { log, target, fork: 0, length: 0, done, left_out, watch, next: 0 }
+        Self { log, target, fork: 0, length: 0, done, blocks_copied: 0, left_out, watch, next: 0 }
     }
 
     /// Goes once over the log and takes over what is missing; gives the bytes that were written.
-    pub(super) fn round(&mut self) -> Result<u64, LogError> {
+    pub(super) fn round(
+        &mut self,
+        progress: &mut dyn FnMut(BackupProgress),
+    ) -> Result<u64, LogError> {
         self.next = 0;
         let mut len = 0_u64;
+        let blocks_stored = {
+            let state = self.log.read_state();
+            state.bitfield.count_set(0..state.tree.length())
+        };
         while let Some(written) = self.advance()? {
             len = len.saturating_add(written);
+            progress(BackupProgress { blocks_copied: self.blocks_copied, blocks_stored });
         }
         Ok(len)
     }
@@ -146,6 +156,7 @@ impl<'a> Copying<'a> {
         let end = bad.unwrap_or(piece.next);
         self.next = bad.map_or(end, |bad| bad.saturating_add(1));
         self.done.set_range(run.start..self.next, true).map_err(too_many)?;
+        self.blocks_copied = self.blocks_copied.saturating_add(self.next.saturating_sub(run.start));
         if let Some(bad) = bad {
             self.left_out.set_range(bad..self.next, true).map_err(too_many)?;
         }
@@ -162,6 +173,7 @@ impl<'a> Copying<'a> {
         let Common { length, bytes } = common;
         self.set_length(self.length.min(length));
         self.done.truncate(length);
+        self.blocks_copied = self.done.count_set(0..length);
         self.left_out.truncate(length);
         let data = &*self.target.data;
         if data.len().map_err(in_target(FileName::Data))? > bytes {

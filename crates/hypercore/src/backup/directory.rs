@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use hypercore_log::{BackupReport, Log, LogError, Stores};
+use hypercore_log::{BackupProgress, BackupReport, Log, LogError, Stores};
 use random_access_disk::{Create, Lock, RandomAccessDisk, is_vacant, name_file, remove_draft};
 use random_access_storage::RandomAccess;
 
@@ -18,13 +18,17 @@ pub(crate) const UNFINISHED: &str = "oplog.unfinished";
 const OTHERS: [&str; 4] = ["header", "tree", "bitfield", "data"];
 
 /// Copies the log into a directory that has nothing in it.
-pub(super) fn write(log: &Log, directory: &Path) -> Result<BackupReport> {
+pub(super) fn write(
+    log: &Log,
+    directory: &Path,
+    progress: &mut dyn FnMut(BackupProgress),
+) -> Result<BackupReport> {
     let vacant = is_vacant(directory).map_err(|error| Error::storage("backup", error))?;
     if !vacant {
         return Err(Error::not_empty(directory));
     }
     let stores = open(directory)?;
-    let report = log.backup(stores).inspect_err(|error| {
+    let report = log.backup_with(stores, progress).inspect_err(|error| {
         if !matches!(error, LogError::TargetNotEmpty { .. }) {
             clean_up(directory, &OTHERS);
         }

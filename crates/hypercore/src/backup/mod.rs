@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hypercore_crypto::Hash;
+use hypercore_log::BackupProgress;
 use tokio::time::{Instant, timeout};
 
 #[cfg(doc)]
@@ -59,9 +60,25 @@ impl Hypercore {
     /// `Caller` when something is in the directory ([`Error::is_already_exists`]); `Corrupt` when the log lost what it signed last, or its
     /// tree is damaged; `Io` when one of the two disks failed or is full ([`Error::is_storage_full`]); `Closed`.
     pub async fn backup(&self, directory: impl Into<PathBuf>) -> Result<BackupReport> {
+        self.backup_with(directory, |_| {}).await
+    }
+
+    /// Copies the log as [`backup`](Self::backup) does, and tells `progress` about it on the way, from a blocking
+    /// thread. Appends do not wait for it.
+    ///
+    /// # Durability
+    /// As for [`backup`](Self::backup).
+    ///
+    /// # Errors
+    /// Those of [`backup`](Self::backup).
+    pub async fn backup_with(
+        &self,
+        directory: impl Into<PathBuf>,
+        mut progress: impl FnMut(BackupProgress) + Send + 'static,
+    ) -> Result<BackupReport> {
         let directory = directory.into();
         let copy = self.session_ref().blocking_write(move |view, _| {
-            let report = directory::write(view.log(), &directory)?;
+            let report = directory::write(view.log(), &directory, &mut progress)?;
             Ok(BackupReport {
                 length: report.head.length,
                 fork: report.head.fork,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hypercore_crypto::{CoreKey, DiscoveryKey, Hash, PartialSignature};
 use hypercore_log::{
-    Applied, AuditProgress, AuditReport, Cleared, Compacted, RecoveryReport, RepairProgress,
-    RepairReport,
+    Applied, AuditProgress, AuditReport, BackupProgress, Cleared, Compacted, RecoveryReport,
+    RepairProgress, RepairReport,
 };
 
 use super::{ByteStream, Events, Hypercore, ReadStream};
@@ -189,6 +189,7 @@ impl Hypercore {
         fn apply_proof(&self, proof: &Proof) -> Applied;
         fn remote_proof(&self, index: Option<u64>) -> Option<RemoteProof>;
         fn backup(&self, directory: impl Into<PathBuf>) -> BackupReport;
+        fn backup_with(&self, directory: impl Into<PathBuf>, progress: impl FnMut(BackupProgress) + Send + 'static) -> BackupReport;
         fn confirm_newest(&self) -> ();
         fn confirm_with_peers(&self, deadline: Duration) -> Survey;
     }

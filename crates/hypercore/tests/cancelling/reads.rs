@@ -47,9 +47,10 @@ pub(crate) fn table() -> Vec<Case> {
             assert!(log.batches().await?.is_empty());
             log.delete_batch("none").await
         }),
-        reads(&["Hypercore::backup"], |log| async move {
+        reads(&["Hypercore::backup", "Hypercore::backup_with"], |log| async move {
             let scratch = tempfile::tempdir().unwrap();
-            let report = log.backup(scratch.path().join("copy")).await?;
+            log.backup(scratch.path().join("copy")).await?;
+            let report = log.backup_with(scratch.path().join("another"), |_| {}).await?;
             assert_eq!(report.length, BLOCKS as u64);
             Ok(())
         }),
