@@ -321,3 +321,24 @@ async fn a_batch_that_can_not_begin_where_it_should_is_not_overwritten() {
     assert!(anew.unwrap_err().to_string().contains('9'));
     assert_eq!(blocks(&log.batch("draft").open().await.unwrap()).await, ["a", "b"]);
 }
+
+/// Whoever opens a batch that is being discarded waits until it is, and begins a new one.
+#[tokio::test]
+async fn a_batch_is_not_opened_while_it_is_discarded() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Hypercore::open(directory.path()).await.unwrap();
+    log.append("a").await.unwrap();
+    for _ in 0..10 {
+        let batch = log.batch("draft").open().await.unwrap();
+        let other = log.batch("draft").open().await.unwrap();
+        batch.append("b").await.unwrap();
+        let discarding = tokio::spawn(batch.discard());
+        tokio::task::yield_now().await;
+        let anew = log.batch("draft").open().await.unwrap();
+        anew.append("B").await.unwrap();
+        discarding.await.unwrap().unwrap();
+        assert_eq!(blocks(&anew).await, ["a", "B"]);
+        assert!(other.is_closed() || other.append("no").await.is_err());
+        anew.discard().await.unwrap();
+    }
+}
