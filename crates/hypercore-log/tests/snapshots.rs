@@ -2,9 +2,12 @@
 
 mod support;
 
-use hypercore_log::{Branch, BranchOptions, Create, Log, LogError, OpenOptions, Overlay, Snapshot};
+use hypercore_log::{
+    Branch, BranchOptions, Create, FileName, Log, LogError, OpenOptions, Overlay, Snapshot,
+};
 use hypercore_merkle::{BlockRequest, Request, Seek, UpgradeRequest};
 use random_access_memory::RandomAccessMemory;
+use random_access_storage::RandomAccess as _;
 use random_access_storage::testing::{Fault, Faults, FaultyDisk};
 use support::{Disk, block, create};
 
@@ -99,4 +102,25 @@ fn a_block_that_arrives_later_is_seen_as_long_as_the_log_shares_it() {
     assert_eq!(branch.get(&log, 1).unwrap().unwrap(), b"b");
     assert!(snapshot.has_range(&log, 1..2) && !snapshot.has(&log, 2));
     assert_eq!((snapshot.length(), branch.length(), branch.get(&log, 2).unwrap()), (4, 4, None));
+}
+
+#[test]
+fn a_copy_stays_when_the_block_is_fetched_again_and_rots() {
+    let (writer, disk) = (create(&Disk::new()), Disk::new());
+    let log = create(&disk);
+    let all: Vec<Vec<u8>> = (0..9).map(|index| block(index, 50)).collect();
+    for log in [&writer, &log] {
+        log.append(&all).unwrap();
+    }
+    let snapshot = log.snapshot(overlay());
+    log.clear(3..4).unwrap();
+    let block = Some(BlockRequest { index: 3, nodes: log.missing_nodes(3).unwrap() });
+    let proof = writer.create_proof(&Request { block, ..Request::default() }).unwrap().unwrap();
+    log.apply_proof(&proof).unwrap();
+    disk.file(FileName::Data).write_at(3 * 50, &[0xee; 50]).unwrap();
+    log.clear(0..6).unwrap();
+    log.truncate(1, None).unwrap();
+    for (index, block) in (0..).zip(&all) {
+        assert_eq!(snapshot.get(&log, index).unwrap().as_ref(), Some(block), "{index}");
+    }
 }

@@ -111,6 +111,11 @@ impl Log {
                 let Some(run) = state.bitfield.set_ranges(rest.clone()).next() else {
                     return Ok(());
                 };
+                // Fetched again since it was copied: the copy stays, whatever became of the bytes here.
+                let Some(run) = kept.not_copied(run.clone()) else {
+                    rest.start = run.end;
+                    continue;
+                };
                 let start = state.tree.byte_range(&state.nodes, run.start).map_err(tree_error)?;
                 let last = run.end.saturating_sub(1);
                 let last = state.tree.byte_range(&state.nodes, last).map_err(tree_error)?;

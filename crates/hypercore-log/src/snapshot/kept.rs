@@ -93,6 +93,14 @@ impl Kept {
         parts.tree = tree;
     }
 
+    /// The first blocks of a range that are not in the overlay.
+    pub(super) fn not_copied(&self, blocks: Range<u64>) -> Option<Range<u64>> {
+        let copied = &self.parts().copied;
+        let start = copied.find_first(false, blocks.clone())?;
+        let end = copied.find_first(true, start..blocks.end).unwrap_or(blocks.end);
+        Some(start..end)
+    }
+
     /// These blocks are in the overlay now.
     pub(super) fn add_copied(&self, blocks: Range<u64>) -> Result<(), LogError> {
         let set = self.change_parts().copied.set_range(blocks, true);
