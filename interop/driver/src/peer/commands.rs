@@ -200,7 +200,12 @@ impl Core {
                 }))
             }
             "truncate" => {
-                log.truncate(number(command, "length")?, None).await?;
+                let length = number(command, "length")?;
+                if let Some(quorum) = &self.quorum {
+                    drafts::truncate_signed(log, quorum, length).await?;
+                } else {
+                    log.truncate(length, None).await?;
+                }
                 Ok(json!({ "length": log.length(), "fork": log.fork() }))
             }
             "clear" => {

@@ -2,7 +2,7 @@
 
 use hypercore::{
     CommitOptions, Create, Hash, Hypercore, KeyPair, NamedBatch, PartialOptions, PartialSignature,
-    Signature, SignatureNode,
+    Signature, SignatureNode, TruncateOptions,
 };
 use serde_json::{Value, json};
 
@@ -60,6 +60,23 @@ async fn commit(
     let signature = batch.assemble(length, &parts).await?;
     batch.commit_with(CommitOptions::new().length(length).signature(signature)).await?;
     Ok(())
+}
+
+/// Truncates, as two have signed it for the next fork.
+pub(crate) async fn truncate_signed(
+    log: &Hypercore,
+    quorum: &Quorum,
+    length: u64,
+) -> Result<(), Failure> {
+    let fork = log.fork() + 1;
+    let mut parts = Vec::new();
+    for signer in &quorum.signing {
+        let options = PartialOptions::new().fork(fork);
+        parts.push(log.sign_partial_with(signer, length, options).await?);
+    }
+    let signature = log.assemble(length, &parts).await?;
+    let options = TruncateOptions::new().fork(fork).signature(signature);
+    Ok(log.truncate_with(length, options).await?)
 }
 
 /// Appends `blocks` that the first of us and somebody else have signed.

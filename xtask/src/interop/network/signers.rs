@@ -27,6 +27,9 @@ pub(super) fn signed(stage: &Rc<Stage>, pair: Pair, through: Kind, kind: &str) -
         writer.append(&mut model, short(count))?;
         between.catch_up(&model)?;
     }
+    writer.truncate(&mut model, 61)?;
+    writer.append(&mut model, short(7))?;
+    between.catch_up(&model)?;
     between.stop()?;
     between.compare(&mut model, &Wish::all())?;
     between.leave()?;
