@@ -68,7 +68,7 @@ pub(crate) async fn truncate_signed(
     quorum: &Quorum,
     length: u64,
 ) -> Result<(), Failure> {
-    let fork = log.fork() + 1;
+    let fork = log.fork().saturating_add(1);
     let mut parts = Vec::new();
     for signer in &quorum.signing {
         let options = PartialOptions::new().fork(fork);
