@@ -36,7 +36,7 @@
 //! allocates no more than a small multiple of its own length.
 //!
 //! # Features
-//! - `serde`: [`Serialize`](serde::Serialize) and [`Deserialize`](serde::Deserialize) for keys, hashes, signatures, manifests and
+//! - `serde`: `Serialize` and `Deserialize` for keys, hashes, signatures, manifests and
 //!   partial signatures, as checked as their encodings are. Off by default.
 #![forbid(unsafe_code)]
 

@@ -48,7 +48,7 @@
 //! ```
 //!
 //! # Features
-//! - `serde`: [`Serialize`](serde::Serialize) and [`Deserialize`](serde::Deserialize) for nodes, proofs and their parts, as checked
+//! - `serde`: `Serialize` and `Deserialize` for nodes, proofs and their parts, as checked
 //!   as messages are. Off by default.
 #![forbid(unsafe_code)]
 
