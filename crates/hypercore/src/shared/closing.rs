@@ -62,6 +62,10 @@ impl Shared {
             self.on_closing.notify_waiters();
             self.places.close();
             self.remember(self.last_seen());
+            // Whoever opens it again waits for that, also when nobody waits for the end of this.
+            let mut settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+            settling.get_or_insert_with(Settling::begin);
+            drop(settling);
             let closing = Closing(Arc::clone(self), ending);
             // A thread of its own: closing goes on when the future of the first closer is dropped.
             drop(self.runtime.spawn_blocking(move || drop(closing)));
