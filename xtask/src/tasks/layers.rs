@@ -111,7 +111,7 @@ const ROWS: &[Row] = &[
         outside: &[],
     },
     Row { name: "random-access-disk", workspace: &["random-access-storage"], outside: &[System] },
-    Row { name: "mappedpages", workspace: &[], outside: &[System] },
+    Row { name: "mappedpages", workspace: &[], outside: &[Runtime, System] },
     Row {
         name: "random-access-pages",
         workspace: &["random-access-storage", "mappedpages"],
