@@ -1,21 +1,37 @@
 //! `canaries`: planted bugs, each of which the crash, fault and damage checks must catch.
 //!
-//! Builds `sim` with `--cfg canary`, which no other build has, in a target folder of its own, so that nothing
-//! else is built anew because of it.
+//! Builds `sim` with `--cfg canary`, which no other build has. Only this workspace's crates are built with it: this
+//! program stands before the compiler as cargo's workspace wrapper, so what they stand on is built once for all.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
 
 use crate::process::{Echo, cargo, try_capture};
 use crate::report::{Figures, Outcome, miss};
-use crate::tree;
+
+/// Set for the compiler's stand-in, and for nothing else.
+const WRAPPER: &str = "XTASK_CANARY_COMPILER";
 
 /// Plants the bugs one by one; each must be caught, and nothing where none is planted.
 pub(crate) fn run() -> Outcome {
     let mut command = cargo(["run", "--quiet", "--profile", "checked", "--package", "sim"]);
-    command.arg("--target-dir").arg(tree::target_dir()?.join("canary"));
-    command.args(["--", "canaries"]).env("RUSTFLAGS", "--cfg canary -D warnings");
+    command.args(["--", "canaries"]).env(WRAPPER, "1");
+    command.env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe()?);
     let (status, text) = try_capture(&mut command, Echo::Always)?;
     let closing = text.lines().rev().find(|line| line.contains(" planted bugs caught"));
     match closing {
         Some(closing) if status.success() => Ok(Figures::new(closing)),
         _ => miss(closing.unwrap_or("no bug was planted")),
     }
+}
+
+/// When cargo called this program in the compiler's place: runs the compiler and gives its exit code.
+pub(crate) fn compiler() -> Option<ExitCode> {
+    std::env::var_os(WRAPPER)?;
+    let mut arguments = std::env::args_os().skip(1);
+    let compiler: OsString = arguments.next()?;
+    let mut command = Command::new(compiler);
+    command.args(arguments).args(["--cfg", "canary", "-D", "warnings"]);
+    let code = command.status().ok().and_then(|status| status.code());
+    Some(code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -17,7 +17,7 @@ use crate::{tool, tree};
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
 /// Seconds for each target, unless others are asked for.
-pub(crate) const SECONDS: u64 = 10;
+pub(crate) const SECONDS: u64 = 6;
 
 /// Inputs after which a short run of a target ends early: the fast ones, of small formats, find nothing new with more.
 const RUNS_MAX: u32 = 1_000_000;

@@ -39,11 +39,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What fits into a minute or two for all workloads together: pairs of small windows only are all taken.
+    /// What fits into a minute for all workloads together: pairs of small windows only are all taken.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        let plan = Plan { pairs_max: 128, random_subsets: 64, ..whole(seed) };
-        Self { seed, image: None, interruptions_max: 6, plan, bad_max: 100 }
+        let plan = Plan { pairs_max: 64, random_subsets: 24, ..whole(seed) };
+        Self { seed, image: None, interruptions_max: 4, plan, bad_max: 100 }
     }
 
     /// What takes its time.
