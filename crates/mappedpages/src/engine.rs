@@ -5,13 +5,17 @@
 //! bytes but those that are staged. The pager drives it:
 //!
 //! ```text
-//! stage calls ... -> accept -> write_commit -> (pages.flush_dirty, medium.sync) -> finish_commit
-//!        \-> rollback          ^ staging and accept may go on in memory until finish_commit
+//! stage calls ... -> accept -> write_commit -> (pages.flush_dirty, sync) -> after_sync -> Durable
+//!        \-> rollback                               ^-------------------------/ SyncAgain
 //! ```
 //!
+//! Between `write_commit` and the `after_sync` that says `Durable` staging, `rollback` and `accept` may
+//! go on in memory, also while a sync runs on another thread.
+//!
 //! *Invariants.* What a staging call refuses changed nothing. An error of `write_commit` or
-//! `finish_commit` ends the pager: nothing is called after it. `write_commit` is not called again before
-//! `finish_commit` returned. Space is only taken while staging, so a commit is never out of room.
+//! `after_sync` ends the pager: nothing is called after it. `write_commit` is not called again before
+//! `Durable`. Space is only taken while staging, so a commit is never out of room. An engine never
+//! syncs, except in `open` and to settle a page for direct stores.
 
 use crate::error::MappedPageError;
 use crate::pages::Pages;
@@ -44,8 +48,18 @@ pub(crate) enum Content {
 pub(crate) enum Barrier {
     /// Digests, checked by the next open.
     OneFlush,
-    /// A sync before the record, which `write_commit` does itself.
+    /// A sync before the record is written.
     TwoBarriers,
+}
+
+/// How far a commit is after a sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Progress {
+    /// More was written, which another sync must reach.
+    SyncAgain,
+    /// All of it is on stable storage.
+    Durable,
 }
 
 /// The bookkeeping of one format.
@@ -114,13 +128,14 @@ pub(crate) trait Engine<const P: usize> {
     /// What is staged is committed in memory.
     fn accept(&mut self);
 
-    // The commit, in three parts, so that the sync can run elsewhere.
+    // The commit, in parts, so that the syncs can run elsewhere.
 
-    /// Writes what is accepted to places that the durable state does not use, then the record.
-    /// False: there was nothing to do, and `finish_commit` must not be called.
+    /// Writes what is accepted, and nothing accepted later, to places that the durable state does not
+    /// use, then the record; with `TwoBarriers` (or where the format needs a sync in between) the record
+    /// is left to `after_sync`. False: there was nothing to do, and `after_sync` must not be called.
     fn write_commit(&mut self, pages: &mut Pages<P>, barrier: Barrier) -> Result<bool>;
-    /// The sync returned: what `write_commit` wrote is durable.
-    fn finish_commit(&mut self, pages: &mut Pages<P>) -> Result<()>;
+    /// The sync returned: what was written before it began is durable.
+    fn after_sync(&mut self, pages: &mut Pages<P>) -> Result<Progress>;
     /// Stores, without a sync, that the file was closed in order. Nothing is pending.
     fn close(&mut self, pages: &mut Pages<P>) -> Result<()>;
 }
