@@ -1,0 +1,104 @@
+//! What can go wrong, by whose fault: the caller's values, the file's bytes, or the disk.
+
+use std::{error, io};
+
+use crate::LayoutError;
+
+/// Why something could not be written.
+///
+/// After [`WriteError::Io`] and [`WriteError::Poisoned`] the output holds an unfinished file that
+/// is to be thrown away; any other error changed nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The output failed.
+    #[error("the output failed")]
+    Io(#[source] io::Error),
+    /// The output failed before; what it holds is unfinished.
+    #[error("the output failed before: throw the file away and write it again")]
+    Poisoned,
+    /// Pages or entries cannot lie as asked.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A section has as many entries as its handle can count (2^32 - 1).
+    #[error("a section holds at most 4294967295 entries")]
+    TooManyEntries,
+    /// A heap has reached byte 2^32: offsets in it no longer fit their 4 bytes. Use another heap,
+    /// or [`Wide`](crate::Wide) values.
+    #[error("a heap value would start past byte 2^32: use another heap, or wide values")]
+    HeapFull,
+    /// A value is longer than its length field can say.
+    #[error("a value of {len} does not fit a length of 32 bits")]
+    TooLong {
+        /// Elements, or bytes of a text.
+        len: u64,
+    },
+    /// A list on a heap has elements that take no bytes, so its count could not be checked.
+    #[error("elements of a list must take at least one byte")]
+    EmptyElement,
+    /// A type wrote another number of bytes than its `ENCODED_SIZE`.
+    #[error("an entry of {expected} bytes was written as {written}: its type is at fault")]
+    EntrySize {
+        /// `EncodeSized::ENCODED_SIZE` of the type.
+        expected: u32,
+        /// Bytes that it wrote.
+        written: u64,
+    },
+}
+
+impl From<io::Error> for WriteError {
+    /// Gives back the error that [`io::Error::from`] has wrapped, so that it passes through the
+    /// `io::Result` of the encoding traits unchanged.
+    fn from(error: io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(Self::Io)
+    }
+}
+
+impl From<WriteError> for io::Error {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Io(error) => error,
+            WriteError::Poisoned => Self::other(error),
+            _ => Self::new(io::ErrorKind::InvalidInput, error),
+        }
+    }
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The source failed.
+    #[error("the source failed")]
+    Io(#[from] io::Error),
+    /// A value goes on past the bytes that are there.
+    #[error("a value needs {needed} more bytes where {available} are left")]
+    PastEnd {
+        /// Bytes that it needs.
+        needed: u64,
+        /// Bytes that are left of its entry or heap.
+        available: u64,
+    },
+    /// Bytes that no value of the type has.
+    #[error("no value is stored like this: {what}")]
+    Invalid {
+        /// What was found where.
+        what: &'static str,
+    },
+    /// A reference to a heap leads out of it.
+    #[error("bytes {offset} to {offset} + {len} of a heap of {heap_len}")]
+    OutsideHeap {
+        /// First byte, from the start of the heap.
+        offset: u64,
+        /// Bytes.
+        len: u64,
+        /// Bytes of the heap.
+        heap_len: u64,
+    },
+    /// Entries do not fit the pages of the file: a wrong type, page length or handle.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// An error of the caller's own decoding.
+    #[error(transparent)]
+    Other(Box<dyn error::Error + Send + Sync>),
+}

@@ -1,0 +1,92 @@
+//! Bytes that are appended now and written later, in bounded memory if there is somewhere to put
+//! them in the meantime.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use crate::WriteError;
+
+/// Where a spool spills to.
+pub(crate) trait Spill: Read + Write + Seek + Send + Sync {}
+
+impl<S: Read + Write + Seek + Send + Sync> Spill for S {}
+
+/// Bytes in the order in which they were appended.
+#[derive(Default)]
+pub(crate) struct Spool {
+    /// The last bytes, all of them where nothing was spilled.
+    tail: Vec<u8>,
+    spilled_len: u64,
+    spill: Option<Target>,
+}
+
+struct Target {
+    file: Box<dyn Spill>,
+    memory_limit: usize,
+    failed: bool,
+}
+
+impl Spool {
+    pub(crate) fn spilling(file: Box<dyn Spill>, memory_limit: usize) -> Self {
+        let spill = Some(Target { file, memory_limit, failed: false });
+        Self { tail: Vec::new(), spilled_len: 0, spill }
+    }
+
+    pub(crate) const fn len(&self) -> u64 {
+        // Bytes of memory and of a file: far below 2^64.
+        self.spilled_len.saturating_add(self.tail.len() as u64)
+    }
+
+    pub(crate) fn in_memory(&self) -> Option<&[u8]> {
+        (self.spilled_len == 0).then_some(self.tail.as_slice())
+    }
+
+    /// Appends what `write` writes; nothing, when it fails.
+    pub(crate) fn append<T>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.spill.as_ref().is_some_and(|spill| spill.failed) {
+            return Err(WriteError::Poisoned.into());
+        }
+        let before = self.tail.len();
+        let written = write(&mut self.tail).inspect_err(|_| self.tail.truncate(before))?;
+        if let Some(spill) = &mut self.spill
+            && self.tail.len() > spill.memory_limit
+        {
+            spill.failed = true;
+            spill.file.seek(SeekFrom::Start(self.spilled_len))?;
+            spill.file.write_all(&self.tail)?;
+            spill.failed = false;
+            self.spilled_len = self.len();
+            self.tail.clear();
+        }
+        Ok(written)
+    }
+
+    /// Hands all bytes to `each` in order, a piece at a time.
+    pub(crate) fn drain(
+        self,
+        mut each: impl FnMut(&[u8]) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        if let Some(mut spill) = self.spill {
+            if spill.failed {
+                return Err(WriteError::Poisoned);
+            }
+            spill.file.seek(SeekFrom::Start(0))?;
+            let mut rest = spill.file.take(self.spilled_len);
+            let mut piece = vec![0; PIECE_LEN];
+            let mut left = self.spilled_len;
+            while left > 0 {
+                let wanted = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                let part = piece.get_mut(..wanted).unwrap_or_default();
+                rest.read_exact(part)?;
+                each(part)?;
+                left = left.saturating_sub(wanted as u64);
+            }
+        }
+        each(&self.tail)
+    }
+}
+
+/// Bytes that are read back at a time.
+const PIECE_LEN: usize = 64 * 1024;

@@ -1,0 +1,30 @@
+//! Read-only files of pages: large lists of entries of one size, with fast random reading.
+//!
+//! ```
+//! use paged::Layout;
+//!
+//! // Entries of 12 bytes on pages of 256: 21 on each, so entry 100 is the 17th of page 4.
+//! let layout = Layout::new(256, 0)?;
+//! let section = layout.section(0, 995, 12)?;
+//! assert_eq!(section.page_of_entry(100), (4, 16));
+//! assert_eq!(section.entry_offset(100), Some(4 * 256 + 16 * 12));
+//! # Ok::<(), paged::LayoutError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod heap;
+mod input;
+mod layout;
+pub mod section;
+mod traits;
+mod values;
+
+pub use error::{ReadError, WriteError};
+pub use heap::{Heap, HeapSection};
+pub use input::{HeapBytes, Input};
+pub use layout::{Layout, LayoutError, PAGE_COUNT_MAX, SectionLayout};
+#[cfg(feature = "derive")]
+pub use paged_derive::Paged;
+pub use section::Section;
+pub use traits::{Decode, DecodeFromHeap, Encode, EncodeOnHeap, EncodeSized};

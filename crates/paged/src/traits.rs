@@ -1,0 +1,109 @@
+//! How a type is stored: the five traits, without any implementation.
+//!
+//! A type that stands in a section has a size ([`EncodeSized`]) and may keep what varies on a heap
+//! ([`EncodeOnHeap`], [`DecodeFromHeap`]); one that stands on a heap has neither ([`Encode`],
+//! [`Decode`]). `C` is a context of the caller's, passed through to every value: a table of
+//! interned names, for example. Fixed-size types implement all five.
+
+use std::io;
+
+use crate::{Heap, HeapBytes, Input, ReadError, WriteError};
+
+/// Bytes without a heap.
+pub trait Encode<C = ()> {
+    /// Writes the value and returns the number of bytes written.
+    ///
+    /// # Errors
+    /// What the output meets, and [`WriteError`] as the source of an [`io::Error`] for values that
+    /// cannot be stored.
+    fn encode(&self, context: &C, output: &mut impl io::Write) -> io::Result<u32>;
+
+    /// Writes values back to back and returns the number of bytes written. Types whose bytes in
+    /// memory are those in the file do it at once.
+    ///
+    /// # Errors
+    /// As [`Self::encode`]; [`WriteError::TooLong`] for 4 GiB or more.
+    fn encode_all(values: &[Self], context: &C, output: &mut impl io::Write) -> io::Result<u32>
+    where
+        Self: Sized,
+    {
+        let mut len = 0_u32;
+        for value in values {
+            let value_len = value.encode(context, output)?;
+            len = add(len, value_len)?;
+        }
+        Ok(len)
+    }
+}
+
+/// The sum of two lengths.
+///
+/// # Errors
+/// [`WriteError::TooLong`] for 4 GiB or more.
+pub(crate) fn add(len: u32, more: u32) -> io::Result<u32> {
+    len.checked_add(more).ok_or_else(|| {
+        WriteError::TooLong { len: u64::from(len).saturating_add(u64::from(more)) }.into()
+    })
+}
+
+/// The same number of bytes for every value.
+pub trait EncodeSized {
+    /// Bytes that a value takes in a section.
+    const ENCODED_SIZE: u32;
+}
+
+/// Bytes in a section, of which what varies may be on a heap.
+pub trait EncodeOnHeap<C = ()>: EncodeSized {
+    /// Writes `ENCODED_SIZE` bytes to `output`, and what varies to `heap`. Returns the number of
+    /// bytes written to `output`.
+    ///
+    /// # Errors
+    /// What the output or the heap meets, and [`WriteError`] as the source of an [`io::Error`] for
+    /// values that cannot be stored.
+    fn encode_on_heap(
+        &self,
+        context: &C,
+        heap: &mut Heap,
+        output: &mut impl io::Write,
+    ) -> io::Result<u32>;
+}
+
+/// The inverse of [`Encode`].
+pub trait Decode<C = ()>: Sized {
+    /// Bytes that every value takes, or `None` when values differ in that. A list of values that
+    /// all take the same is fetched at once.
+    const FIXED_SIZE: Option<u32> = None;
+
+    /// Reads a value from the front of `input`.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the bytes are not those of a value. Bytes come from outside: an
+    /// implementation checks a length against [`Input::remaining`] before it allocates by it.
+    fn decode(input: &mut Input<'_>, context: &mut C) -> Result<Self, ReadError>;
+
+    /// Reads `count` values that stand back to back.
+    ///
+    /// # Errors
+    /// As [`Self::decode`]; [`ReadError::Invalid`] when a value takes no bytes, for then a damaged
+    /// count could not be told.
+    fn decode_all(
+        input: &mut Input<'_>,
+        count: usize,
+        context: &mut C,
+    ) -> Result<Vec<Self>, ReadError> {
+        crate::values::decode_one_by_one(input, count, context)
+    }
+}
+
+/// The inverse of [`EncodeOnHeap`].
+pub trait DecodeFromHeap<C = ()>: Sized {
+    /// Reads a value from the front of `input`, and what varies from `heap`.
+    ///
+    /// # Errors
+    /// As [`Decode::decode`].
+    fn decode_from_heap(
+        input: &mut Input<'_>,
+        context: &mut C,
+        heap: &dyn HeapBytes,
+    ) -> Result<Self, ReadError>;
+}
