@@ -1,0 +1,205 @@
+//! Pages without a map: read when first looked at, kept, and written when asked to.
+//!
+//! Invariants: a page that is kept has what the medium has, unless it is marked as stored to; a reference
+//! to a kept page borrows the whole, so nothing is dropped under it. The table grows with what is used, not
+//! with the medium. Safe code only.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::{OUT, SyncHandle, position};
+use crate::error::MappedPageError;
+use crate::medium::{Medium, no_room};
+
+/// Pages whose places in the table are made together.
+const SLOTS_PER_PART: usize = 1024;
+/// Bytes of kept pages from which on [`Positioned::flush_dirty`] forgets them all.
+const KEPT_LEN_MAX: usize = 64 * 1024 * 1024;
+
+#[derive(Debug, Default)]
+struct Slot {
+    content: OnceLock<Box<[u8]>>,
+    /// Stored to since the medium got it; then it is in `Positioned::dirty` once.
+    is_dirty: bool,
+}
+
+type Part = OnceLock<Box<[Slot]>>;
+
+/// The safe twin of the map.
+#[derive(Debug)]
+pub(super) struct Positioned<const P: usize> {
+    medium: Arc<dyn Medium>,
+    count: u64,
+    parts: Vec<Part>,
+    dirty: Vec<u64>,
+    /// Pages that are kept.
+    kept: AtomicUsize,
+}
+
+impl<const P: usize> Positioned<P> {
+    pub(super) fn new(medium: Arc<dyn Medium>, count: u64) -> Self {
+        let mut new =
+            Self { medium, count: 0, parts: Vec::new(), dirty: Vec::new(), kept: 0.into() };
+        new.resize(count);
+        new
+    }
+
+    fn resize(&mut self, count: u64) {
+        self.count = count;
+        let parts = count.div_ceil(SLOTS_PER_PART as u64);
+        self.parts.resize_with(usize::try_from(parts).unwrap_or(usize::MAX), Part::new);
+    }
+
+    /// The place of a page in the table.
+    fn slot(&self, page: u64) -> Result<&Slot, MappedPageError> {
+        let (part, slot) = self.place(page)?;
+        let part = self.parts.get(part).ok_or(OUT)?;
+        let slots = part.get_or_init(|| (0..SLOTS_PER_PART).map(|_| Slot::default()).collect());
+        slots.get(slot).ok_or(OUT)
+    }
+
+    fn slot_mut(&mut self, page: u64) -> Option<&mut Slot> {
+        let (part, slot) = self.place(page).ok()?;
+        self.parts.get_mut(part)?.get_mut()?.get_mut(slot)
+    }
+
+    fn place(&self, page: u64) -> Result<(usize, usize), MappedPageError> {
+        if page >= self.count {
+            return Err(OUT);
+        }
+        let page = usize::try_from(page).map_err(|_| OUT)?;
+        Ok((page / SLOTS_PER_PART, page % SLOTS_PER_PART))
+    }
+
+    pub(super) fn page(&self, page: u64) -> Result<&[u8], MappedPageError> {
+        let slot = self.slot(page)?;
+        if let Some(content) = slot.content.get() {
+            return Ok(content);
+        }
+        let mut content = vec![0; P].into_boxed_slice();
+        self.medium.read_at(position::<P>(page)?, &mut content)?;
+        // Another thread may have been faster; both have read the same.
+        Ok(slot.content.get_or_init(|| {
+            self.kept.fetch_add(1, Ordering::Relaxed);
+            content
+        }))
+    }
+
+    pub(super) fn page_mut(&mut self, page: u64) -> Result<&mut [u8], MappedPageError> {
+        self.page(page)?;
+        let slot = self.slot_mut(page).ok_or(OUT)?;
+        if !slot.is_dirty {
+            slot.is_dirty = true;
+            self.dirty.push(page);
+        }
+        // Found a second time, since the mark is kept elsewhere in `self`.
+        let content = self.slot_mut(page).and_then(|slot| slot.content.get_mut());
+        content.map(|content| &mut **content).ok_or(OUT)
+    }
+
+    pub(super) fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), MappedPageError> {
+        self.medium.read_at(offset, into)?;
+        // Pages that are kept may be newer.
+        for (page, inside, range) in parts_of::<P>(offset, into.len()) {
+            let content = self.slot(page)?.content.get().and_then(|content| content.get(inside));
+            if let (Some(content), Some(into)) = (content, into.get_mut(range)) {
+                into.copy_from_slice(content);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), MappedPageError> {
+        for (page, inside, range) in parts_of::<P>(offset, bytes.len()) {
+            let content = self.slot_mut(page).and_then(|slot| slot.content.get_mut());
+            let into = content.and_then(|content| content.get_mut(inside));
+            if let (Some(into), Some(bytes)) = (into, bytes.get(range)) {
+                into.copy_from_slice(bytes);
+            }
+        }
+        Ok(self.medium.write_at(offset, bytes)?)
+    }
+
+    pub(super) fn zero_from(&mut self, page: u64, len: u64) -> Result<(), MappedPageError> {
+        self.forget_from(page);
+        Ok(self.medium.zero(position::<P>(page)?, len)?)
+    }
+
+    pub(super) fn grow(&mut self, end: u64, len: u64, count: u64) -> Result<(), MappedPageError> {
+        self.medium.cut(end)?;
+        self.medium.grow(len).map_err(no_room)?;
+        self.resize(count);
+        Ok(())
+    }
+
+    pub(super) fn cut(&mut self, len: u64, count: u64) -> Result<(), MappedPageError> {
+        self.forget_from(count);
+        self.resize(count);
+        Ok(self.medium.cut(len)?)
+    }
+
+    pub(super) fn flush_dirty(&mut self) -> Result<(), MappedPageError> {
+        self.dirty.sort_unstable();
+        while let Some(&page) = self.dirty.last() {
+            if let Some(content) = self.slot(page)?.content.get() {
+                self.medium.write_at(position::<P>(page)?, content)?;
+            }
+            if let Some(slot) = self.slot_mut(page) {
+                slot.is_dirty = false;
+            }
+            self.dirty.pop();
+        }
+        if self.kept.load(Ordering::Relaxed).saturating_mul(P) > KEPT_LEN_MAX {
+            self.forget_from(0);
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync_handle(&self) -> SyncHandle {
+        SyncHandle::new(Arc::clone(&self.medium))
+    }
+
+    /// Drops what is kept of the pages from `page` on, also what was stored to them.
+    fn forget_from(&mut self, page: u64) {
+        self.dirty.retain(|&dirty| dirty < page);
+        let (first, slot) = match self.place(page) {
+            Ok(place) => place,
+            Err(_) => return,
+        };
+        let mut forgotten = 0_usize;
+        for (index, part) in self.parts.iter_mut().enumerate().skip(first) {
+            let Some(slots) = part.get_mut() else { continue };
+            let from = if index == first { slot } else { 0 };
+            for slot in slots.iter_mut().skip(from) {
+                forgotten = forgotten.saturating_add(usize::from(slot.content.take().is_some()));
+                slot.is_dirty = false;
+            }
+            if from == 0 {
+                part.take();
+            }
+        }
+        let kept = self.kept.get_mut();
+        *kept = kept.saturating_sub(forgotten);
+    }
+}
+
+/// Cuts `len` bytes at `offset` at the borders of pages: the page, the places in it, and those in the
+/// `len` bytes.
+fn parts_of<const P: usize>(
+    offset: u64,
+    len: usize,
+) -> impl Iterator<Item = (u64, std::ops::Range<usize>, std::ops::Range<usize>)> {
+    let mut done = 0_usize;
+    std::iter::from_fn(move || {
+        if done >= len {
+            return None;
+        }
+        let at = offset.checked_add(done as u64)?;
+        let page = at.checked_div(P as u64)?;
+        let start = usize::try_from(at.checked_rem(P as u64)?).ok()?;
+        let part = P.saturating_sub(start).min(len.saturating_sub(done));
+        let range = done..done.checked_add(part)?;
+        done = range.end;
+        Some((page, start..start.checked_add(part)?, range))
+    })
+}
