@@ -31,6 +31,20 @@ pub trait HeapBytes {
     }
 }
 
+impl<H: HeapBytes + ?Sized> HeapBytes for &H {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn bytes(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, ReadError> {
+        (**self).bytes(offset, len)
+    }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        (**self).in_memory()
+    }
+}
+
 impl HeapBytes for [u8] {
     fn len(&self) -> u64 {
         Self::len(self) as u64
@@ -62,7 +76,7 @@ pub struct Input<'a> {
 
 /// What follows `Input::rest` in a heap that is not in memory.
 struct Beyond<'a> {
-    heap: &'a dyn HeapBytes,
+    heap: Box<dyn HeapBytes + 'a>,
     /// What was fetched last.
     window: Vec<u8>,
     /// Bytes of `window` that were taken.
@@ -89,7 +103,7 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// [`ReadError::OutsideHeap`] when the heap ends before `offset`.
-    pub fn from_heap(heap: &'a dyn HeapBytes, offset: u64) -> Result<Self, ReadError> {
+    pub fn from_heap<H: HeapBytes + ?Sized>(heap: &'a H, offset: u64) -> Result<Self, ReadError> {
         let heap_len = heap.len();
         let outside = ReadError::OutsideHeap { offset, len: 0, heap_len };
         if let Some(bytes) = heap.in_memory() {
@@ -99,6 +113,7 @@ impl<'a> Input<'a> {
         if offset > heap_len {
             return Err(outside);
         }
+        let heap = Box::new(heap);
         let beyond = Beyond { heap, window: Vec::new(), taken: 0, next: offset };
         Ok(Self { rest: &[], beyond: Some(Box::new(beyond)) })
     }
@@ -125,9 +140,16 @@ impl<'a> Input<'a> {
 
     #[cold]
     fn array_beyond<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
-        let bytes = self.bytes(N as u64)?;
-        let too_short = ReadError::PastEnd { needed: N as u64, available: bytes.len() as u64 };
-        <[u8; N]>::try_from(&*bytes).map_err(|_| too_short)
+        let past_end = ReadError::PastEnd { needed: N as u64, available: self.remaining() };
+        let (Some(beyond), true) = (self.beyond.as_deref_mut(), self.rest.is_empty()) else {
+            return Err(past_end);
+        };
+        if N as u64 > beyond.remaining() {
+            return Err(past_end);
+        }
+        let mut array = [0; N];
+        beyond.read(&mut array)?;
+        Ok(array)
     }
 
     /// The next `len` bytes, without a copy where they are in memory in one piece.
@@ -148,7 +170,9 @@ impl<'a> Input<'a> {
         if len > beyond.remaining() {
             return Err(past_end);
         }
-        beyond.take(len).map(Cow::Owned)
+        let mut bytes = vec![0; usize::try_from(len).map_err(|_| TOO_LONG)?];
+        beyond.read(&mut bytes)?;
+        Ok(Cow::Owned(bytes))
     }
 
     /// Passes over `len` bytes of padding, whatever they hold.
@@ -166,30 +190,30 @@ impl Beyond<'_> {
         fetched.saturating_add(self.heap.len().saturating_sub(self.next))
     }
 
-    /// Takes `len` bytes, which are known to be there.
-    fn take(&mut self, len: u64) -> Result<Vec<u8>, ReadError> {
-        let mut out = self.window.get(self.taken..).unwrap_or_default().to_vec();
-        let len_here = usize::try_from(len).map_err(|_| ReadError::Invalid {
-            what: "a value longer than the memory of this machine can address",
-        })?;
-        if out.len() >= len_here {
-            out.truncate(len_here);
-            self.taken = self.taken.saturating_add(len_here);
-            return Ok(out);
+    /// Fills `into` with the next bytes, which are known to be there.
+    fn read(&mut self, into: &mut [u8]) -> Result<(), ReadError> {
+        let fetched = self.window.get(self.taken..).unwrap_or_default();
+        let (from_window, beyond) = into.split_at_mut(fetched.len().min(into.len()));
+        from_window.copy_from_slice(fetched.get(..from_window.len()).unwrap_or_default());
+        self.taken = self.taken.saturating_add(from_window.len());
+        if beyond.is_empty() {
+            return Ok(());
         }
-        let missing = len.saturating_sub(out.len() as u64);
-        let fetch = missing.max(WINDOW_LEN).min(self.heap.len().saturating_sub(self.next));
-        let fetched = self.heap.bytes(self.next, fetch)?;
-        self.next = self.next.saturating_add(fetch);
-        let missing = len_here.saturating_sub(out.len());
-        let (head, tail) = fetched.split_at_checked(missing).ok_or(ReadError::PastEnd {
-            needed: missing as u64,
-            available: fetched.len() as u64,
-        })?;
-        out.extend_from_slice(head);
+        let rest = self.heap.len().saturating_sub(self.next);
+        let fetched =
+            self.heap.bytes(self.next, (beyond.len() as u64).max(WINDOW_LEN).min(rest))?;
+        let past_end =
+            ReadError::PastEnd { needed: beyond.len() as u64, available: fetched.len() as u64 };
+        let (head, tail) = fetched.split_at_checked(beyond.len()).ok_or(past_end)?;
+        beyond.copy_from_slice(head);
+        self.next = self.next.saturating_add(fetched.len() as u64);
         self.window.clear();
         self.window.extend_from_slice(tail);
         self.taken = 0;
-        Ok(out)
+        Ok(())
     }
 }
+
+/// What a length says that no allocation can have here.
+const TOO_LONG: ReadError =
+    ReadError::Invalid { what: "a value longer than this machine can address" };

@@ -12,19 +12,22 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod error;
+pub mod container;
 pub mod heap;
 mod input;
 mod layout;
+mod read_error;
 pub mod section;
 mod traits;
 mod values;
+mod write_error;
 
-pub use error::{ReadError, WriteError};
 pub use heap::{Heap, HeapSection};
 pub use input::{HeapBytes, Input};
 pub use layout::{Layout, LayoutError, PAGE_COUNT_MAX, SectionLayout};
 #[cfg(feature = "derive")]
 pub use paged_derive::Paged;
+pub use read_error::ReadError;
 pub use section::Section;
 pub use traits::{Decode, DecodeFromHeap, Encode, EncodeOnHeap, EncodeSized};
+pub use write_error::WriteError;

@@ -154,10 +154,10 @@ impl<C, T> Decode<C> for Section<T> {
 }
 
 impl<C, T> DecodeFromHeap<C> for Section<T> {
-    fn decode_from_heap(
+    fn decode_from_heap<H: HeapBytes + ?Sized>(
         input: &mut Input<'_>,
         context: &mut C,
-        _heap: &dyn HeapBytes,
+        _heap: &H,
     ) -> Result<Self, ReadError> {
         Self::decode(input, context)
     }

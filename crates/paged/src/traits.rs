@@ -101,9 +101,9 @@ pub trait DecodeFromHeap<C = ()>: Sized {
     ///
     /// # Errors
     /// As [`Decode::decode`].
-    fn decode_from_heap(
+    fn decode_from_heap<H: HeapBytes + ?Sized>(
         input: &mut Input<'_>,
         context: &mut C,
-        heap: &dyn HeapBytes,
+        heap: &H,
     ) -> Result<Self, ReadError>;
 }

@@ -92,10 +92,10 @@ macro_rules! stored_as {
         }
 
         impl<C> DecodeFromHeap<C> for $type {
-            fn decode_from_heap(
+            fn decode_from_heap<H: HeapBytes + ?Sized>(
                 input: &mut Input<'_>,
                 context: &mut C,
-                _heap: &dyn HeapBytes,
+                _heap: &H,
             ) -> Result<Self, ReadError> {
                 Self::decode(input, context)
             }

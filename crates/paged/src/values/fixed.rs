@@ -43,10 +43,10 @@ macro_rules! integers {
 
         impl<C> DecodeFromHeap<C> for $type {
             #[inline]
-            fn decode_from_heap(
+            fn decode_from_heap<H: HeapBytes + ?Sized>(
                 input: &mut Input<'_>,
                 context: &mut C,
-                _heap: &dyn HeapBytes,
+                _heap: &H,
             ) -> Result<Self, ReadError> {
                 Self::decode(input, context)
             }

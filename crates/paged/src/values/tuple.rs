@@ -62,10 +62,10 @@ macro_rules! tuple {
             for ($($type,)+)
         {
             #[inline]
-            fn decode_from_heap(
+            fn decode_from_heap<Bytes: HeapBytes + ?Sized>(
                 input: &mut Input<'_>,
                 context: &mut Context,
-                heap: &dyn HeapBytes,
+                heap: &Bytes,
             ) -> Result<Self, ReadError> {
                 Ok(($($type::decode_from_heap(input, context, heap)?,)+))
             }

@@ -1,6 +1,6 @@
-//! What can go wrong, by whose fault: the caller's values, the file's bytes, or the disk.
+//! What can go wrong while writing: the caller's values, or the output.
 
-use std::{error, io};
+use std::io;
 
 use crate::LayoutError;
 
@@ -62,43 +62,4 @@ impl From<WriteError> for io::Error {
             _ => Self::new(io::ErrorKind::InvalidInput, error),
         }
     }
-}
-
-/// Why something could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The source failed.
-    #[error("the source failed")]
-    Io(#[from] io::Error),
-    /// A value goes on past the bytes that are there.
-    #[error("a value needs {needed} more bytes where {available} are left")]
-    PastEnd {
-        /// Bytes that it needs.
-        needed: u64,
-        /// Bytes that are left of its entry or heap.
-        available: u64,
-    },
-    /// Bytes that no value of the type has.
-    #[error("no value is stored like this: {what}")]
-    Invalid {
-        /// What was found where.
-        what: &'static str,
-    },
-    /// A reference to a heap leads out of it.
-    #[error("bytes {offset} to {offset} + {len} of a heap of {heap_len}")]
-    OutsideHeap {
-        /// First byte, from the start of the heap.
-        offset: u64,
-        /// Bytes.
-        len: u64,
-        /// Bytes of the heap.
-        heap_len: u64,
-    },
-    /// Entries do not fit the pages of the file: a wrong type, page length or handle.
-    #[error(transparent)]
-    Layout(#[from] LayoutError),
-    /// An error of the caller's own decoding.
-    #[error(transparent)]
-    Other(Box<dyn error::Error + Send + Sync>),
 }
