@@ -1,0 +1,32 @@
+//! The seal: what is known to be durable. It is stored after a sync returned and not synced itself, so it
+//! may lag behind, and never runs ahead.
+
+use super::fields::{Reader, Sector, sector, whole_sector};
+use super::layout::SEAL_MAGIC;
+
+/// What the seal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seal {
+    /// The newest commit that a sync has covered.
+    pub(crate) generation: u64,
+    /// The contents of the journals up to this generation are durable in their places.
+    pub(crate) applied: u64,
+}
+
+impl Seal {
+    /// `None`: it is damaged.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(whole_sector(bytes)?);
+        reader.expect(SEAL_MAGIC)?;
+        let seal = Self { generation: reader.u64()?, applied: reader.u64()? };
+        (seal.applied <= seal.generation).then_some(seal)
+    }
+
+    pub(crate) fn encode(&self) -> Sector {
+        sector(|writer| {
+            writer.bytes(&SEAL_MAGIC);
+            writer.u64(self.generation);
+            writer.u64(self.applied);
+        })
+    }
+}
