@@ -18,7 +18,7 @@ mod protected;
 mod recovery;
 
 pub use error::MappedPageError;
-pub use medium::Medium;
+pub use medium::{Medium, MemoryMedium};
 pub use options::{Backing, Durability, Format};
 pub use page::{MappedPage, PageId};
 pub use protected::ProtectedPageId;

@@ -5,7 +5,11 @@
 //! Knows nothing of pages, formats or maps.
 
 mod create;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod file;
+#[cfg(test)]
+mod files;
 mod memory;
 mod space;
 

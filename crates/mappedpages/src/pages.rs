@@ -4,6 +4,10 @@
 //! self`; what is written is read back at once in every way; numbers are checked before they become
 //! positions. Knows nothing of what pages mean, and which are in use.
 
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod faults;
 mod positioned;
 
 use std::fmt;

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{FileMedium, Medium as _, Space};
+use super::{FileMedium, Space};
 use crate::error::MappedPageError;
 
 impl FileMedium {
@@ -18,8 +18,8 @@ impl FileMedium {
     /// What `fill` wrote and the name survive a power cut on return.
     ///
     /// # Errors
-    /// `Io` of kind `AlreadyExists` when something has the name, also when it got it meanwhile;
-    /// `Locked` never; what `fill` says; else `Io`. Nothing is left then.
+    /// `Io` of kind `AlreadyExists` when something has the name, also when it got it meanwhile; what
+    /// `fill` says; else `Io`. Nothing is left then, unless it was the sync of the folder that failed.
     pub(crate) fn create(
         path: &Path,
         space: Space,
@@ -28,13 +28,20 @@ impl FileMedium {
         if path.symlink_metadata().is_ok() {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
         }
-        let folder = folder_of(path);
-        let (file, name) = match unnamed(&folder)? {
+        let nameless = unnamed(&folder_of(path))?;
+        Self::create_from(nameless, path, space, fill)
+    }
+
+    /// Makes it from a file that has no name yet, or, where there are no such files, from one beside it.
+    pub(super) fn create_from(
+        nameless: Option<File>,
+        path: &Path,
+        space: Space,
+        fill: impl FnOnce(&Self) -> Result<(), MappedPageError>,
+    ) -> Result<Self, MappedPageError> {
+        let (file, name) = match nameless {
             Some(file) => (file, None),
-            None => {
-                let (file, name) = named(path)?;
-                (file, Some(name))
-            }
+            None => named(path).map(|(file, name)| (file, Some(name)))?,
         };
         let made = Self::from_new(file, space).and_then(|medium| {
             fill(&medium)?;
@@ -52,7 +59,7 @@ impl FileMedium {
             }
         }
         let medium = made?;
-        sync_folder(&folder)?;
+        sync_folder(&folder_of(path))?;
         Ok(medium)
     }
 
@@ -72,9 +79,8 @@ impl FileMedium {
         fill: impl FnOnce(&Self) -> Result<(), MappedPageError>,
     ) -> Result<Self, MappedPageError> {
         let (file, name) = named(path)?;
-        let made = Self::from_new(file, self.space()).and_then(|medium| {
+        let made = Self::from_new(file, self.space).and_then(|medium| {
             fill(&medium)?;
-            medium.sync()?;
             medium.file().set_permissions(self.file().metadata()?.permissions())?;
             medium.file().sync_all()?;
             fs::rename(&name, path)?;

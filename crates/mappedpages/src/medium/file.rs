@@ -29,7 +29,7 @@ pub(crate) enum Space {
 #[derive(Debug)]
 pub(crate) struct FileMedium {
     file: File,
-    space: Space,
+    pub(super) space: Space,
 }
 
 impl FileMedium {
@@ -69,11 +69,6 @@ impl FileMedium {
     pub(super) fn from_new(file: File, space: Space) -> Result<Self, MappedPageError> {
         lock(&file)?;
         Ok(Self { file, space })
-    }
-
-    /// Whether space is reserved.
-    pub(super) fn space(&self) -> Space {
-        self.space
     }
 
     /// The file, for whoever maps it. What is written through it is written beside every check here.
@@ -126,6 +121,9 @@ impl Medium for FileMedium {
         if len <= len_now {
             return Ok(());
         }
+        if i64::try_from(len).is_err() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         match self.space {
             Space::Reserved => space::grow(&self.file, len_now, len),
             Space::Sparse => self.file.set_len(len),
@@ -144,7 +142,7 @@ impl Medium for FileMedium {
         if offset.checked_add(len).is_none_or(|end| end > len_now) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        match space::zero(&self.file, offset, len) {
+        match space::zero(&self.file, self.space, offset, len) {
             Err(error) if space::is_unsupported(&error) => zero_by_writing(self, offset, len),
             done => done,
         }

@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
+use super::Space;
+
 /// Bytes of zeros written at once where space can not be reserved otherwise.
 const FILLING_LEN: usize = 1024 * 1024;
 /// What `st_blocks` counts in, whatever the file system's own blocks are.
@@ -43,23 +45,25 @@ pub(super) fn reserve(file: &File) -> io::Result<()> {
 }
 
 /// Makes a range zeros without writing it; `Unsupported` where the file system has no such call.
-pub(super) fn zero(file: &File, offset: u64, len: u64) -> io::Result<()> {
+pub(super) fn zero(file: &File, space: Space, offset: u64, len: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::FallocateFlags;
 
-        let zeroed = fallocate(file, FallocateFlags::ZERO_RANGE, offset, len);
-        match zeroed {
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if space == Space::Sparse {
+            return fallocate(file, hole, offset, len);
+        }
+        match fallocate(file, FallocateFlags::ZERO_RANGE, offset, len) {
             Err(error) if is_unsupported(&error) => {}
             done => return done,
         }
-        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         fallocate(file, hole, offset, len)?;
         allocate(file, offset, len)
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (file, offset, len);
+        let _ = (file, space, offset, len);
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -106,4 +110,84 @@ fn fill(file: &File, from: u64, to: u64) -> io::Result<()> {
         at = at.saturating_add(bytes.len() as u64);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> File {
+        tempfile::tempfile().unwrap()
+    }
+
+    fn blocks_len(file: &File) -> u64 {
+        file.metadata().unwrap().blocks() * STAT_BLOCK_LEN
+    }
+
+    #[test]
+    fn growth_has_its_space() {
+        let file = file();
+        grow(&file, 0, 3_000_000).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 3_000_000);
+        assert!(blocks_len(&file) >= 3_000_000);
+    }
+
+    /// What a file system gets that can not reserve.
+    #[test]
+    fn written_zeros_have_their_space_too_and_keep_what_is_before_them() {
+        let file = file();
+        file.write_all_at(&[5; 1000], 0).unwrap();
+        fill(&file, 1000, 2_500_001).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 2_500_001);
+        file.sync_data().unwrap();
+        assert!(blocks_len(&file) >= 2_500_001);
+        let mut bytes = vec![9; 2_500_001];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes[..1000], [5; 1000]);
+        assert!(bytes[1000..].iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn holes_get_their_space_and_stay_zeros() {
+        let file = file();
+        file.set_len(1_000_000).unwrap();
+        file.write_all_at(&[5; 1000], 500_000).unwrap();
+        reserve(&file).unwrap();
+        assert!(blocks_len(&file) >= 1_000_000);
+        assert_eq!(file.metadata().unwrap().len(), 1_000_000);
+        let mut bytes = [9; 3000];
+        file.read_exact_at(&mut bytes, 499_000).unwrap();
+        assert_eq!(bytes[..1000], [0; 1000]);
+        assert_eq!(bytes[1000..2000], [5; 1000]);
+    }
+
+    /// A file opened to be read only can be neither lengthened nor left longer.
+    #[test]
+    fn a_growth_that_fails_leaves_the_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, [1; 100]).unwrap();
+        let file = File::open(&path).unwrap();
+        assert!(grow(&file, 100, 10_000).is_err());
+        assert_eq!(file.metadata().unwrap().len(), 100);
+    }
+
+    #[test]
+    fn a_range_becomes_zeros_and_keeps_its_space() {
+        for space in [Space::Reserved, Space::Sparse] {
+            let file = file();
+            grow(&file, 0, 300_000).unwrap();
+            file.write_all_at(&vec![5; 300_000], 0).unwrap();
+            match zero(&file, space, 1000, 250_000) {
+                Err(error) if is_unsupported(&error) => continue,
+                done => done.unwrap(),
+            }
+            let mut bytes = vec![9; 300_000];
+            file.read_exact_at(&mut bytes, 0).unwrap();
+            assert!(bytes[1000..251_000].iter().all(|&byte| byte == 0));
+            assert!(bytes[..1000].iter().chain(&bytes[251_000..]).all(|&byte| byte == 5));
+            assert_eq!(file.metadata().unwrap().len(), 300_000);
+            assert_eq!(blocks_len(&file) >= 300_000, space == Space::Reserved);
+        }
+    }
 }

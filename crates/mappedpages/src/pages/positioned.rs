@@ -110,6 +110,7 @@ impl<const P: usize> Positioned<P> {
     }
 
     pub(super) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), MappedPageError> {
+        self.medium.write_at(offset, bytes)?;
         for (page, inside, range) in parts_of::<P>(offset, bytes.len()) {
             let content = self.slot_mut(page).and_then(|slot| slot.content.get_mut());
             let into = content.and_then(|content| content.get_mut(inside));
@@ -117,7 +118,7 @@ impl<const P: usize> Positioned<P> {
                 into.copy_from_slice(bytes);
             }
         }
-        Ok(self.medium.write_at(offset, bytes)?)
+        Ok(())
     }
 
     pub(super) fn zero_from(&mut self, page: u64, len: u64) -> Result<(), MappedPageError> {
@@ -139,7 +140,8 @@ impl<const P: usize> Positioned<P> {
     }
 
     pub(super) fn flush_dirty(&mut self) -> Result<(), MappedPageError> {
-        self.dirty.sort_unstable();
+        // Taken from the end, so that the medium is written in order, and a page that fails stays marked.
+        self.dirty.sort_unstable_by(|one, other| other.cmp(one));
         while let Some(&page) = self.dirty.last() {
             if let Some(content) = self.slot(page)?.content.get() {
                 self.medium.write_at(position::<P>(page)?, content)?;
