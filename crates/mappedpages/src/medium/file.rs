@@ -2,6 +2,7 @@
 //!
 //! Invariants: whoever may write has the exclusive lock, for as long as the value lives; every
 //! write, sync and change of length but the reserving goes through `std`, so tests can stand in between.
+#![expect(clippy::disallowed_methods, reason = "this is where a pager gets its file")]
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -150,5 +151,25 @@ impl Medium for FileMedium {
 
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between opening and locking another pager upgrades the file, which puts a new one at the path.
+    #[test]
+    fn an_open_file_that_lost_its_name_is_not_taken_for_the_one_that_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "old").unwrap();
+        let old = File::open(&path).unwrap();
+        assert!(is_at(&old, &path).unwrap());
+        std::fs::write(folder.path().join("new"), "new").unwrap();
+        std::fs::rename(folder.path().join("new"), &path).unwrap();
+        assert!(!is_at(&old, &path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_at(&old, &path).unwrap());
     }
 }

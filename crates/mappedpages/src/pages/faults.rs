@@ -83,6 +83,24 @@ fn what_could_not_be_handed_over_is_handed_over_the_next_time() {
     pages.flush_dirty().unwrap();
 }
 
+/// Its owner is gone, and what it stored must not come over what the next one writes.
+#[test]
+fn a_page_that_was_written_whole_is_not_handed_over_again() {
+    let (medium, mut pages) = faulty(3);
+    pages.page_mut(1).unwrap().fill(1);
+    pages.page_mut(2).unwrap().fill(1);
+    pages.write_bytes(P as u64 - 1, &[2; P + 2]).unwrap();
+    medium.calls.store(1, SeqCst);
+    pages.flush_dirty().unwrap();
+    assert_eq!(medium.calls.load(SeqCst), 0);
+    assert_eq!(medium.to_vec()[P - 2..2 * P + 2], [&[0][..], &[2; P + 2], &[1]].concat());
+    // Stored to again, it is handed over again.
+    pages.page_mut(1).unwrap()[0] = 3;
+    medium.calls.store(1, SeqCst);
+    pages.flush_dirty().unwrap();
+    assert_eq!(medium.to_vec()[P], 3);
+}
+
 #[test]
 fn zeros_are_not_written_over_zeros() {
     let (medium, mut pages) = faulty(200);

@@ -19,7 +19,7 @@ const KEPT_LEN_MAX: usize = 64 * 1024 * 1024;
 #[derive(Debug, Default)]
 struct Slot {
     content: OnceLock<Box<[u8]>>,
-    /// Stored to since the medium got it; then it is in `Positioned::dirty` once.
+    /// Stored to since the medium got it; then it is in `Positioned::dirty`.
     is_dirty: bool,
 }
 
@@ -112,11 +112,14 @@ impl<const P: usize> Positioned<P> {
     pub(super) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), MappedPageError> {
         self.medium.write_at(offset, bytes)?;
         for (page, inside, range) in parts_of::<P>(offset, bytes.len()) {
-            let content = self.slot_mut(page).and_then(|slot| slot.content.get_mut());
-            let into = content.and_then(|content| content.get_mut(inside));
+            let is_whole = inside.len() == P;
+            let Some(slot) = self.slot_mut(page) else { continue };
+            let into = slot.content.get_mut().and_then(|content| content.get_mut(inside));
             if let (Some(into), Some(bytes)) = (into, bytes.get(range)) {
                 into.copy_from_slice(bytes);
             }
+            // Nothing is left of what was stored to it, which the medium need not get any more.
+            slot.is_dirty &= !is_whole;
         }
         Ok(())
     }
@@ -143,7 +146,8 @@ impl<const P: usize> Positioned<P> {
         // Taken from the end, so that the medium is written in order, and a page that fails stays marked.
         self.dirty.sort_unstable_by(|one, other| other.cmp(one));
         while let Some(&page) = self.dirty.last() {
-            if let Some(content) = self.slot(page)?.content.get() {
+            let slot = self.slot(page)?;
+            if let (true, Some(content)) = (slot.is_dirty, slot.content.get()) {
                 self.medium.write_at(position::<P>(page)?, content)?;
             }
             if let Some(slot) = self.slot_mut(page) {
