@@ -1,12 +1,12 @@
 //! Format 2: the layout of this crate.
 
-mod entry;
-mod fields;
-mod kinds;
-mod layout;
-mod list;
-mod node;
-mod record;
-mod reference;
-mod seal;
-mod superblock;
+pub(crate) mod entry;
+pub(crate) mod fields;
+pub(crate) mod kinds;
+pub(crate) mod layout;
+pub(crate) mod list;
+pub(crate) mod node;
+pub(crate) mod record;
+pub(crate) mod reference;
+pub(crate) mod seal;
+pub(crate) mod superblock;
