@@ -4,12 +4,14 @@
 //! the file after them. Offsets are relative to the heap's first byte; values are neither aligned
 //! nor shared. What a heap holds in memory is bounded when it is given somewhere to spill to.
 
+mod encoder;
 mod handles;
 mod spool;
 
 use std::fmt;
 use std::io::{self, Read, Seek, Write};
 
+pub use encoder::Encoder;
 pub use handles::{Entry, HeapSection, Offset, WideEntry};
 pub(crate) use spool::Spool;
 

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use crate::ReadError;
+use crate::values::TOO_LONG;
 
 /// The bytes of one heap, wherever they are.
 pub trait HeapBytes {
@@ -213,7 +214,3 @@ impl Beyond<'_> {
         Ok(())
     }
 }
-
-/// What a length says that no allocation can have here.
-const TOO_LONG: ReadError =
-    ReadError::Invalid { what: "a value longer than this machine can address" };

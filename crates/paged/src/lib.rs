@@ -13,21 +13,27 @@
 #![forbid(unsafe_code)]
 
 pub mod container;
+mod encoder;
 pub mod heap;
 mod input;
 mod layout;
 mod read_error;
+pub mod schema;
 pub mod section;
 mod traits;
 mod values;
 mod write_error;
 
+pub use encoder::Encoder;
 pub use heap::{Heap, HeapSection};
 pub use input::{HeapBytes, Input};
 pub use layout::{Layout, LayoutError, PAGE_COUNT_MAX, SectionLayout};
 #[cfg(feature = "derive")]
 pub use paged_derive::Paged;
 pub use read_error::ReadError;
+pub use schema::Schema;
 pub use section::Section;
 pub use traits::{Decode, DecodeFromHeap, Encode, EncodeOnHeap, EncodeSized};
+pub use values::text::encode_string_on_heap;
+pub use values::{Inline, Wide};
 pub use write_error::WriteError;

@@ -1,14 +1,17 @@
-//! The handle of a section: where its entries are, and of what type.
+//! Sections: the handle, which says where entries are and of what type, and how they are written.
+
+mod encoder;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::marker::PhantomData;
 
+pub use encoder::Encoder;
+
 use crate::layout::{Layout, LayoutError, SectionLayout};
-use crate::{
-    Decode, DecodeFromHeap, Encode, EncodeOnHeap, EncodeSized, Heap, HeapBytes, Input, ReadError,
-};
+use crate::values::needs_no_heap;
+use crate::{Decode, Encode, EncodeSized, Input, ReadError};
 
 /// Entries of one type and size, on pages of their own. Stored as two `u32`, so a section may
 /// stand in an entry of another one.
@@ -133,17 +136,6 @@ impl<C, T> Encode<C> for Section<T> {
     }
 }
 
-impl<C, T> EncodeOnHeap<C> for Section<T> {
-    fn encode_on_heap(
-        &self,
-        context: &C,
-        _heap: &mut Heap,
-        output: &mut impl io::Write,
-    ) -> io::Result<u32> {
-        self.encode(context, output)
-    }
-}
-
 impl<C, T> Decode<C> for Section<T> {
     const FIXED_SIZE: Option<u32> = Some(Self::ENCODED_SIZE);
 
@@ -153,12 +145,4 @@ impl<C, T> Decode<C> for Section<T> {
     }
 }
 
-impl<C, T> DecodeFromHeap<C> for Section<T> {
-    fn decode_from_heap<H: HeapBytes + ?Sized>(
-        input: &mut Input<'_>,
-        context: &mut C,
-        _heap: &H,
-    ) -> Result<Self, ReadError> {
-        Self::decode(input, context)
-    }
-}
+needs_no_heap!([T] Section<T>);

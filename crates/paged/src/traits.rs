@@ -7,7 +7,7 @@
 
 use std::io;
 
-use crate::{Heap, HeapBytes, Input, ReadError, WriteError};
+use crate::{Heap, HeapBytes, Input, ReadError, WriteError, values};
 
 /// Bytes without a heap.
 pub trait Encode<C = ()> {
@@ -23,23 +23,21 @@ pub trait Encode<C = ()> {
     ///
     /// # Errors
     /// As [`Self::encode`]; [`WriteError::TooLong`] for 4 GiB or more.
+    #[inline]
     fn encode_all(values: &[Self], context: &C, output: &mut impl io::Write) -> io::Result<u32>
     where
         Self: Sized,
     {
-        let mut len = 0_u32;
+        let mut len = 0;
         for value in values {
-            let value_len = value.encode(context, output)?;
-            len = add(len, value_len)?;
+            len = add(len, value.encode(context, output)?)?;
         }
         Ok(len)
     }
 }
 
-/// The sum of two lengths.
-///
-/// # Errors
-/// [`WriteError::TooLong`] for 4 GiB or more.
+/// The sum of two lengths, which is an error from 4 GiB on.
+#[inline]
 pub(crate) fn add(len: u32, more: u32) -> io::Result<u32> {
     len.checked_add(more).ok_or_else(|| {
         WriteError::TooLong { len: u64::from(len).saturating_add(u64::from(more)) }.into()
@@ -66,6 +64,27 @@ pub trait EncodeOnHeap<C = ()>: EncodeSized {
         heap: &mut Heap,
         output: &mut impl io::Write,
     ) -> io::Result<u32>;
+
+    /// Writes values back to back, as [`Encode::encode_all`] does.
+    ///
+    /// # Errors
+    /// As [`Self::encode_on_heap`].
+    #[inline]
+    fn encode_all_on_heap(
+        values: &[Self],
+        context: &C,
+        heap: &mut Heap,
+        output: &mut impl io::Write,
+    ) -> io::Result<u32>
+    where
+        Self: Sized,
+    {
+        let mut len = 0;
+        for value in values {
+            len = add(len, value.encode_on_heap(context, heap, output)?)?;
+        }
+        Ok(len)
+    }
 }
 
 /// The inverse of [`Encode`].
@@ -91,7 +110,19 @@ pub trait Decode<C = ()>: Sized {
         count: usize,
         context: &mut C,
     ) -> Result<Vec<Self>, ReadError> {
-        crate::values::decode_one_by_one(input, count, context)
+        values::decode_one_by_one(input, count, context)
+    }
+
+    /// Reads `N` values that stand back to back.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    #[inline]
+    fn decode_array<const N: usize>(
+        input: &mut Input<'_>,
+        context: &mut C,
+    ) -> Result<[Self; N], ReadError> {
+        values::array_of(|| Self::decode(input, context))
     }
 }
 
@@ -106,4 +137,16 @@ pub trait DecodeFromHeap<C = ()>: Sized {
         context: &mut C,
         heap: &H,
     ) -> Result<Self, ReadError>;
+    /// Reads `N` values that stand back to back.
+    ///
+    /// # Errors
+    /// As [`Self::decode_from_heap`].
+    #[inline]
+    fn decode_array_from_heap<const N: usize, H: HeapBytes + ?Sized>(
+        input: &mut Input<'_>,
+        context: &mut C,
+        heap: &H,
+    ) -> Result<[Self; N], ReadError> {
+        values::array_of(|| Self::decode_from_heap(input, context, heap))
+    }
 }

@@ -2,9 +2,8 @@
 
 use std::io;
 
-use crate::{
-    Decode, DecodeFromHeap, Encode, EncodeOnHeap, EncodeSized, Heap, HeapBytes, Input, ReadError,
-};
+use crate::values::needs_no_heap;
+use crate::{Decode, Encode, EncodeSized, Input, ReadError};
 
 /// Where a value starts: bytes from the start of its heap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,17 +70,6 @@ macro_rules! stored_as {
             }
         }
 
-        impl<C> EncodeOnHeap<C> for $type {
-            fn encode_on_heap(
-                &self,
-                context: &C,
-                _heap: &mut Heap,
-                output: &mut impl io::Write,
-            ) -> io::Result<u32> {
-                self.encode(context, output)
-            }
-        }
-
         impl<C> Decode<C> for $type {
             const FIXED_SIZE: Option<u32> = Some($size);
 
@@ -91,15 +79,7 @@ macro_rules! stored_as {
             }
         }
 
-        impl<C> DecodeFromHeap<C> for $type {
-            fn decode_from_heap<H: HeapBytes + ?Sized>(
-                input: &mut Input<'_>,
-                context: &mut C,
-                _heap: &H,
-            ) -> Result<Self, ReadError> {
-                Self::decode(input, context)
-            }
-        }
+        needs_no_heap!([] $type);
     };
 }
 
