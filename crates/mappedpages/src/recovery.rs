@@ -17,6 +17,9 @@ pub struct Recovery {
     pub replayed_pages: u64,
     /// Format 1: what a torn write had damaged in page 0 was made again from what agreed.
     pub repaired: bool,
+    /// Format 1: blocks of the directory whose copy that counts is damaged, so that the other one, which
+    /// may be a commit older, was taken.
+    pub older_blocks: u64,
     /// Format 1: pages that the bitmap calls used although nobody owns them and that were given back.
     pub reclaimed_pages: u64,
 }
