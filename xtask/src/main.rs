@@ -66,6 +66,7 @@ usage: cargo xtask TASK
   bench [TABLE...]      the tables of bench/
   fuzz TARGET           one fuzz target until it is stopped
   asan                  the tests under AddressSanitizer
+  valgrind              the tests of the crates with unsafe code under valgrind
 ";
 
 fn main() -> ExitCode {
@@ -162,6 +163,7 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
             Box::new(move || tasks::fuzz::one(&target))
         }
         "asan" => Box::new(tasks::deeper::asan),
+        "valgrind" => Box::new(tasks::deeper::valgrind),
         _ => return None,
     };
     Some(run_task(task, body).is_ok())

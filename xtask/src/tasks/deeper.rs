@@ -1,4 +1,4 @@
-//! `bench` and `asan`: the tiers that `ci` leaves out.
+//! `bench`, `asan` and `valgrind`: the tiers that `ci` leaves out.
 //!
 //! `bench/` is a workspace of its own, so an ordinary build never sees what it depends on.
 
@@ -8,6 +8,12 @@ use crate::tasks::test::counts;
 use crate::{npm, tree};
 
 const ASAN_TARGET: &str = "x86_64-unknown-linux-gnu";
+/// What cargo reads the program from that runs the tests.
+const RUNNER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
+const VALGRIND: &str = "valgrind --quiet --error-exitcode=99 --leak-check=full \
+                        --show-leak-kinds=definite --errors-for-leak-kinds=definite";
+/// Crates with unsafe code.
+const UNSAFE_PACKAGES: [&str; 2] = ["mappedpages", "paged"];
 
 /// Runs the benchmarks in release, with JavaScript where node is; `tables` chooses among them.
 ///
@@ -52,4 +58,23 @@ pub(crate) fn asan() -> Outcome {
         return miss(figures);
     }
     Ok(Figures::new(figures).skip(left_out))
+}
+
+/// The tests of the crates with unsafe code under valgrind, with fewer cases of each that has many.
+pub(crate) fn valgrind() -> Outcome {
+    if !is_present("valgrind") {
+        return Ok(Figures::new("nothing was run").skip("everything: valgrind is missing here"));
+    }
+    let mut command = cargo(["test", "--all-features", "--lib", "--tests", "--no-fail-fast"]);
+    command.args(UNSAFE_PACKAGES.iter().flat_map(|package| ["--package", package]));
+    // Its own tables of memory end far below a tebibyte.
+    command.args(["--", "--skip", "larger_than_the_disk"]);
+    command.env(RUNNER, VALGRIND).env("PROPTEST_CASES", "8").env("POWER_CUT_IMAGES", "1");
+    let (status, text) = try_capture(&mut command, Echo::Always)?;
+    let (passed, failed) = counts(&text);
+    let figures = format!("{passed} passed, {failed} failed");
+    if !status.success() || passed == 0 {
+        return miss(figures);
+    }
+    Ok(Figures::new(figures).skip("files larger than the disk, which valgrind can not map"))
 }
