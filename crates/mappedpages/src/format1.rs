@@ -84,8 +84,6 @@ struct Block {
 struct Pending {
     /// The bitmap changed.
     metadata: bool,
-    /// Content was written in place, to pages that were in no use before.
-    content: bool,
     /// Blocks with changed entries.
     blocks: Vec<usize>,
     /// Slots that were taken and slots that were freed.
@@ -305,7 +303,6 @@ impl<const P: usize> Engine<P> for FormatOne<P> {
             let what = "change an existing regular page in a transaction";
             return Err(MappedPageError::Unsupported { what });
         }
-        self.pending.content = true;
         pages.page_mut(page)
     }
 
@@ -318,9 +315,9 @@ impl<const P: usize> Engine<P> for FormatOne<P> {
         self.accept_steps();
     }
 
-    fn write_commit(&mut self, pages: &mut Pages<P>, barrier: Barrier) -> Result<bool> {
+    fn write_commit(&mut self, pages: &mut Pages<P>, _barrier: Barrier) -> Result<bool> {
         debug_assert!(self.commit.is_none() && self.steps.is_empty(), "one commit after another");
-        let Some(mut commit) = self.plan(barrier)? else { return Ok(false) };
+        let Some(mut commit) = self.plan()? else { return Ok(false) };
         commit.write_phase(pages)?;
         self.commit = Some(commit);
         Ok(true)

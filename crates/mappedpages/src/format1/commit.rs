@@ -10,7 +10,7 @@ use super::directory::{self, Copy2};
 use super::metadata::{Metadata, checksum_of};
 use super::page_zero::{Reference, SECTOR_LEN, Superblock, stamp, store_index, store_superblock};
 use super::{FormatOne, Pending};
-use crate::engine::{Barrier, Result};
+use crate::engine::Result;
 use crate::error::MappedPageError;
 use crate::pages::Pages;
 use crate::protected::parts_of;
@@ -73,11 +73,10 @@ pub(super) fn metadata_page(copy: Copy2) -> u64 {
 
 impl<const P: usize> FormatOne<P> {
     /// Fixes what a commit of all that was accepted writes. `None` when that is nothing.
-    pub(super) fn plan(&mut self, barrier: Barrier) -> Result<Option<Commit>> {
+    pub(super) fn plan(&mut self) -> Result<Option<Commit>> {
         let mut pending = std::mem::take(&mut self.pending);
         let mut contents = self.place_contents(&mut pending);
         if !pending.metadata && pending.blocks.is_empty() {
-            self.pending.content = pending.content;
             return Ok(None);
         }
         pending.blocks.sort_unstable();
@@ -100,16 +99,10 @@ impl<const P: usize> FormatOne<P> {
                 store_index(&mut page_zero, &self.references())
                     .ok_or(MappedPageError::DirectoryFull)?;
             }
-            let mut flip = self.replace_page_zero(page_zero);
-            // A metadata page that did not fully arrive is told by its checksum, and the other copy is
-            // the state before: the flip needs not wait for it when nothing else is written.
-            let alone = pending.blocks.is_empty() && !pending.content;
-            if alone && barrier == Barrier::OneFlush && phases.is_empty() {
-                contents.append(&mut flip);
-                phases.push_back(contents);
-            } else {
-                phases.extend([contents, flip]);
-            }
+            // The flip waits for a sync, whatever the caller chose: a copy that did not arrive at all is an
+            // older one whose checksums are right.
+            let flip = self.replace_page_zero(page_zero);
+            phases.extend([contents, flip]);
         }
         phases.retain(|phase| !phase.is_empty());
         let Pending { pages_freed, slots_freed, .. } = pending;

@@ -69,7 +69,6 @@ impl<const P: usize> FormatOne<P> {
         let page = self.taken.first_clear(self.lowest_available).ok_or(MappedPageError::Full)?;
         if content == Content::Zeroed && page < self.zeros_from {
             pages.zero(page)?;
-            self.pending.content = true;
         }
         self.zeros_from = self.zeros_from.max(page.saturating_add(1));
         self.set_taken(page, true);

@@ -1,0 +1,1 @@
+//! What the engine does that the suite over both formats does not see.
