@@ -3,7 +3,6 @@
 use crate::engine::{Barrier, Content, Engine, Kind, Progress, Result};
 use crate::error::MappedPageError;
 use crate::format1::FormatOne;
-use crate::format2::FormatTwo;
 use crate::medium::Medium;
 use crate::options::Format;
 use crate::pages::Pages;
@@ -16,7 +15,6 @@ const START_LEN: usize = 512;
 #[derive(Debug)]
 pub(crate) enum AnyEngine<const P: usize> {
     One(FormatOne<P>),
-    Two(FormatTwo<P>),
 }
 
 impl<const P: usize> AnyEngine<P> {
@@ -24,7 +22,7 @@ impl<const P: usize> AnyEngine<P> {
     pub(crate) fn create(format: Format, pages: &mut Pages<P>) -> Result<Self> {
         Ok(match format {
             Format::One => Self::One(FormatOne::create(pages)?),
-            Format::Two => Self::Two(FormatTwo::create(pages)?),
+            Format::Two => return Err(MappedPageError::Unsupported { what: "be made yet" }),
         })
     }
 
@@ -36,8 +34,7 @@ impl<const P: usize> AnyEngine<P> {
                 (Self::One(engine), recovery)
             }
             Format::Two => {
-                let (engine, recovery) = FormatTwo::open(pages)?;
-                (Self::Two(engine), recovery)
+                return Err(MappedPageError::Unsupported { what: "be opened yet" });
             }
         })
     }
@@ -46,7 +43,6 @@ impl<const P: usize> AnyEngine<P> {
     pub(crate) const fn format(&self) -> Format {
         match self {
             Self::One(_) => Format::One,
-            Self::Two(_) => Format::Two,
         }
     }
 }
@@ -60,10 +56,7 @@ pub(crate) fn format_of<const P: usize>(medium: &dyn Medium) -> Result<Format> {
     let len = usize::try_from(medium.len()?).unwrap_or(START_LEN).min(START_LEN);
     let start = start.get_mut(..len).unwrap_or_default();
     medium.read_at(0, start)?;
-    if FormatTwo::<P>::recognises(start) {
-        FormatTwo::<P>::judge(start)?;
-        Ok(Format::Two)
-    } else if FormatOne::<P>::recognises(start) {
+    if FormatOne::<P>::recognises(start) {
         FormatOne::<P>::judge(start)?;
         Ok(Format::One)
     } else {
@@ -76,7 +69,6 @@ macro_rules! either {
     ($any:ident.$method:ident($($argument:ident),*)) => {
         match $any {
             Self::One(engine) => engine.$method($($argument),*),
-            Self::Two(engine) => engine.$method($($argument),*),
         }
     };
 }

@@ -5,21 +5,41 @@
 #![cfg(unix)]
 #![deny(unsafe_code)]
 
+mod allocator;
+mod any_engine;
+#[cfg(feature = "async")]
+mod asynchronous;
+mod builder;
+mod commit;
 mod engine;
 mod error;
+mod flight;
 mod format1;
 mod format2;
+mod group;
+mod iterate;
 mod map;
 mod medium;
 mod options;
 mod page;
+mod pager;
 mod pages;
 mod protected;
 mod recovery;
+mod shared;
+mod sub_allocator;
+mod transaction;
 
+pub use allocator::{BulkPageAllocator, PageAllocator, PageHandle};
+pub use builder::Builder;
 pub use error::MappedPageError;
+pub use iterate::{AllocatedPageIter, AllocatedProtectedPageIter};
 pub use medium::{Medium, MemoryMedium};
 pub use options::{Backing, Durability, Format};
 pub use page::{MappedPage, PageId};
-pub use protected::ProtectedPageId;
+pub use pager::Pager;
+pub use protected::{ProtectedPageId, ProtectedPageWriter};
 pub use recovery::Recovery;
+pub use shared::SharedPager;
+pub use sub_allocator::{SubPageAllocator, SubPageId};
+pub use transaction::Transaction;
