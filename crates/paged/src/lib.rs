@@ -13,6 +13,8 @@
 #![forbid(unsafe_code)]
 
 pub mod container;
+#[doc(hidden)]
+pub mod derive;
 mod encoder;
 pub mod heap;
 mod input;

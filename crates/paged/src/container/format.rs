@@ -22,16 +22,16 @@ pub(crate) const HEADER_LEN: usize = 24;
 pub(crate) const FOOTER_LEN: usize = 48;
 /// Bytes of a checksum.
 pub(crate) const CHECKSUM_LEN: u32 = 4;
-/// Shortest page: four checksums.
-pub(crate) const PAGE_LEN_MIN: u32 = 16;
-/// Longest page: what opening one entry may have to read.
-pub(crate) const PAGE_LEN_MAX: u32 = 16 << 20;
+/// Shortest page. A page length is a power of two, so that checksums fill pages.
+pub(crate) const PAGE_LEN_MIN: u32 = 64;
+/// Longest page: what reading one entry may have to read.
+pub(crate) const PAGE_LEN_MAX: u32 = 1 << 20;
 /// First pages start at this byte or after it.
 pub(crate) const FIRST_PAGE_OFFSET_MIN: u32 = 64;
 /// First pages start at this byte or before it.
 pub(crate) const FIRST_PAGE_OFFSET_MAX: u32 = 64 << 10;
-/// Pages that a writer moves to a multiple of their length have at most this length.
-const ALIGNED_PAGE_LEN_MAX: u32 = 4096;
+/// What a first page is aligned to at most: more than a page cache has would gain nothing.
+const ALIGNMENT_MAX: u32 = 4096;
 /// Longest name of a section or heap, in bytes.
 pub(crate) const NAME_LEN_MAX: usize = 255;
 /// Longest description of a type, in bytes.
@@ -55,14 +55,14 @@ impl Header {
     /// The header of a new container: pages lie at multiples of their length where that costs
     /// little, so that one page of the file is not two of the page cache.
     pub(crate) fn new(page_len: u32) -> Result<Self, FormatError> {
-        let aligned = page_len.min(ALIGNED_PAGE_LEN_MAX).next_power_of_two();
-        let header = Self { page_len, first_page_offset: aligned.max(FIRST_PAGE_OFFSET_MIN) };
+        let header = Self { page_len, first_page_offset: page_len.min(ALIGNMENT_MAX) };
         header.layout().map(|_| header)
     }
 
     /// How the file is cut into pages.
     pub(crate) fn layout(self) -> Result<Layout, FormatError> {
-        if !(PAGE_LEN_MIN..=PAGE_LEN_MAX).contains(&self.page_len) {
+        let in_range = (PAGE_LEN_MIN..=PAGE_LEN_MAX).contains(&self.page_len);
+        if !in_range || !self.page_len.is_power_of_two() {
             return Err(FormatError::PageLen { page_len: self.page_len });
         }
         if !(FIRST_PAGE_OFFSET_MIN..=FIRST_PAGE_OFFSET_MAX).contains(&self.first_page_offset) {
@@ -423,8 +423,8 @@ pub enum FormatError {
         /// Which part.
         part: &'static str,
     },
-    /// Pages of a container have 16 bytes to 16 MiB.
-    #[error("pages of {page_len} bytes: a container has pages of 16 to 16777216")]
+    /// Pages of a container have 64 bytes to 1 MiB, a power of two.
+    #[error("pages of {page_len} bytes: those of a container have a power of two from 64 to 2^20")]
     PageLen {
         /// Bytes of a page.
         page_len: u32,
