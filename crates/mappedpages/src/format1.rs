@@ -17,6 +17,7 @@ mod metadata;
 mod open;
 mod page_zero;
 mod staging;
+mod view;
 mod wide;
 
 #[cfg(test)]

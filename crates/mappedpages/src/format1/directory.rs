@@ -9,7 +9,7 @@ use crate::protected::{REUSE_MAX, SLOT_BITS};
 /// Bytes in front of the entries: the capacity and four zeros.
 const ENTRIES_OFFSET: usize = 8;
 /// Bytes of an entry.
-const ENTRY_LEN: usize = 30;
+const PROTECTED_ENTRY_LEN: usize = 30;
 /// Bits of an entry's generation that count the writes since the slot was taken; those above count
 /// how often the slot was taken before.
 const WRITES_BITS: u32 = SLOT_BITS;
@@ -134,7 +134,7 @@ impl Entry {
 
 /// Entries of a directory page.
 pub(super) const fn entries_of(page_len: usize) -> usize {
-    page_len.saturating_sub(ENTRIES_OFFSET + field::CHECKSUM_LEN) / ENTRY_LEN
+    page_len.saturating_sub(ENTRIES_OFFSET + field::CHECKSUM_LEN) / PROTECTED_ENTRY_LEN
 }
 
 /// Reads a copy of a block. `None` when its checksum is wrong or it is no directory page.
@@ -145,7 +145,7 @@ pub(super) fn decode(page: &[u8]) -> Option<Vec<Entry>> {
         return None;
     }
     let entries = body.get(ENTRIES_OFFSET..)?;
-    entries.chunks_exact(ENTRY_LEN).take(capacity).map(Entry::decode).collect()
+    entries.chunks_exact(PROTECTED_ENTRY_LEN).take(capacity).map(Entry::decode).collect()
 }
 
 /// The page of a block as stored, `page_len` bytes.

@@ -21,7 +21,7 @@ const VERSION: [u8; 4] = [0, 2, 0, 0];
 pub(super) const SECTOR_LEN: usize = 512;
 /// Blocks for which a commit changes the first sector only.
 pub(super) const BLOCKS_IN_SECTOR: usize =
-    (SECTOR_LEN - REFERENCES_OFFSET - CHECKSUM_LEN) / REFERENCE_LEN;
+    (SECTOR_LEN - REFERENCES_OFFSET - CHECKSUM_LEN) / BLOCK_REFERENCE_LEN;
 
 const VERSION_OFFSET: usize = 4;
 const PAGE_LEN_OFFSET: usize = 8;
@@ -30,7 +30,7 @@ const CHECKSUM_OFFSET: usize = 16;
 /// The index begins with the number of blocks; its checksum covers it from here on.
 const INDEX_OFFSET: usize = 20;
 const REFERENCES_OFFSET: usize = 24;
-const REFERENCE_LEN: usize = 17;
+const BLOCK_REFERENCE_LEN: usize = 17;
 /// Where in a reference the byte is that says which copy counts.
 const REFERENCE_ACTIVE: usize = 16;
 
@@ -77,7 +77,7 @@ pub(super) struct Reference {
 
 /// How many blocks the index has room for.
 pub(super) const fn blocks_max(page_len: usize) -> usize {
-    page_len.saturating_sub(REFERENCES_OFFSET + CHECKSUM_LEN) / REFERENCE_LEN
+    page_len.saturating_sub(REFERENCES_OFFSET + CHECKSUM_LEN) / BLOCK_REFERENCE_LEN
 }
 
 /// Page 0 of a new file, but for the choice of the metadata.
@@ -107,7 +107,7 @@ pub(super) fn decode_index(page: &[u8]) -> Option<Vec<Reference>> {
     if count != 0 && !index_checksum_agrees(page) {
         return None;
     }
-    let references = page.get(REFERENCES_OFFSET..)?.chunks_exact(REFERENCE_LEN).take(count);
+    let references = page.get(REFERENCES_OFFSET..)?.chunks_exact(BLOCK_REFERENCE_LEN).take(count);
     references.map(decode_reference).collect()
 }
 
@@ -237,7 +237,7 @@ fn block_count(page: &[u8]) -> Option<usize> {
 }
 
 fn offset_of(block: usize) -> Option<usize> {
-    block.checked_mul(REFERENCE_LEN)?.checked_add(REFERENCES_OFFSET)
+    block.checked_mul(BLOCK_REFERENCE_LEN)?.checked_add(REFERENCES_OFFSET)
 }
 
 fn decode_reference(bytes: &[u8]) -> Option<Reference> {

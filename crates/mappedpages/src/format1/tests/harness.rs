@@ -184,8 +184,8 @@ impl<const P: usize> Session<P> {
 
     /// Counts the pages that somebody owns: regular, protected twice, directory and reserved ones.
     fn used_pages(&self) -> u64 {
-        let kinds = (0..self.engine.page_count())
-            .map(|page| self.engine.kind(&self.pages, page).unwrap());
+        let kinds =
+            (0..self.engine.page_count()).map(|page| self.engine.kind(&self.pages, page).unwrap());
         kinds.filter(|kind| *kind != crate::engine::Kind::Free).count() as u64
     }
 }
@@ -231,9 +231,7 @@ pub(super) fn torn_images(
         let salt = random.next();
         // Some images lack few sectors, some have few, some half of them.
         let share = [1, 8, 15][random.below(3) as usize];
-        images.push(image_of(&|number| {
-            Random(salt ^ number as u64).next() % 16 < share
-        }));
+        images.push(image_of(&|number| Random(salt ^ number as u64).next() % 16 < share));
     }
     images
 }

@@ -60,7 +60,13 @@ fn write_protected<const P: usize>(session: &mut Session<P>, random: &mut Random
 fn mixture<const P: usize>(session: &mut Session<P>, random: &mut Random) -> Result<()> {
     for _ in 0..1 + random.below(6) {
         let operation = [
-            alloc, alloc_many, free, alloc_protected, free_protected, write_protected, write_protected,
+            alloc,
+            alloc_many,
+            free,
+            alloc_protected,
+            free_protected,
+            write_protected,
+            write_protected,
         ][random.below(7) as usize];
         operation(session, random)?;
     }
@@ -86,7 +92,11 @@ fn judge<const P: usize>(image: Vec<u8>, before: &State, after: &State, what: &s
     let mut session = Session::<P>::open(medium.clone())
         .unwrap_or_else(|error| panic!("{what}: does not open: {error}"));
     let state = session.state().unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert!(state == *before || state == *after, "{what}: neither before nor after: {before:?} {after:?} {state:?} {:?}", session.recovery);
+    assert!(
+        state == *before || state == *after,
+        "{what}: neither before nor after: {before:?} {after:?} {state:?} {:?}",
+        session.recovery
+    );
     let id = session.alloc_protected();
     session.write_protected(id, 7).unwrap();
     session.commit(|session| session.engine.free_protected(&mut session.pages, id)).unwrap();
@@ -149,8 +159,15 @@ fn new_image<const P: usize>() -> Vec<u8> {
 
 fn workload<const P: usize>(random: &mut Random, len: usize) -> Vec<Operation<P>> {
     let all: [Operation<P>; 9] = [
-        alloc, alloc_many, free, alloc_protected, alloc_protected, free_protected, write_protected,
-        mixture, many_protected,
+        alloc,
+        alloc_many,
+        free,
+        alloc_protected,
+        alloc_protected,
+        free_protected,
+        write_protected,
+        mixture,
+        many_protected,
     ];
     (0..len).map(|_| all[random.below(9) as usize]).collect()
 }
@@ -182,8 +199,15 @@ fn wide_image<const P: usize>(blocks: u64) -> Vec<u8> {
 #[test]
 fn every_torn_state_of_a_long_index_is_one_of_the_two_as_well() {
     let operations: [Operation<1024>; 9] = [
-        write_protected, alloc, many_protected, free_protected, many_protected, free, write_protected,
-        alloc_many, many_protected,
+        write_protected,
+        alloc,
+        many_protected,
+        free_protected,
+        many_protected,
+        free,
+        write_protected,
+        alloc_many,
+        many_protected,
     ];
     for (seed, blocks) in [(1, 28), (2, 31)] {
         let images = enumerate(wide_image::<1024>(blocks), &operations, seed, 12);
@@ -195,7 +219,8 @@ fn every_torn_state_of_a_long_index_is_one_of_the_two_as_well() {
 fn the_index_of_a_full_directory_is_read_back() {
     let mut session = Session::<1024>::create(Recorder::over(Vec::new()));
     let mut taken = Vec::new();
-    while let Ok(id) = session.commit(|session| session.engine.alloc_protected(&mut session.pages)) {
+    while let Ok(id) = session.commit(|session| session.engine.alloc_protected(&mut session.pages))
+    {
         assert_eq!(parts_of(id), (taken.len() as u64, 0));
         taken.push(id);
     }
