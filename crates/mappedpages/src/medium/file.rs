@@ -72,6 +72,14 @@ impl FileMedium {
         Ok(Self { file, space })
     }
 
+    /// Says whether this file is still the one at `path`.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn is_at(&self, path: &Path) -> io::Result<bool> {
+        is_at(&self.file, path)
+    }
+
     /// The file, for whoever maps it. What is written through it is written beside every check here.
     pub(crate) fn file(&self) -> &File {
         &self.file
