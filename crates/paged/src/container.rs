@@ -3,6 +3,11 @@
 //! The plain layout lies inside unchanged; around it stand a header, checksums of all pages, a
 //! table of sections and heaps by name, and a footer. `docs/format/paged.md` has the bytes.
 
+mod checksums;
 mod format;
+mod pending;
+mod write;
 
 pub use format::{FormatError, HeapItem, Item, ItemKind, SectionItem};
+pub use pending::PendingFile;
+pub use write::{HeapId, HeapWriter, NO_HEAP, NamedHeap, SectionHeap, SectionWriter, Writer};

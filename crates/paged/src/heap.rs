@@ -110,6 +110,17 @@ impl Heap {
     pub(crate) fn into_spool(self) -> Spool {
         self.spool
     }
+
+    /// Takes back what a value has inserted after `len` bytes, as far as it was not spilled.
+    pub(crate) fn cut(&mut self, len: u64) {
+        self.spool.cut(len);
+    }
+}
+
+impl From<Spool> for Heap {
+    fn from(spool: Spool) -> Self {
+        Self { spool }
+    }
 }
 
 impl fmt::Debug for Heap {

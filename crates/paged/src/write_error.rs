@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::LayoutError;
+use crate::container::FormatError;
 
 /// Why something could not be written.
 ///
@@ -43,6 +44,27 @@ pub enum WriteError {
         expected: u32,
         /// Bytes that it wrote.
         written: u64,
+    },
+    /// The container cannot hold this.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A section or heap of the container has this name.
+    #[error("the container has a section or heap named {name:?}")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A value has something for a heap, but its section was begun without one that grows.
+    #[error("an entry needs a heap: begin its section with one that is being collected")]
+    NoHeap,
+    /// A heap belongs to another container, or was written already.
+    #[error("the heap is not one that this container waits for")]
+    ForeignHeap,
+    /// A heap was begun and not added to the container.
+    #[error("the heap {name:?} was not added to the container")]
+    HeapNotAdded {
+        /// Its name.
+        name: String,
     },
 }
 

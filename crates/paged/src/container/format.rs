@@ -435,8 +435,14 @@ pub enum FormatError {
     /// A container has at most 65536 sections and heaps.
     #[error("a container has at most 65536 sections and heaps")]
     TooManyItems,
-    /// A name or a description of a type is too long.
-    #[error("a text of {len} bytes: a name has at most 255, a description of a type 65535")]
+    /// A name is empty or too long.
+    #[error("a name of {len} bytes: it has 1 to 255")]
+    NameLen {
+        /// Its bytes.
+        len: usize,
+    },
+    /// A description of a type is too long.
+    #[error("a text of {len} bytes: a description of a type has at most 65535")]
     TextTooLong {
         /// Its bytes.
         len: usize,

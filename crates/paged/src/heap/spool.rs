@@ -1,6 +1,7 @@
 //! Bytes that are appended now and written later, in bounded memory if there is somewhere to put
 //! them in the meantime.
 
+use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use crate::WriteError;
@@ -63,6 +64,12 @@ impl Spool {
         Ok(written)
     }
 
+    /// Forgets what was appended after `len` bytes, as far as it was not spilled.
+    pub(crate) fn cut(&mut self, len: u64) {
+        let kept = len.saturating_sub(self.spilled_len);
+        self.tail.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+    }
+
     /// Hands all bytes to `each` in order, a piece at a time.
     pub(crate) fn drain(
         self,
@@ -90,3 +97,9 @@ impl Spool {
 
 /// Bytes that are read back at a time.
 const PIECE_LEN: usize = 64 * 1024;
+
+impl fmt::Debug for Spool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spool").field("len", &self.len()).finish_non_exhaustive()
+    }
+}

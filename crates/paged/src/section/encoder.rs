@@ -18,6 +18,8 @@ pub struct Encoder<'a, 'h, W, T> {
     entry_count: u32,
     /// Entries that the page being written still has room for.
     room: u32,
+    /// The heap is there for no value.
+    heap_stays_empty: bool,
     entry: PhantomData<fn(&T)>,
 }
 
@@ -28,8 +30,25 @@ impl<'a, 'h, W, T> Encoder<'a, 'h, W, T> {
         page_offset: u32,
         per_page: u32,
     ) -> Self {
-        let room = per_page;
-        Self { encoder, heap, page_offset, per_page, entry_count: 0, room, entry: PhantomData }
+        Self {
+            encoder,
+            heap,
+            page_offset,
+            per_page,
+            entry_count: 0,
+            room: per_page,
+            heap_stays_empty: false,
+            entry: PhantomData,
+        }
+    }
+
+    /// Refuses values that put something on the heap, which is empty.
+    pub(crate) const fn keep_heap_empty(&mut self) {
+        self.heap_stays_empty = true;
+    }
+
+    pub(crate) const fn page_offset(&self) -> u32 {
+        self.page_offset
     }
 
     /// Entries written.
@@ -60,22 +79,18 @@ impl<W: Write, T> Encoder<'_, '_, W, T> {
     /// # Errors
     /// [`WriteError::TooManyEntries`] or [`WriteError::Layout`] when the section is as large as a
     /// handle can tell; [`WriteError::EntrySize`] when `value` does not write as many bytes as its
-    /// type says; what `value` itself refuses: in all these cases the section is as it was and
-    /// goes on. What the output meets poisons the encoder.
+    /// type says; what `value` itself refuses: in all these cases section and heap are as they
+    /// were and go on. What the output meets poisons the encoder.
     #[inline]
     pub fn push<C>(&mut self, context: &C, value: &T) -> Result<(), WriteError>
     where
         T: EncodeOnHeap<C>,
     {
         self.check_room()?;
-        let buffer = self.encoder.buffer();
-        let before = buffer.len();
-        buffer.reserve(T::ENCODED_SIZE as usize);
-        value.encode_on_heap(context, self.heap, buffer)?;
-        let written = buffer.len().saturating_sub(before);
-        if written != T::ENCODED_SIZE as usize {
-            let written = written as u64;
-            return Err(WriteError::EntrySize { expected: T::ENCODED_SIZE, written });
+        let heap_len = self.heap.len();
+        if let Err(error) = self.encode(context, value) {
+            self.heap.cut(heap_len);
+            return Err(error);
         }
         self.encoder.complete();
         self.entry_count = self.entry_count.saturating_add(1);
@@ -85,6 +100,27 @@ impl<W: Write, T> Encoder<'_, '_, W, T> {
             self.room = self.per_page;
         }
         self.encoder.write_if_full()
+    }
+
+    /// Puts an entry into the buffer, where it is not complete.
+    #[inline]
+    fn encode<C>(&mut self, context: &C, value: &T) -> Result<(), WriteError>
+    where
+        T: EncodeOnHeap<C>,
+    {
+        let buffer = self.encoder.buffer();
+        let before = buffer.len();
+        buffer.reserve(T::ENCODED_SIZE as usize);
+        value.encode_on_heap(context, self.heap, buffer)?;
+        let written = buffer.len().saturating_sub(before);
+        if written != T::ENCODED_SIZE as usize {
+            let written = written as u64;
+            return Err(WriteError::EntrySize { expected: T::ENCODED_SIZE, written });
+        }
+        if self.heap_stays_empty && !self.heap.is_empty() {
+            return Err(WriteError::NoHeap);
+        }
+        Ok(())
     }
 
     /// Completes the last page and returns the handle.

@@ -1,0 +1,481 @@
+//! [`Writer`]: a container, front to back, in bounded memory.
+//!
+//! Nothing that was written is touched again: header, pages, checksums, table and footer follow
+//! each other, so any output will do. Heaps and checksums that outgrow their share of memory wait
+//! in scratch files where the writer has a folder for them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+
+use super::checksums::Checksummed;
+use super::format::{
+    self, Footer, FormatError, Header, HeapItem, ITEM_COUNT_MAX, Item, ItemKind, NAME_LEN_MAX,
+    SectionItem, TYPE_LEN_MAX,
+};
+use super::pending::{PendingFile, ScratchFile};
+use crate::heap::{Offset, Spool};
+use crate::schema::{fingerprint, type_text};
+use crate::{Encode, EncodeOnHeap, EncodeSized, Encoder, Heap, Schema, Section, WriteError};
+
+/// Bytes of a heap, or of checksums, that stay in memory where there is a folder for more.
+const SPOOL_MEMORY_LIMIT: usize = 1 << 20;
+
+/// Writes a container: sections and heaps by name.
+#[derive(Debug)]
+#[must_use = "a container that is not finished cannot be read"]
+pub struct Writer<W> {
+    encoder: Encoder<Checksummed<W>>,
+    header: Header,
+    /// Sections and heaps in the order in which they were begun; a heap that is still being
+    /// collected has none.
+    items: Vec<(String, Option<ItemKind>)>,
+    names: BTreeSet<String>,
+    scratch: Option<PathBuf>,
+    /// What sections without a heap are given, and have to leave empty.
+    no_heap: Heap,
+}
+
+/// A heap in the table of the container being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeapId(u32);
+
+/// The heap that the entries of a section refer to.
+#[derive(Debug)]
+pub enum SectionHeap<'h> {
+    /// Entries keep all they have in the section.
+    None,
+    /// What varies goes to this heap, which is added to the container later.
+    Collected(&'h mut NamedHeap),
+    /// What varies was written before; entries hold where.
+    Written(HeapId),
+}
+
+/// For sections whose entries keep all they have in the section.
+pub const NO_HEAP: SectionHeap<'static> = SectionHeap::None;
+
+impl<'h> From<&'h mut NamedHeap> for SectionHeap<'h> {
+    fn from(heap: &'h mut NamedHeap) -> Self {
+        Self::Collected(heap)
+    }
+}
+
+impl From<HeapId> for SectionHeap<'_> {
+    fn from(heap: HeapId) -> Self {
+        Self::Written(heap)
+    }
+}
+
+/// A heap that is being collected and has its place in the table.
+#[derive(Debug)]
+#[must_use = "a heap has to be added to its container"]
+pub struct NamedHeap {
+    id: HeapId,
+    name: String,
+    heap: Heap,
+}
+
+impl Deref for NamedHeap {
+    type Target = Heap;
+
+    fn deref(&self) -> &Heap {
+        &self.heap
+    }
+}
+
+impl DerefMut for NamedHeap {
+    fn deref_mut(&mut self) -> &mut Heap {
+        &mut self.heap
+    }
+}
+
+impl Writer<PendingFile> {
+    /// Begins a container of pages of `page_len` bytes that will be found at `path` when it is
+    /// [published](Self::publish), where nothing is now.
+    ///
+    /// # Errors
+    /// [`WriteError::Io`] when there is something, or nothing can be created in its folder;
+    /// [`WriteError::Format`] when `page_len` is no power of two from 64 to 2^20.
+    pub fn create(path: impl AsRef<Path>, page_len: u32) -> Result<Self, WriteError> {
+        Self::at(path.as_ref(), page_len, false)
+    }
+
+    /// As [`create`](Self::create), but takes the place of what is at `path`, in one step.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), without the first.
+    pub fn create_or_replace(path: impl AsRef<Path>, page_len: u32) -> Result<Self, WriteError> {
+        Self::at(path.as_ref(), page_len, true)
+    }
+
+    fn at(path: &Path, page_len: u32, replace: bool) -> Result<Self, WriteError> {
+        let header = Header::new(page_len)?;
+        let file = PendingFile::create(path, replace)?;
+        let folder = file.folder();
+        Self::with(file, header, Some(folder))
+    }
+
+    /// Finishes the container and gives it its name.
+    ///
+    /// # Durability
+    /// On return it survives power loss, at its name. Before that, and after any error, nothing of
+    /// it is found there; what was there with [`create_or_replace`](Self::create_or_replace) is
+    /// there still, unless the error was that of the folder's sync.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish); [`WriteError::Io`] when something has been created at its path
+    /// in the meantime, or the disk failed.
+    pub fn publish(self) -> Result<(), WriteError> {
+        Ok(self.finish()?.publish()?)
+    }
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a container of pages of `page_len` bytes at the place where `output` stands, which
+    /// will be the start of the file. What heaps collect, and four bytes for each page, are kept
+    /// in memory.
+    ///
+    /// # Errors
+    /// [`WriteError::Format`] when `page_len` is no power of two from 64 to 2^20; what `output`
+    /// meets.
+    pub fn new(output: W, page_len: u32) -> Result<Self, WriteError> {
+        Self::with(output, Header::new(page_len)?, None)
+    }
+
+    fn with(mut output: W, header: Header, scratch: Option<PathBuf>) -> Result<Self, WriteError> {
+        output.write_all(&header.encode())?;
+        let page_len = header.page_len;
+        let pages = Checksummed::new(output, page_len, 0, spool(scratch.as_deref()));
+        Ok(Self {
+            encoder: Encoder::new(pages, page_len),
+            header,
+            items: Vec::new(),
+            names: BTreeSet::new(),
+            scratch,
+            no_heap: Heap::new(),
+        })
+    }
+
+    /// An empty heap to collect what varies in the entries of sections, to be
+    /// [added](Self::add_heap) after them.
+    ///
+    /// # Errors
+    /// [`WriteError::NameTaken`]; [`WriteError::Format`] for a name of 0 or more than 255 bytes,
+    /// or when the table is full.
+    pub fn new_heap(&mut self, name: &str) -> Result<NamedHeap, WriteError> {
+        let heap = Heap::from(spool(self.scratch.as_deref()));
+        self.new_heap_in(name, heap)
+    }
+
+    /// As [`new_heap`](Self::new_heap), with a heap that spills to a place of one's own or has
+    /// something in it.
+    ///
+    /// # Errors
+    /// As [`new_heap`](Self::new_heap).
+    pub fn new_heap_in(&mut self, name: &str, heap: Heap) -> Result<NamedHeap, WriteError> {
+        let id = HeapId(self.take_place(name, None)?);
+        Ok(NamedHeap { id, name: name.to_owned(), heap })
+    }
+
+    /// Begins a section of entries of `T`.
+    ///
+    /// # Errors
+    /// As [`Encoder::begin_section`]; [`WriteError::NameTaken`], [`WriteError::ForeignHeap`];
+    /// [`WriteError::Format`] for a name of 0 or more than 255 bytes, for a type whose description
+    /// is longer than 65535, or when the table is full.
+    pub fn begin_section<'a, T: EncodeSized + Schema>(
+        &'a mut self,
+        name: &str,
+        heap: impl Into<SectionHeap<'a>>,
+    ) -> Result<SectionWriter<'a, W, T>, WriteError> {
+        let type_text = type_text::<T>();
+        if type_text.len() > TYPE_LEN_MAX {
+            return Err(FormatError::TextTooLong { len: type_text.len() }.into());
+        }
+        let heap = heap.into();
+        let place = match &heap {
+            SectionHeap::None => None,
+            SectionHeap::Collected(heap) => Some(self.check_heap(heap)?),
+            SectionHeap::Written(id) => Some(self.check_written(*id)?),
+        };
+        self.check_name(name)?;
+        let (heap, may_grow) = match heap {
+            SectionHeap::Collected(named) => (&mut named.heap, true),
+            SectionHeap::None | SectionHeap::Written(_) => (&mut self.no_heap, false),
+        };
+        let mut section = self.encoder.begin_section(heap)?;
+        if !may_grow {
+            section.keep_heap_empty();
+        }
+        let item = SectionItem {
+            page_offset: section.page_offset(),
+            entry_count: 0,
+            entry_size: T::ENCODED_SIZE,
+            heap: place,
+            fingerprint: fingerprint(&type_text),
+            type_text,
+        };
+        let (items, names) = (&mut self.items, &mut self.names);
+        Ok(SectionWriter { section, name: name.to_owned(), item, items, names })
+    }
+
+    /// Writes a heap that was collected.
+    ///
+    /// # Errors
+    /// As [`Encoder::add_heap`]; [`WriteError::ForeignHeap`].
+    pub fn add_heap(&mut self, heap: NamedHeap) -> Result<HeapId, WriteError> {
+        self.check_heap(&heap)?;
+        let byte_len = heap.len();
+        let page_offset = self.encoder.add_heap(heap.heap)?.page_offset;
+        if let Some((_, item)) = self.items.get_mut(heap.id.0 as usize) {
+            *item = Some(ItemKind::Heap(HeapItem { page_offset, byte_len }));
+        }
+        Ok(heap.id)
+    }
+
+    /// Begins a heap whose values are written at once, for sections that follow it.
+    ///
+    /// # Errors
+    /// As [`Encoder::begin_heap`] and [`new_heap`](Self::new_heap).
+    pub fn begin_heap(&mut self, name: &str) -> Result<HeapWriter<'_, W>, WriteError> {
+        self.check_name(name)?;
+        let heap = self.encoder.begin_heap()?;
+        let (items, names) = (&mut self.items, &mut self.names);
+        Ok(HeapWriter { heap, name: name.to_owned(), items, names })
+    }
+
+    /// Writes checksums, table and footer, and gives back the output, which stands after them.
+    ///
+    /// # Durability
+    /// None: syncing is for whoever knows what the output is.
+    ///
+    /// # Errors
+    /// [`WriteError::HeapNotAdded`], and what the output meets.
+    pub fn finish(self) -> Result<W, WriteError> {
+        let mut items = Vec::with_capacity(self.items.len());
+        for (name, kind) in self.items {
+            match kind {
+                Some(kind) => items.push(Item { name, kind }),
+                None => return Err(WriteError::HeapNotAdded { name }),
+            }
+        }
+        let table = format::encode_table(&items)?;
+        let (output, page_count, checksums) = self.encoder.end()?.into_parts();
+
+        let page_len = self.header.page_len;
+        let output = BufWriter::with_capacity(TAIL_BUFFER_LEN, output);
+        let root = spool(self.scratch.as_deref());
+        let mut checksum_pages = Checksummed::new(output, page_len, page_count, root);
+        let padding = u64::from(page_len).wrapping_sub(checksums.len() % u64::from(page_len));
+        checksums.drain(|bytes| Ok(checksum_pages.write_all(bytes)?))?;
+        let zeros = usize::try_from(padding).unwrap_or(0) % page_len as usize;
+        checksum_pages.write_all(&vec![0; zeros])?;
+
+        let (mut output, _, root) = checksum_pages.into_parts();
+        let mut root_checksum = crc32fast::Hasher::new();
+        root.drain(|bytes| {
+            root_checksum.update(bytes);
+            Ok(output.write_all(bytes)?)
+        })?;
+        output.write_all(&table)?;
+        let footer = Footer {
+            header: self.header,
+            page_count,
+            table_len: table.len() as u64,
+            root_checksum: root_checksum.finalize(),
+            table_checksum: crc32fast::hash(&table),
+        };
+        output.write_all(&footer.encode())?;
+        output.into_inner().map_err(|error| WriteError::Io(error.into_error()))
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), WriteError> {
+        if name.is_empty() || name.len() > NAME_LEN_MAX {
+            return Err(FormatError::NameLen { len: name.len() }.into());
+        }
+        if self.items.len() >= ITEM_COUNT_MAX as usize {
+            return Err(FormatError::TooManyItems.into());
+        }
+        if self.names.contains(name) {
+            return Err(WriteError::NameTaken { name: name.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn take_place(&mut self, name: &str, kind: Option<ItemKind>) -> Result<u32, WriteError> {
+        self.check_name(name)?;
+        Ok(push_item(&mut self.items, &mut self.names, name.to_owned(), kind))
+    }
+
+    /// The place of a heap that is being collected for this container.
+    fn check_heap(&self, heap: &NamedHeap) -> Result<u32, WriteError> {
+        match self.items.get(heap.id.0 as usize) {
+            Some((name, None)) if *name == heap.name => Ok(heap.id.0),
+            _ => Err(WriteError::ForeignHeap),
+        }
+    }
+
+    /// The place of a heap that is in this container.
+    fn check_written(&self, id: HeapId) -> Result<u32, WriteError> {
+        match self.items.get(id.0 as usize) {
+            Some((_, Some(ItemKind::Heap(_)))) => Ok(id.0),
+            _ => Err(WriteError::ForeignHeap),
+        }
+    }
+}
+
+/// Bytes after the pages that are collected before they are written.
+const TAIL_BUFFER_LEN: usize = 64 * 1024;
+
+fn spool(scratch: Option<&Path>) -> Spool {
+    match scratch {
+        Some(folder) => {
+            Spool::spilling(Box::new(ScratchFile::new(folder.to_owned())), SPOOL_MEMORY_LIMIT)
+        }
+        None => Spool::default(),
+    }
+}
+
+/// Puts an item with a name that was checked into the table and returns its place.
+fn push_item(
+    items: &mut Vec<(String, Option<ItemKind>)>,
+    names: &mut BTreeSet<String>,
+    name: String,
+    kind: Option<ItemKind>,
+) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the name was checked with the number")]
+    let place = items.len() as u32;
+    names.insert(name.clone());
+    items.push((name, kind));
+    place
+}
+
+/// Writes the entries of one section of a container. Dropped without [`end`](Self::end), it leaves
+/// pages that the table does not name.
+#[must_use = "a section is in the table when it is ended"]
+pub struct SectionWriter<'a, W, T> {
+    section: crate::section::Encoder<'a, 'a, Checksummed<W>, T>,
+    name: String,
+    item: SectionItem,
+    items: &'a mut Vec<(String, Option<ItemKind>)>,
+    names: &'a mut BTreeSet<String>,
+}
+
+impl<W: Write, T> SectionWriter<'_, W, T> {
+    /// Appends an entry.
+    ///
+    /// # Errors
+    /// As [`section::Encoder::push`](crate::section::Encoder::push); [`WriteError::NoHeap`] when
+    /// `value` has something for a heap and the section none that is being collected.
+    #[inline]
+    pub fn push<C>(&mut self, context: &C, value: &T) -> Result<(), WriteError>
+    where
+        T: EncodeOnHeap<C>,
+    {
+        self.section.push(context, value)
+    }
+
+    /// Entries written.
+    #[must_use]
+    pub const fn entry_count(&self) -> u32 {
+        self.section.entry_count()
+    }
+
+    /// Completes the last page and puts the section into the table. The handle is for entries of
+    /// other sections.
+    ///
+    /// # Errors
+    /// What the output meets; [`WriteError::Poisoned`] after it has failed.
+    pub fn end(mut self) -> Result<Section<T>, WriteError> {
+        let section = self.section.end()?;
+        self.item.entry_count = section.entry_count();
+        push_item(self.items, self.names, self.name, Some(ItemKind::Section(self.item)));
+        Ok(section)
+    }
+}
+
+impl<W, T> fmt::Debug for SectionWriter<'_, W, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SectionWriter").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Writes the values of one heap of a container. Dropped without [`end`](Self::end), it leaves
+/// pages that the table does not name.
+///
+/// As an [`io::Write`] it takes bytes from elsewhere, [`len`](Self::len) before and after telling
+/// where they are.
+#[must_use = "a heap is in the table when it is ended"]
+pub struct HeapWriter<'a, W> {
+    heap: crate::heap::Encoder<'a, Checksummed<W>>,
+    name: String,
+    items: &'a mut Vec<(String, Option<ItemKind>)>,
+    names: &'a mut BTreeSet<String>,
+}
+
+impl<W: Write> HeapWriter<'_, W> {
+    /// Bytes written: where the next value starts.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.heap.len()
+    }
+
+    /// `true` before anything was written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    /// Appends `value` and returns where it starts.
+    ///
+    /// # Errors
+    /// As [`heap::Encoder::insert`](crate::heap::Encoder::insert).
+    pub fn insert<C>(
+        &mut self,
+        context: &C,
+        value: &(impl Encode<C> + ?Sized),
+    ) -> Result<Offset, WriteError> {
+        self.heap.insert(context, value)
+    }
+
+    /// Appends `value`, wherever it starts, and returns that byte.
+    ///
+    /// # Errors
+    /// As [`heap::Encoder::insert_wide`](crate::heap::Encoder::insert_wide).
+    pub fn insert_wide<C>(
+        &mut self,
+        context: &C,
+        value: &(impl Encode<C> + ?Sized),
+    ) -> Result<u64, WriteError> {
+        self.heap.insert_wide(context, value)
+    }
+
+    /// Completes the last page and puts the heap into the table.
+    ///
+    /// # Errors
+    /// What the output meets; [`WriteError::Poisoned`] after it has failed.
+    pub fn end(self) -> Result<HeapId, WriteError> {
+        let byte_len = self.heap.len();
+        let page_offset = self.heap.end()?.page_offset;
+        let kind = ItemKind::Heap(HeapItem { page_offset, byte_len });
+        Ok(HeapId(push_item(self.items, self.names, self.name, Some(kind))))
+    }
+}
+
+impl<W: Write> Write for HeapWriter<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.heap.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.heap.flush()
+    }
+}
+
+impl<W> fmt::Debug for HeapWriter<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeapWriter").field("name", &self.name).finish_non_exhaustive()
+    }
+}
