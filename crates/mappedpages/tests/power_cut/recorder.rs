@@ -1,0 +1,217 @@
+//! What a file held at each moment, and what of it was durable.
+//!
+//! Before and after each call that changes or syncs the file, and whenever it is asked, the recorder
+//! reads the whole file: so it sees stores through a map, too, which may reach the disk at any time.
+//! Between two syncs it collects each content that each sector had.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+
+/// Bytes that a disk writes wholly or not at all: those of a sector, and of a block of a newer disk.
+pub const ATOMIC_LENS: [usize; 2] = [512, 4096];
+
+/// What was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Write,
+    SetLen,
+    Sync,
+}
+
+/// Contents that sectors had, by their number, oldest first and without what is durable.
+pub type Versions = BTreeMap<usize, Vec<Vec<u8>>>;
+
+/// What may be on the disk when the power goes between two syncs.
+#[derive(Clone, Debug)]
+pub struct Interval {
+    /// States that an open may show: from what was acknowledged to what was in flight.
+    pub states: std::ops::RangeInclusive<usize>,
+    /// What the last sync made durable.
+    pub durable: Vec<u8>,
+    /// What sectors of each of [`ATOMIC_LENS`] held since.
+    pub versions: [Versions; 2],
+    /// Lengths that the file had since.
+    pub lens: Vec<usize>,
+}
+
+/// What happens instead of one call.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// Calls that are passed on before it.
+    pub after: usize,
+    /// Whether all later calls fail, too.
+    pub stays: bool,
+}
+
+struct Recorder {
+    file: File,
+    identity: (u64, u64),
+    seen: Vec<u8>,
+    current: Interval,
+    intervals: Vec<Interval>,
+    fault: Option<Fault>,
+    calls: usize,
+    syncs: usize,
+}
+
+/// What was recorded.
+#[derive(Debug)]
+pub struct Recording {
+    pub intervals: Vec<Interval>,
+    pub calls: usize,
+    pub syncs: usize,
+}
+
+static RECORDER: Mutex<Option<Recorder>> = Mutex::new(None);
+
+fn recorder() -> MutexGuard<'static, Option<Recorder>> {
+    RECORDER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Begins with the file at `path`, all of which is durable.
+pub fn start(path: &Path, fault: Option<Fault>) {
+    let file = File::open(path).unwrap();
+    let identity = identity(file.as_fd());
+    let durable = content(&file);
+    let current = Interval {
+        states: 0..=0,
+        lens: vec![durable.len()],
+        durable: durable.clone(),
+        versions: Default::default(),
+    };
+    *recorder() = Some(Recorder {
+        file,
+        identity,
+        seen: durable,
+        current,
+        intervals: Vec::new(),
+        fault,
+        calls: 0,
+        syncs: 0,
+    });
+}
+
+/// Ends, with the power going at last.
+pub fn stop() -> Recording {
+    let mut recorder = recorder().take().unwrap();
+    recorder.look();
+    recorder.intervals.push(recorder.current);
+    let Recorder { intervals, calls, syncs, .. } = recorder;
+    Recording { intervals, calls, syncs }
+}
+
+/// From now on an open may show state `state`, or an earlier one that may still be shown.
+pub fn may_show(state: usize) {
+    if let Some(recorder) = &mut *recorder() {
+        recorder.look();
+        recorder.current.states = *recorder.current.states.start()..=state;
+    }
+}
+
+/// From now on an open must show `state` or a later one.
+pub fn must_show(state: usize) {
+    if let Some(recorder) = &mut *recorder() {
+        recorder.look();
+        recorder.current.states = state..=*recorder.current.states.end();
+    }
+}
+
+/// Stops the test: `call` is not followed here.
+pub fn unexpected(call: &str) {
+    assert!(recorder().is_none(), "{call} of a file that is recorded");
+}
+
+/// Passes a call on, or fails it, and looks at the file before and after it.
+pub fn around(
+    fd: BorrowedFd<'_>,
+    call: Call,
+    pass_on: impl FnOnce() -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    let mut recorder = recorder();
+    let Some(recorder) = recorder.as_mut() else {
+        // Nothing that is only looked at has to be durable: images are made by the thousand.
+        return if call == Call::Sync { Ok(0) } else { pass_on() };
+    };
+    if identity(fd) != recorder.identity {
+        return pass_on();
+    }
+    recorder.look();
+    let number = recorder.calls;
+    recorder.calls += 1;
+    if let Some(fault) = recorder.fault
+        && (number == fault.after || fault.stays && number > fault.after)
+    {
+        return Err(Errno::IO);
+    }
+    if call == Call::Sync {
+        recorder.syncs += 1;
+        recorder.synced();
+        return Ok(0);
+    }
+    let done = pass_on();
+    recorder.look();
+    done
+}
+
+impl Recorder {
+    /// Takes notice of what the file holds now.
+    fn look(&mut self) {
+        let now = content(&self.file);
+        if now == self.seen {
+            return;
+        }
+        if !self.current.lens.contains(&now.len()) {
+            self.current.lens.push(now.len());
+        }
+        for (len, versions) in ATOMIC_LENS.into_iter().zip(&mut self.current.versions) {
+            for sector in 0..now.len().max(self.seen.len()).div_ceil(len) {
+                let new = sector_of(&now, sector, len);
+                if new == sector_of(&self.seen, sector, len) {
+                    continue;
+                }
+                let of_sector = versions.entry(sector).or_default();
+                if new != sector_of(&self.current.durable, sector, len) && !of_sector.contains(&new)
+                {
+                    of_sector.push(new);
+                }
+            }
+        }
+        self.seen = now;
+    }
+
+    /// Everything seen so far is durable from now on.
+    fn synced(&mut self) {
+        let next = Interval {
+            states: self.current.states.clone(),
+            durable: self.seen.clone(),
+            versions: Default::default(),
+            lens: vec![self.seen.len()],
+        };
+        self.intervals.push(std::mem::replace(&mut self.current, next));
+    }
+}
+
+/// Sector `sector` of `len` bytes, with zeros where `bytes` has none.
+pub fn sector_of(bytes: &[u8], sector: usize, len: usize) -> Vec<u8> {
+    let start = (sector * len).min(bytes.len());
+    let mut found = bytes[start..(start + len).min(bytes.len())].to_vec();
+    found.resize(len, 0);
+    found
+}
+
+fn identity(fd: BorrowedFd<'_>) -> (u64, u64) {
+    let stat = rustix::fs::fstat(fd).unwrap();
+    (stat.st_dev, stat.st_ino)
+}
+
+fn content(file: &File) -> Vec<u8> {
+    let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
