@@ -1,4 +1,4 @@
-//! `loom`: the group commit of the engine under every interleaving of a few threads.
+//! `loom`: the group commits of the log and of the pager under every interleaving of a few threads.
 //!
 //! What is built for it replaces the locks of the standard library by those of loom, so it lies in a
 //! target folder of its own and only the tests named here run.
@@ -8,16 +8,24 @@ use crate::report::{Figures, Outcome, miss};
 use crate::tasks::test::counts;
 use crate::tree;
 
+/// The crates that have explorations, and where those are.
+const EXPLORED: [(&str, &str); 2] =
+    [("hypercore-log", "commit::explored"), ("mappedpages", "group::explored")];
+
 /// Runs the explorations; none may find a bad interleaving.
 pub(crate) fn run() -> Outcome {
-    let mut command = cargo(["test", "--package", "hypercore-log", "--lib", "commit::explored"]);
-    command.env("RUSTFLAGS", "--cfg loom");
-    command.env("CARGO_TARGET_DIR", tree::target_dir()?.join("loom"));
-    let text = capture(&mut command, Echo::OnFailure)?;
-    let (passed, failed) = counts(&text);
-    let figures = format!("{passed} models explored, {failed} failed");
-    if passed == 0 || failed > 0 {
-        return miss(figures);
+    let (mut all_passed, mut all_failed) = (0, 0);
+    for (package, module) in EXPLORED {
+        let mut command = cargo(["test", "--package", package, "--lib", module]);
+        command.env("RUSTFLAGS", "--cfg loom");
+        command.env("CARGO_TARGET_DIR", tree::target_dir()?.join("loom"));
+        let (passed, failed) = counts(&capture(&mut command, Echo::OnFailure)?);
+        if passed == 0 {
+            return miss(format!("no model of {package} was explored, {failed} failed"));
+        }
+        all_passed += passed;
+        all_failed += failed;
     }
-    Ok(Figures::new(figures))
+    let figures = format!("{all_passed} models explored, {all_failed} failed");
+    if all_failed > 0 { miss(figures) } else { Ok(Figures::new(figures)) }
 }
