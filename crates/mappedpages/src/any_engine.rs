@@ -3,6 +3,7 @@
 use crate::engine::{Barrier, Content, Engine, Kind, Progress, Result};
 use crate::error::MappedPageError;
 use crate::format1::FormatOne;
+use crate::format2::FormatTwo;
 use crate::medium::Medium;
 use crate::options::Format;
 use crate::pages::Pages;
@@ -15,6 +16,7 @@ const START_LEN: usize = 512;
 #[derive(Debug)]
 pub(crate) enum AnyEngine<const P: usize> {
     One(FormatOne<P>),
+    Two(FormatTwo<P>),
 }
 
 impl<const P: usize> AnyEngine<P> {
@@ -22,7 +24,7 @@ impl<const P: usize> AnyEngine<P> {
     pub(crate) fn create(format: Format, pages: &mut Pages<P>) -> Result<Self> {
         Ok(match format {
             Format::One => Self::One(FormatOne::create(pages)?),
-            Format::Two => return Err(MappedPageError::Unsupported { what: "be made yet" }),
+            Format::Two => Self::Two(FormatTwo::create(pages)?),
         })
     }
 
@@ -34,7 +36,8 @@ impl<const P: usize> AnyEngine<P> {
                 (Self::One(engine), recovery)
             }
             Format::Two => {
-                return Err(MappedPageError::Unsupported { what: "be opened yet" });
+                let (engine, recovery) = FormatTwo::open(pages)?;
+                (Self::Two(engine), recovery)
             }
         })
     }
@@ -43,6 +46,7 @@ impl<const P: usize> AnyEngine<P> {
     pub(crate) const fn format(&self) -> Format {
         match self {
             Self::One(_) => Format::One,
+            Self::Two(_) => Format::Two,
         }
     }
 }
@@ -59,6 +63,9 @@ pub(crate) fn format_of<const P: usize>(medium: &dyn Medium) -> Result<Format> {
     if FormatOne::<P>::recognises(start) {
         FormatOne::<P>::judge(start)?;
         Ok(Format::One)
+    } else if FormatTwo::<P>::recognises(start) {
+        FormatTwo::<P>::judge(start)?;
+        Ok(Format::Two)
     } else {
         Err(MappedPageError::CorruptSuperblock)
     }
@@ -69,6 +76,7 @@ macro_rules! either {
     ($any:ident.$method:ident($($argument:ident),*)) => {
         match $any {
             Self::One(engine) => engine.$method($($argument),*),
+            Self::Two(engine) => engine.$method($($argument),*),
         }
     };
 }

@@ -1,0 +1,67 @@
+//! Contents that are staged or accepted and not written yet, by page or by id.
+//!
+//! Knows nothing of what the numbers mean.
+
+use std::collections::HashMap;
+
+/// The content of a page.
+pub(crate) type Content = Box<[u8]>;
+
+/// New contents, in two layers.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    staged: HashMap<u64, Content>,
+    accepted: HashMap<u64, Content>,
+    /// Staged ones of which no older one is accepted.
+    new: usize,
+}
+
+impl Contents {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.staged.is_empty() && self.accepted.is_empty()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.accepted.len().saturating_add(self.new)
+    }
+
+    /// The newest content.
+    pub(crate) fn get(&self, key: u64) -> Option<&[u8]> {
+        let newest = self.staged.get(&key).or_else(|| self.accepted.get(&key));
+        newest.map(|content| &**content)
+    }
+
+    /// The content that is staged.
+    pub(crate) fn staged_mut(&mut self, key: u64) -> Option<&mut [u8]> {
+        self.staged.get_mut(&key).map(|content| &mut **content)
+    }
+
+    /// Stages a content.
+    pub(crate) fn stage(&mut self, key: u64, content: Content) -> &mut [u8] {
+        if !self.accepted.contains_key(&key) && !self.staged.contains_key(&key) {
+            self.new = self.new.saturating_add(1);
+        }
+        self.staged.entry(key).insert_entry(content).into_mut()
+    }
+
+    pub(crate) fn rollback(&mut self) {
+        self.staged.clear();
+        self.new = 0;
+    }
+
+    /// False: nothing was staged.
+    pub(crate) fn accept(&mut self) -> bool {
+        let is_changed = !self.staged.is_empty();
+        self.accepted.extend(self.staged.drain());
+        self.new = 0;
+        is_changed
+    }
+
+    /// Takes what is accepted, in order.
+    pub(crate) fn take_accepted(&mut self) -> Vec<(u64, Content)> {
+        let mut contents: Vec<_> = self.accepted.drain().collect();
+        contents.sort_unstable_by_key(|&(key, _)| key);
+        contents
+    }
+}
