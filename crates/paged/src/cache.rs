@@ -20,8 +20,9 @@ use loom::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(not(all(test, loom)))]
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-/// Units among which one is replaced by another.
-const WAYS: usize = 4;
+/// Units among which one is replaced by another: 2^`WAY_BITS`.
+const WAYS: usize = 1 << WAY_BITS;
+const WAY_BITS: u32 = 2;
 
 /// Bytes of an atomic.
 const WORD: usize = 8;
@@ -57,7 +58,7 @@ impl Cache {
         let count = limit.checked_div(set_len).unwrap_or(0).min(wanted);
         let empty = || Set {
             version: AtomicU64::new(0),
-            tags: [const { () }; WAYS].map(|()| AtomicU64::new(0)),
+            tags: std::array::from_fn(|_| AtomicU64::new(0)),
             frames: OnceLock::new(),
         };
         Self { sets: (0..count).map(|_| empty()).collect(), unit_len, holds_all: count == wanted }
@@ -133,7 +134,7 @@ impl Cache {
     #[inline]
     fn set(&self, unit: u64) -> Option<&Set> {
         let index = if self.holds_all {
-            unit / WAYS as u64
+            unit >> WAY_BITS
         } else {
             // Numbers that follow each other, or are far apart by a power of two, spread evenly.
             let hash = unit.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -181,26 +182,28 @@ impl Set {
 /// The place that is a unit's own where there is one for each.
 #[inline]
 fn own_way(unit: u64) -> usize {
-    usize::try_from(unit % WAYS as u64).unwrap_or_default()
+    usize::try_from(unit & (WAYS as u64).wrapping_sub(1)).unwrap_or_default()
 }
 
 /// Copies bytes from byte `offset` of `words` on, which has a word more than bytes are asked of.
 #[inline]
 fn copy_words(words: &[AtomicU64], offset: usize, into: &mut [u8]) {
-    let shift = (offset % WORD) * 8;
+    let shift = (offset % WORD).wrapping_mul(8);
     let pairs = words.get(offset / WORD..).unwrap_or_default().windows(2);
     let mut values = pairs.map(|pair| {
         let [low, high] = pair else { return [0; WORD] };
         let [low, high] = [low, high].map(|word| word.load(Ordering::Relaxed));
         // In two steps, since a shift by all 64 bits of a word is none.
-        (low >> shift | high << 1 << (63 - shift)).to_le_bytes()
+        (low >> shift | high << 1 << (63_usize.wrapping_sub(shift))).to_le_bytes()
     });
     let mut chunks = into.chunks_exact_mut(WORD);
     for (chunk, value) in chunks.by_ref().zip(values.by_ref()) {
         chunk.copy_from_slice(&value);
     }
     let rest = chunks.into_remainder();
-    if !rest.is_empty() && let Some(value) = values.next() {
+    if !rest.is_empty()
+        && let Some(value) = values.next()
+    {
         rest.iter_mut().zip(value).for_each(|(into, byte)| *into = byte);
     }
 }
@@ -211,5 +214,79 @@ impl fmt::Debug for Cache {
             .field("sets", &self.sets.len())
             .field("unit_len", &self.unit_len)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn bytes(unit: u64) -> [u8; 32] {
+        std::array::from_fn(|place| (unit as u8).wrapping_mul(37).wrapping_add(place as u8))
+    }
+
+    fn copy(cache: &Cache, unit: u64) -> bool {
+        let mut into = [0; 32];
+        let is_here = cache.copy(unit, 0, &mut into);
+        assert!(!is_here || into == bytes(unit), "unit {unit}");
+        is_here
+    }
+
+    #[test]
+    fn bytes_from_anywhere_in_a_unit() {
+        let cache = Cache::new(1024, 32, 7);
+        for unit in 0..7 {
+            cache.put(unit, &bytes(unit));
+        }
+        for start in 0..32 {
+            for end in start..=32 {
+                let mut into = vec![0; end - start];
+                assert!(cache.copy(6, start, &mut into));
+                assert_eq!(into, bytes(6)[start..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn within_its_limit_it_keeps_what_is_read() {
+        let cache = Cache::new(64 * 32, 32, 10_000);
+        cache.put(1, &bytes(1));
+        for unit in 1000..9000 {
+            assert!(copy(&cache, 1), "pushed out before unit {unit}");
+            cache.put(unit, &bytes(unit));
+        }
+        assert_eq!(cache.allocated(), 64 * 32);
+        let kept = (0..10_000).filter(|unit| copy(&cache, *unit)).count();
+        assert_eq!(kept, 64);
+    }
+
+    #[test]
+    fn a_limit_below_a_set_keeps_nothing() {
+        for limit in [0, 127] {
+            let cache = Cache::new(limit, 32, 100);
+            cache.put(1, &bytes(1));
+            assert!(!copy(&cache, 1));
+            assert_eq!(cache.allocated(), 0);
+        }
+    }
+
+    #[test]
+    fn threads_read_what_was_put_or_nothing() {
+        let cache = Cache::new(8 * 32, 32, 64);
+        std::thread::scope(|scope| {
+            for thread in 0..4_u64 {
+                let cache = &cache;
+                scope.spawn(move || {
+                    let mut unit = thread;
+                    for _ in 0..50_000 {
+                        unit = unit.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        let unit = unit >> 58;
+                        if !copy(cache, unit) {
+                            cache.put(unit, &bytes(unit));
+                        }
+                    }
+                });
+            }
+        });
     }
 }

@@ -4,10 +4,12 @@
 //! table of sections and heaps by name, and a footer. `docs/format/paged.md` has the bytes.
 
 mod checksums;
-mod format;
+pub(crate) mod format;
 mod pending;
+mod read;
 mod write;
 
 pub use format::{FormatError, HeapItem, Item, ItemKind, SectionItem};
 pub use pending::PendingFile;
+pub use read::{Container, OpenError};
 pub use write::{HeapId, HeapWriter, NO_HEAP, NamedHeap, SectionHeap, SectionWriter, Writer};

@@ -10,32 +10,45 @@
 //! assert_eq!(section.entry_offset(100), Some(4 * 256 + 16 * 12));
 //! # Ok::<(), paged::LayoutError>(())
 //! ```
-#![forbid(unsafe_code)]
 
+mod cache;
 pub mod container;
 #[doc(hidden)]
 pub mod derive;
 mod encoder;
 pub mod heap;
 mod input;
+mod iterate;
 mod layout;
+mod map;
 mod read_error;
+mod reader;
 pub mod schema;
+mod search;
 pub mod section;
+mod source;
 mod traits;
 mod values;
+mod view;
 mod write_error;
 
 pub use encoder::Encoder;
 pub use heap::{Heap, HeapSection};
 pub use input::{HeapBytes, Input};
+pub use iterate::Iter;
 pub use layout::{Layout, LayoutError, PAGE_COUNT_MAX, SectionLayout};
+pub use map::Map;
 #[cfg(feature = "derive")]
 pub use paged_derive::Paged;
 pub use read_error::ReadError;
+pub use reader::{
+    CACHE_LIMIT_DEFAULT, Entries, HeapReader, Page, Pages, ReadOptions, Reader,
+};
 pub use schema::Schema;
 pub use section::Section;
+pub use source::{FileSource, Source};
 pub use traits::{Decode, DecodeFromHeap, Encode, EncodeOnHeap, EncodeSized};
 pub use values::text::encode_string_on_heap;
 pub use values::{Inline, Wide};
+pub use view::{View, ViewIter};
 pub use write_error::WriteError;

@@ -1,10 +1,15 @@
-//! What can go wrong while reading: the file's bytes, or what they are read from.
+//! What can go wrong while reading: the file's bytes, what they are read from, or what was asked for.
 
 use std::{error, io};
 
 use crate::LayoutError;
 
 /// Why something could not be read.
+///
+/// [`Self::Io`] is the disk's fault, and may pass. [`Self::Layout`] and [`Self::OutsideFile`] mean
+/// that the handle, the page length or the offset of the first page is not this file's, or that the
+/// file was cut short. All others mean that the bytes are damaged, or of another type than was asked
+/// for: reading again gives the same.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -34,6 +39,22 @@ pub enum ReadError {
         len: u64,
         /// Bytes of the heap.
         heap_len: u64,
+    },
+    /// A section or heap leads out of the file.
+    #[error("bytes {offset} to {offset} + {len} of pages that have {pages_len}")]
+    OutsideFile {
+        /// First byte, from the first page of the file.
+        offset: u64,
+        /// Bytes.
+        len: u64,
+        /// Bytes that the file has from its first page on.
+        pages_len: u64,
+    },
+    /// A page is not as it was written.
+    #[error("page {page} is damaged: get the file again from where it came from")]
+    Checksum {
+        /// Its number. Those from the number of pages on are of pages with checksums.
+        page: u64,
     },
     /// Entries do not fit the pages of the file: a wrong type, page length or handle.
     #[error(transparent)]

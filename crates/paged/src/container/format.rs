@@ -200,6 +200,13 @@ impl PageChecksum {
         Self(hasher)
     }
 
+    /// The checksum of a whole page.
+    pub(crate) fn of(page: u64, bytes: &[u8]) -> u32 {
+        let mut checksum = Self::new(page);
+        checksum.update(bytes);
+        checksum.finish()
+    }
+
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
