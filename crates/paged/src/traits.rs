@@ -10,6 +10,11 @@ use std::io;
 use crate::{Heap, HeapBytes, Input, ReadError, WriteError, values};
 
 /// Bytes without a heap.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored without a heap, or needs another context than `{C}`",
+    note = "a type with fields that keep something on a heap, as `String` and `Vec` do, is marked `#[paged(heap)]`",
+    note = "on a heap, `paged::Inline` holds a text or list with its length",
+)]
 pub trait Encode<C = ()> {
     /// Writes the value and returns the number of bytes written.
     ///
@@ -45,12 +50,22 @@ pub(crate) fn add(len: u32, more: u32) -> io::Result<u32> {
 }
 
 /// The same number of bytes for every value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in a section: its values have no fixed size there",
+    note = "types of one's own are stored with `#[derive(Paged)]`",
+    note = "`usize` and `isize` differ between machines: store a `u32` or `u64`",
+)]
 pub trait EncodeSized {
     /// Bytes that a value takes in a section.
     const ENCODED_SIZE: u32;
 }
 
 /// Bytes in a section, of which what varies may be on a heap.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored in a section, or needs another context than `{C}`",
+    note = "types of one's own are stored with `#[derive(Paged)]`",
+    note = "`usize` and `isize` differ between machines: store a `u32` or `u64`",
+)]
 pub trait EncodeOnHeap<C = ()>: EncodeSized {
     /// Writes `ENCODED_SIZE` bytes to `output`, and what varies to `heap`. Returns the number of
     /// bytes written to `output`.
@@ -88,6 +103,11 @@ pub trait EncodeOnHeap<C = ()>: EncodeSized {
 }
 
 /// The inverse of [`Encode`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read without a heap, or needs another context than `{C}`",
+    note = "a type with fields that keep something on a heap, as `String` and `Vec` do, is marked `#[paged(heap)]`",
+    note = "on a heap, `paged::Inline` holds a text or list with its length",
+)]
 pub trait Decode<C = ()>: Sized {
     /// Bytes that every value takes, or `None` when values differ in that. A list of values that
     /// all take the same is fetched at once.
@@ -127,6 +147,11 @@ pub trait Decode<C = ()>: Sized {
 }
 
 /// The inverse of [`EncodeOnHeap`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from a section, or needs another context than `{C}`",
+    note = "types of one's own are stored with `#[derive(Paged)]`",
+    note = "a type that borrows is written only: `#[paged(encode_only)]`",
+)]
 pub trait DecodeFromHeap<C = ()>: Sized {
     /// Reads a value from the front of `input`, and what varies from `heap`.
     ///
