@@ -5,7 +5,7 @@
 //! can place each of the 2^32 pages a handle can name, so nothing after that overflows. This
 //! module knows no types, only sizes; what a type takes is `EncodeSized::ENCODED_SIZE`.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 /// How a file is cut into pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,12 +60,11 @@ impl Layout {
 
     /// Zeros that follow `len` bytes up to the end of their last page.
     #[must_use]
-    pub const fn padding_after(self, len: u64) -> u32 {
-        let page_len = self.page_len.get();
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder of a u32")]
-        match (len % page_len as u64) as u32 {
+    pub fn padding_after(self, len: u64) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "the remainder of a u32")]
+        match (len % NonZeroU64::from(self.page_len)) as u32 {
             0 => 0,
-            used => page_len.wrapping_sub(used),
+            used => self.page_len.get().wrapping_sub(used),
         }
     }
 
@@ -93,7 +92,7 @@ impl Layout {
             return Err(LayoutError::EntrySize { entry_size, page_len });
         };
         let page_count = entry_count.div_ceil(per_page.get());
-        if first_page as u64 + page_count as u64 > PAGE_COUNT_MAX {
+        if (first_page as u64).saturating_add(page_count as u64) > PAGE_COUNT_MAX {
             return Err(LayoutError::PastLastPage);
         }
         Ok(SectionLayout { layout: self, first_page, entry_count, entry_size, per_page })
@@ -143,8 +142,9 @@ impl SectionLayout {
 
     /// Page of the section, and place in that page, of entry `index`.
     #[must_use]
-    pub const fn page_of_entry(self, index: u32) -> (u32, u32) {
-        (index / self.per_page.get(), index % self.per_page.get())
+    #[inline]
+    pub fn page_of_entry(self, index: u32) -> (u32, u32) {
+        (index / self.per_page, index % self.per_page)
     }
 
     /// Number in the file of page `page` of the section, or `None` when it has no such page.
@@ -156,7 +156,7 @@ impl SectionLayout {
     /// Entries on page `page` of the section, 0 when it has no such page.
     #[must_use]
     pub const fn entries_on_page(self, page: u32) -> u32 {
-        let before = page as u64 * self.per_page.get() as u64;
+        let before = (page as u64).saturating_mul(self.per_page.get() as u64);
         let rest = (self.entry_count as u64).saturating_sub(before);
         let per_page = self.per_page.get();
         #[expect(clippy::cast_possible_truncation, reason = "smaller than a u32")]
@@ -165,14 +165,15 @@ impl SectionLayout {
 
     /// Byte of the file at which entry `index` starts, or `None` when there is no such entry.
     #[must_use]
-    pub const fn entry_offset(self, index: u32) -> Option<u64> {
+    #[inline]
+    pub fn entry_offset(self, index: u32) -> Option<u64> {
         if index >= self.entry_count {
             return None;
         }
         let (page, place) = self.page_of_entry(index);
-        let Some(page) = self.first_page.checked_add(page) else { return None };
+        let page = self.first_page.checked_add(page)?;
         // Inside a page that `Layout::new` has shown to lie below 2^64.
-        let within = (place as u64).wrapping_mul(self.entry_size.get() as u64);
+        let within = u64::from(place).wrapping_mul(u64::from(self.entry_size.get()));
         Some(self.layout.page_offset(page).wrapping_add(within))
     }
 }

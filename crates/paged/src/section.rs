@@ -42,10 +42,9 @@ impl<T> Section<T> {
 
     /// Byte at which page `i` of the section starts, counted from the first page of the file.
     #[must_use]
-    pub const fn offset_of_page(&self, page_len: u32, i: u32) -> u64 {
-        // Two u32 added and multiplied by a third: the largest is below 2^65 only by the sum, so
-        // it saturates rather than wraps.
-        (self.page_offset as u64 + i as u64).saturating_mul(page_len as u64)
+    pub fn offset_of_page(&self, page_len: u32, i: u32) -> u64 {
+        let page = u64::from(self.page_offset).saturating_add(u64::from(i));
+        page.saturating_mul(u64::from(page_len))
     }
 }
 
@@ -60,38 +59,27 @@ impl<T: EncodeSized> Section<T> {
 
     /// Pages of the section where pages have `page_len` bytes; 0 when entries do not fit a page.
     #[must_use]
-    pub const fn page_count(&self, page_len: u32) -> u32 {
-        match entries_per_page::<T>(page_len) {
-            0 => 0,
-            per_page => self.entry_count.div_ceil(per_page),
-        }
+    pub fn page_count(&self, page_len: u32) -> u32 {
+        self.on_pages_of(page_len).map_or(0, SectionLayout::page_count)
     }
 
     /// Entries on page `i` of the section; 0 when it has no such page.
     #[must_use]
-    pub const fn page_size(&self, page_len: u32, i: u32) -> u32 {
-        let per_page = entries_per_page::<T>(page_len);
-        let before = per_page as u64 * i as u64;
-        let rest = (self.entry_count as u64).saturating_sub(before);
-        #[expect(clippy::cast_possible_truncation, reason = "smaller than a u32")]
-        if rest < per_page as u64 { rest as u32 } else { per_page }
+    pub fn page_size(&self, page_len: u32, i: u32) -> u32 {
+        self.on_pages_of(page_len).map_or(0, |section| section.entries_on_page(i))
     }
 
     /// Page of the section, and place in that page, of entry `i`; `(0, i)` when entries do not fit
     /// a page.
     #[must_use]
-    pub const fn page_of_entry(&self, page_len: u32, i: u32) -> (u32, u32) {
-        match entries_per_page::<T>(page_len) {
-            0 => (0, i),
-            per_page => (i / per_page, i % per_page),
-        }
+    pub fn page_of_entry(&self, page_len: u32, i: u32) -> (u32, u32) {
+        self.on_pages_of(page_len).map_or((0, i), |section| section.page_of_entry(i))
     }
-}
 
-const fn entries_per_page<T: EncodeSized>(page_len: u32) -> u32 {
-    match page_len.checked_div(T::ENCODED_SIZE) {
-        Some(per_page) => per_page,
-        None => 0,
+    /// The section, wherever its first page is.
+    fn on_pages_of(&self, page_len: u32) -> Option<SectionLayout> {
+        let layout = Layout::new(page_len, 0).ok()?;
+        layout.section(0, self.entry_count, T::ENCODED_SIZE).ok()
     }
 }
 

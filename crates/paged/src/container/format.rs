@@ -92,7 +92,7 @@ impl Header {
         }
         let version = fields.u32()?;
         let header = Self { page_len: fields.u32()?, first_page_offset: fields.u32()? };
-        fields.checksum(bytes, HEADER_LEN)?;
+        fields.checksum(bytes)?;
         if version != VERSION {
             return Err(FormatError::Version { version });
         }
@@ -137,7 +137,7 @@ impl Footer {
         let table_checksum = fields.u32()?;
         let version = fields.u32()?;
         let header = Header { page_len: fields.u32()?, first_page_offset: fields.u32()? };
-        fields.checksum(bytes, FOOTER_LEN - END_MAGIC.len())?;
+        fields.checksum(bytes)?;
         if fields.array()? != END_MAGIC {
             return Err(FormatError::Damaged { part: "footer" });
         }
@@ -402,10 +402,10 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Takes a checksum and compares it with that of the bytes in front of it in `all`, whose
-    /// checksum ends at byte `end`.
-    fn checksum(&mut self, all: &[u8], end: usize) -> Result<(), FormatError> {
-        let before = end.saturating_sub(CHECKSUM_LEN as usize);
+    /// Takes a checksum and compares it with that of the bytes before it in `all`, which the
+    /// fields started from.
+    fn checksum(&mut self, all: &[u8]) -> Result<(), FormatError> {
+        let before = all.len().saturating_sub(self.rest.len());
         let covered = all.get(..before).unwrap_or_default();
         if self.u32()? == crc32fast::hash(covered) { Ok(()) } else { Err(self.damaged()) }
     }

@@ -18,6 +18,7 @@ use super::format::{
 use super::pending::{PendingFile, ScratchFile};
 use crate::heap::{Offset, Spool};
 use crate::schema::{fingerprint, type_text};
+use crate::values::pad;
 use crate::{Encode, EncodeOnHeap, EncodeSized, Encoder, Heap, Schema, Section, WriteError};
 
 /// Bytes of a heap, or of checksums, that stay in memory where there is a folder for more.
@@ -268,10 +269,9 @@ impl<W: Write> Writer<W> {
         let output = BufWriter::with_capacity(TAIL_BUFFER_LEN, output);
         let root = spool(self.scratch.as_deref());
         let mut checksum_pages = Checksummed::new(output, page_len, page_count, root);
-        let padding = u64::from(page_len).wrapping_sub(checksums.len() % u64::from(page_len));
+        let padding = self.header.layout()?.padding_after(checksums.len());
         checksums.drain(|bytes| Ok(checksum_pages.write_all(bytes)?))?;
-        let zeros = usize::try_from(padding).unwrap_or(0) % page_len as usize;
-        checksum_pages.write_all(&vec![0; zeros])?;
+        pad(&mut checksum_pages, padding)?;
 
         let (mut output, _, root) = checksum_pages.into_parts();
         let mut root_checksum = crc32fast::Hasher::new();
