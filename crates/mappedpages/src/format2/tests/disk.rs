@@ -76,7 +76,8 @@ impl Disk {
         let mut sectors = inner.durable.clone();
         let len = if random.one_in(2) { inner.len } else { inner.durable_len };
         if inner.len > inner.durable_len {
-            for sector in inner.durable_len / SECTOR..(inner.durable_len + 65536).min(len) / SECTOR {
+            for sector in inner.durable_len / SECTOR..(inner.durable_len + 65536).min(len) / SECTOR
+            {
                 sectors.insert(sector, [0xEE; SECTOR as usize]);
             }
         }
@@ -194,14 +195,8 @@ impl Medium for Disk {
         let mut inner = self.0.lock().unwrap();
         inner.syncs += 1;
         inner.durable_len = inner.len;
-        let changed: Vec<_> = std::mem::take(&mut inner.unsynced).into_keys().collect();
-        for sector in changed {
-            if let Some(content) = inner.now.get(&sector).copied() {
-                inner.durable.insert(sector, content);
-            }
-        }
-        let end = inner.len / SECTOR;
-        inner.durable.retain(|&sector, _| sector < end);
+        inner.unsynced.clear();
+        inner.durable = inner.now.clone();
         Ok(())
     }
 }

@@ -26,6 +26,27 @@ impl Expected {
     }
 }
 
+impl Expected {
+    fn differences(&self, found: &Holdings) -> Vec<String> {
+        let mut differences = Vec::new();
+        let kinds = [
+            ("page", &self.holdings.regular, &found.regular),
+            ("protected", &self.holdings.protected, &found.protected),
+        ];
+        for (what, expected, found) in kinds {
+            let ids: BTreeSet<u64> = expected.keys().chain(found.keys()).copied().collect();
+            for id in ids {
+                let (wanted, is) = (expected.get(&id), found.get(&id));
+                if wanted != is && !(what == "page" && self.loose.contains(&id)) {
+                    let end = |bytes: Option<&Vec<u8>>| bytes.map(|b| (b[0], b[b.len() - 1]));
+                    differences.push(format!("{what} {id}: {:?} not {:?}", end(is), end(wanted)));
+                }
+            }
+        }
+        differences
+    }
+}
+
 struct Run<const P: usize> {
     session: Session<P>,
     random: Random,
@@ -163,7 +184,9 @@ impl<const P: usize> Run<P> {
 
     fn store_directly(&mut self) {
         let Self { session, random, .. } = self;
-        let Some(page) = pick(random, self.accepted.holdings.regular.keys().copied()) else { return };
+        let Some(page) = pick(random, self.accepted.holdings.regular.keys().copied()) else {
+            return;
+        };
         let generation = session.engine.generation();
         let bytes = session.engine.page_mut(&mut session.pages, page).unwrap();
         bytes[random.below(P as u64) as usize..].fill(random.below(256) as u8);
@@ -187,8 +210,7 @@ impl<const P: usize> Run<P> {
 
     /// A durable commit, or a power cut on the way.
     fn commit(&mut self) {
-        let barrier =
-            if self.random.one_in(4) { Barrier::TwoBarriers } else { Barrier::OneFlush };
+        let barrier = if self.random.one_in(4) { Barrier::TwoBarriers } else { Barrier::OneFlush };
         let (engine, pages) = (&mut self.session.engine, &mut self.session.pages);
         if !engine.write_commit(pages, barrier).unwrap() {
             return;
@@ -222,11 +244,8 @@ impl<const P: usize> Run<P> {
             }
         }
         let kept = &self.accepted.holdings.regular;
-        let fresh: Vec<u64> = kept
-            .keys()
-            .copied()
-            .filter(|page| !holdings.regular.contains_key(page))
-            .collect();
+        let fresh: Vec<u64> =
+            kept.keys().copied().filter(|page| !holdings.regular.contains_key(page)).collect();
         self.accepted.loose.retain(|page| fresh.contains(page));
     }
 
@@ -246,7 +265,11 @@ impl<const P: usize> Run<P> {
     fn kill(&mut self) {
         self.crashes += 1;
         self.session = self.session.reopen().unwrap();
+        let loose = self.durable.loose.clone();
         self.adopt(None);
+        // What was stored directly is there, and may still be lost.
+        self.durable.loose.clone_from(&loose);
+        self.accepted.loose = loose;
     }
 
     fn adopt(&mut self, in_flight: Option<&Expected>) {
@@ -254,16 +277,8 @@ impl<const P: usize> Run<P> {
         let is_durable = self.durable.admits(&found);
         let is_in_flight = in_flight.is_some_and(|expected| expected.admits(&found));
         if !is_durable && !is_in_flight {
-            let expected = in_flight.unwrap_or(&self.durable);
-            for (page, content) in &found.regular {
-                match expected.holdings.regular.get(page) {
-                    None => println!("page {page} should not be there"),
-                    Some(wanted) if wanted != content && !expected.loose.contains(page) => {
-                        println!("page {page} is {:?} not {:?}", &content[..4], &wanted[..4]);
-                    }
-                    Some(_) => {}
-                }
-            }
+            println!("durable: {:?}", self.durable.differences(&found));
+            println!("in flight: {:?}", in_flight.map(|expected| expected.differences(&found)));
             panic!("neither before nor after: {:?}", self.session.recovery);
         }
         self.durable = Expected { holdings: found, loose: BTreeSet::new() };
