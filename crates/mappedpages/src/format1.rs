@@ -10,6 +10,7 @@
 //! the file said about pages was checked by `open`. Knows nothing of handles, locks and syncs.
 
 mod bits;
+mod check;
 mod commit;
 mod directory;
 mod field;
@@ -24,6 +25,8 @@ mod wide;
 mod tests;
 
 use std::collections::BTreeMap;
+
+pub(crate) use check::check;
 
 use crate::engine::{Barrier, Content, Engine, Kind, Progress, Result};
 use crate::error::MappedPageError;

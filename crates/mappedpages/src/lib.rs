@@ -10,6 +10,7 @@ mod any_engine;
 #[cfg(feature = "async")]
 mod asynchronous;
 mod builder;
+mod check;
 mod commit;
 mod engine;
 mod error;
@@ -33,6 +34,7 @@ mod transaction;
 
 pub use allocator::{BulkPageAllocator, PageAllocator, PageHandle};
 pub use builder::Builder;
+pub use check::{CheckFigures, CheckReport, Part, Problem, check, check_on};
 pub use error::MappedPageError;
 pub use iterate::{AllocatedPageIter, AllocatedProtectedPageIter};
 pub use medium::{Medium, MemoryMedium};

@@ -16,7 +16,7 @@ mod state_one;
 mod state_two;
 mod tree;
 mod view;
-mod written;
+pub(crate) mod written;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,10 @@ use std::sync::Arc;
 
 pub use buffer::PageBuffer;
 pub use iterate::{ReadOnlyPageIter, ReadOnlyProtectedPageIter};
+
+pub(crate) use heads::{Head, Heads, Slot};
+pub(crate) use source::Source;
+pub(crate) use tree::{NodeError, Place, Tree};
 
 use crate::any_engine::format_of;
 use crate::medium::{FileMedium, Medium};
@@ -221,6 +225,11 @@ impl<const PAGE_SIZE: usize> ReadOnlyPager<PAGE_SIZE> {
     /// Walks the protected pages that are in use, in the order of their slots.
     pub const fn iter_allocated_protected_pages(&self) -> ReadOnlyProtectedPageIter<'_, PAGE_SIZE> {
         ReadOnlyProtectedPageIter::new(self)
+    }
+
+    /// What the reader reads from.
+    pub(crate) fn medium(&self) -> Arc<dyn Medium> {
+        Arc::clone(&self.medium)
     }
 
     fn next_regular(&self, from: u64) -> Result<Option<u64>> {

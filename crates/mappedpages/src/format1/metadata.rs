@@ -5,6 +5,8 @@
 use super::bits::Bits;
 use super::field::{self, read_u64};
 
+/// Where the number of free pages is.
+pub(super) const FREE_COUNT_OFFSET: usize = 16;
 /// Bytes in front of the bitmap: total pages, generation, free count.
 const BITMAP_OFFSET: usize = 24;
 /// Pages 0 to 2: page 0 and the two copies of this page.

@@ -178,7 +178,6 @@ impl Tree {
         index: usize,
     ) -> Result<Place, NodeError> {
         let damaged = || NodeError::Damaged { page: place.reference.page() };
-        let level = place.level.checked_sub(1).ok_or_else(damaged)?;
         let start = index.checked_mul(REFERENCE_LEN).ok_or_else(damaged)?;
         let bytes = body.get(start..).ok_or_else(damaged)?;
         let reference = Reference::decode(&mut Reader::new(bytes)).ok_or_else(damaged)?;
@@ -187,9 +186,15 @@ impl Tree {
         if !is_sound {
             return Err(damaged());
         }
+        Ok(Place { reference, ..self.nth_below(place, index) })
+    }
+
+    /// Where child `index` of the node at `place` is, without the reference to it.
+    pub(crate) fn nth_below(&self, place: &Place, index: usize) -> Place {
+        let level = place.level.saturating_sub(1);
         let first_unit = (index as u64).saturating_mul(self.span(level));
         let first_unit = place.first_unit.saturating_add(first_unit);
-        Ok(Place { reference, level, first_unit })
+        Place { reference: Reference::ABSENT, level, first_unit }
     }
 
     /// The bytes behind the header of the node at `place`.
