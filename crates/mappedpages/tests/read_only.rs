@@ -1,0 +1,459 @@
+//! Readers: what they see of a file at rest, and that they see one state beside a writer.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use mappedpages::{
+    Format, MappedPageError, Medium, MemoryMedium, PageBuffer, PageId, Pager, ProtectedPageId,
+    ReadOnlyPager,
+};
+use support::medium::Watched;
+use support::{P, in_all_cases};
+
+type Pages = BTreeMap<u64, Vec<u8>>;
+
+/// Everything that a pager shows.
+fn shown(pager: &Pager<P>) -> (Pages, Pages) {
+    let bytes = |page: &mappedpages::MappedPage| page.as_bytes().to_vec();
+    let regular = pager.iter_allocated_pages();
+    let regular = regular.map(|id| (id.0, bytes(id.get(pager).unwrap()))).collect();
+    let protected = pager.iter_allocated_protected_pages();
+    let protected = protected.map(|id| (id.0, bytes(id.get(pager).unwrap()))).collect();
+    (regular, protected)
+}
+
+/// Everything that a reader shows, or that it cannot any more.
+fn read(reader: &ReadOnlyPager<P>) -> Result<(Pages, Pages), MappedPageError> {
+    let (mut regular, mut protected) = (Pages::new(), Pages::new());
+    for id in reader.iter_allocated_pages() {
+        let id = id?;
+        regular.insert(id.0, reader.get_page(id)?.as_bytes().to_vec());
+    }
+    for id in reader.iter_allocated_protected_pages() {
+        let id = id?;
+        protected.insert(id.0, reader.get_protected_page(id)?.as_bytes().to_vec());
+    }
+    Ok((regular, protected))
+}
+
+/// Random numbers that a seed repeats.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+#[test]
+fn a_reader_shows_what_the_writer_committed() {
+    in_all_cases(|case| {
+        let mut random = Random(0x1234_5678_9abc_def1);
+        let mut pager = case.create();
+        let mut reader = Pager::<P>::open_read_only(case.path()).unwrap();
+        assert_eq!(reader.format(), case.format);
+        let (mut regular, mut protected) = (Vec::new(), Vec::new());
+        for step in 0..150_u64 {
+            match random.below(6) {
+                0 => regular.extend(pager.alloc_bulk(1 + random.below(20) as usize).unwrap()),
+                1 => protected.push(pager.alloc_protected().unwrap()),
+                2 if !regular.is_empty() => {
+                    let id = regular.swap_remove(random.below(regular.len() as u64) as usize);
+                    pager.free(id).unwrap();
+                }
+                3 if !protected.is_empty() => {
+                    let id = protected.swap_remove(random.below(protected.len() as u64) as usize);
+                    pager.free_protected(id).unwrap();
+                    assert!(matches!(id.get(&pager), Err(MappedPageError::Stale)));
+                }
+                4 if !regular.is_empty() => {
+                    let id = regular[random.below(regular.len() as u64) as usize];
+                    id.get_mut(&mut pager).unwrap().as_bytes_mut().fill(step as u8);
+                    pager.flush().unwrap();
+                }
+                5 if !protected.is_empty() => {
+                    let id = protected[random.below(protected.len() as u64) as usize];
+                    let mut writer = id.get_mut(&mut pager).unwrap();
+                    writer.page_mut().as_bytes_mut()[..8].copy_from_slice(&step.to_le_bytes());
+                    writer.commit().unwrap();
+                }
+                _ => continue,
+            }
+            if random.below(3) == 0 {
+                reader.refresh().unwrap();
+                assert_eq!(read(&reader).unwrap(), shown(&pager), "step {step}");
+                assert_eq!(reader.page_count(), pager.page_count());
+                assert_eq!(reader.free_page_count(), pager.free_page_count());
+                assert_eq!(reader.generation(), pager.generation());
+                assert!(!reader.refresh().unwrap());
+            }
+        }
+        let before = shown(&pager);
+        pager.close().unwrap();
+        assert_eq!(read(&ReadOnlyPager::open(case.path()).unwrap()).unwrap(), before);
+    });
+}
+
+#[test]
+fn a_reader_refuses_what_is_no_page_of_its_state() {
+    in_all_cases(|case| {
+        let mut pager = case.create();
+        let pages = pager.alloc_bulk(3).unwrap();
+        let protected = pager.alloc_protected().unwrap();
+        let gone = pager.alloc_protected().unwrap();
+        pager.free(pages[1]).unwrap();
+        pager.free_protected(gone).unwrap();
+        let reader = ReadOnlyPager::<P>::open(case.path()).unwrap();
+        for page in 0..3 {
+            let refused = reader.get_page(PageId(page));
+            assert!(matches!(refused, Err(MappedPageError::ReservedPage)), "{refused:?}");
+        }
+        for page in [pager.page_count(), u64::MAX] {
+            let refused = reader.get_page(PageId(page));
+            assert!(matches!(refused, Err(MappedPageError::OutOfBounds)), "{refused:?}");
+        }
+        assert!(matches!(reader.get_page(pages[1]), Err(MappedPageError::Stale)));
+        assert!(matches!(reader.get_protected_page(gone), Err(MappedPageError::Stale)));
+        let never = reader.get_protected_page(ProtectedPageId(1 << 39));
+        let same = ProtectedPageId::<P>(1 << 39).get(&pager).map(|_| ()).unwrap_err();
+        assert_eq!(format!("{:?}", never.unwrap_err()), format!("{same:?}"));
+        let internal = (3..pager.page_count()).map(PageId).filter(|id| !pages.contains(id));
+        for id in internal {
+            let refused = reader.get_page(id).unwrap_err();
+            let same = id.get(&pager).map(|_| ()).unwrap_err();
+            assert_eq!(format!("{refused:?}"), format!("{same:?}"));
+        }
+        let mut buffer = PageBuffer::new();
+        reader.get_protected_page_into(protected, &mut buffer).unwrap();
+        assert_eq!(buffer.as_bytes(), [0; P]);
+    });
+}
+
+#[test]
+fn what_a_reader_holds_does_not_change_under_it() {
+    in_all_cases(|case| {
+        let mut pager = case.create();
+        let page = pager.alloc().unwrap();
+        let id = pager.alloc_protected().unwrap();
+        let mut reader = ReadOnlyPager::<P>::open(case.path()).unwrap();
+        let held = (reader.get_page(page).unwrap(), reader.get_protected_page(id).unwrap());
+        let copy = held.clone();
+        for step in 1..5 {
+            page.get_mut(&mut pager).unwrap().as_bytes_mut().fill(step);
+            let mut writer = id.get_mut(&mut pager).unwrap();
+            writer.page_mut().as_bytes_mut().fill(step);
+            writer.commit().unwrap();
+        }
+        assert_eq!(held, copy);
+        reader.refresh().unwrap();
+        assert_eq!(reader.get_protected_page(id).unwrap().as_bytes(), [4; P]);
+        assert_eq!(reader.get_page(page).unwrap().as_bytes(), [4; P]);
+    });
+}
+
+#[test]
+fn a_state_that_the_writer_left_behind_is_stale_and_a_refresh_helps() {
+    in_all_cases(|case| {
+        let mut pager = case.create();
+        let pages = pager.alloc_bulk(10).unwrap();
+        let id = pager.alloc_protected().unwrap();
+        let mut reader = ReadOnlyPager::<P>::open(case.path()).unwrap();
+        reader.get_page(pages[3]).unwrap();
+        pager.free(pages[3]).unwrap();
+        let again = pager.alloc().unwrap();
+        assert_eq!(again, pages[3]);
+        for step in 0..4 {
+            let mut writer = id.get_mut(&mut pager).unwrap();
+            writer.page_mut().as_bytes_mut().fill(step);
+            writer.commit().unwrap();
+        }
+        assert!(matches!(reader.get_page(pages[3]), Err(MappedPageError::Stale)));
+        assert!(reader.refresh().unwrap());
+        assert_eq!(reader.get_page(pages[3]).unwrap().as_bytes(), [0; P]);
+        assert_eq!(reader.get_protected_page(id).unwrap().as_bytes(), [3; P]);
+    });
+}
+
+#[test]
+fn a_reader_neither_writes_nor_locks() {
+    for format in [Format::One, Format::Two] {
+        let medium = Watched::new();
+        let shared = Arc::clone(&medium) as Arc<dyn Medium>;
+        let builder = Pager::<P>::builder().format(format);
+        let mut pager = builder.create_on(Arc::clone(&shared)).unwrap();
+        pager.alloc_bulk(9).unwrap();
+        let id = pager.alloc_protected().unwrap();
+        let (writes, syncs, bytes) = (medium.writes(), medium.syncs(), medium.bytes());
+        let mut reader = ReadOnlyPager::<P>::open_on(shared).unwrap();
+        reader.refresh().unwrap();
+        read(&reader).unwrap();
+        reader.get_protected_page(id).unwrap();
+        assert!(reader.check().unwrap().is_clean());
+        assert_eq!((medium.writes(), medium.syncs()), (writes, syncs));
+        assert!(medium.bytes() == bytes);
+    }
+    in_all_cases(|case| {
+        let mut pager = case.create();
+        let id = pager.alloc().unwrap();
+        pager.close().unwrap();
+        let reader = ReadOnlyPager::<P>::open(case.path()).unwrap();
+        let mut writer = case.open();
+        let second = ReadOnlyPager::<P>::open(case.path()).unwrap();
+        reader.get_page(id).unwrap();
+        second.get_page(id).unwrap();
+        writer.alloc().unwrap();
+    });
+}
+
+#[test]
+fn a_damaged_protected_page_is_never_shown() {
+    for format in [Format::One, Format::Two] {
+        let medium = Arc::new(MemoryMedium::new());
+        let shared = Arc::clone(&medium) as Arc<dyn Medium>;
+        let mut pager = Pager::<P>::builder().format(format).create_on(shared).unwrap();
+        let id = pager.alloc_protected().unwrap();
+        let mut writer = id.get_mut(&mut pager).unwrap();
+        writer.page_mut().as_bytes_mut().fill(0x5a);
+        writer.commit().unwrap();
+        pager.close().unwrap();
+        let bytes = medium.to_vec();
+        let page = bytes.chunks(P).position(|page| page == [0x5a; P]).unwrap();
+        for bit in 0..8 {
+            let mut damaged = bytes.clone();
+            damaged[page * P + 77 * (bit + 1)] ^= 1 << bit;
+            let reader =
+                ReadOnlyPager::<P>::open_on(Arc::new(MemoryMedium::from(damaged))).unwrap();
+            match reader.get_protected_page(id) {
+                Err(MappedPageError::CorruptPage { page: named }) => assert_eq!(named, page as u64),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_replaced_is_opened_anew() {
+    in_all_cases(|case| {
+        let mut pager = case.create();
+        let first = pager.alloc_protected().unwrap();
+        pager.close().unwrap();
+        let mut reader = ReadOnlyPager::<P>::open(case.path()).unwrap();
+        reader.get_protected_page(first).unwrap();
+        let beside = case.path().with_extension("new");
+        let mut other = Pager::<P>::create(&beside).unwrap();
+        let ids = other.alloc_protected_bulk(2).unwrap();
+        other.close().unwrap();
+        std::fs::rename(&beside, case.path()).unwrap();
+        assert!(reader.refresh().unwrap());
+        assert_eq!(reader.format(), Format::Two);
+        assert_eq!(reader.get_protected_page(ids[1]).unwrap().as_bytes(), [0; P]);
+    });
+}
+
+/// Pages that each commit of [`write_step`] writes, and that it lets come and go.
+const WRITTEN: usize = 12;
+/// The file, for a process that is to write until it is told to stop.
+const FILE: &str = "MAPPEDPAGES_READ_ONLY_FILE";
+
+/// Begins a file whose commits all carry their number.
+fn begin(pager: &mut Pager<P>) {
+    pager.alloc_protected_bulk(WRITTEN).unwrap();
+    if pager.format() == Format::Two {
+        pager.alloc_bulk(WRITTEN).unwrap();
+    }
+    write_step(pager, 1);
+}
+
+/// One commit in which every page carries its number; in format 2 also regular pages, of which there
+/// are more and fewer.
+fn write_step(pager: &mut Pager<P>, step: u64) {
+    let regular: Vec<_> = pager.iter_allocated_pages().collect();
+    let is_two = pager.format() == Format::Two;
+    let mut transaction = pager.transaction().unwrap();
+    for slot in 0..WRITTEN as u64 {
+        let page = transaction.protected_mut(ProtectedPageId(slot)).unwrap();
+        mark(page.as_bytes_mut(), step);
+    }
+    if is_two {
+        let mut regular = regular;
+        if step.is_multiple_of(3) {
+            transaction.free(regular.remove((step % 7) as usize)).unwrap();
+        } else if regular.len() < 3 * WRITTEN {
+            regular.push(transaction.alloc().unwrap());
+        }
+        for id in regular {
+            mark(transaction.page_mut(id).unwrap().as_bytes_mut(), step);
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+fn mark(page: &mut [u8], step: u64) {
+    for word in page.chunks_exact_mut(8) {
+        word.copy_from_slice(&step.to_le_bytes());
+    }
+}
+
+/// The number that all of a page carries.
+fn marked(page: &[u8]) -> u64 {
+    let first = u64::from_le_bytes(page[..8].try_into().unwrap());
+    for word in page.chunks_exact(8) {
+        assert_eq!(u64::from_le_bytes(word.try_into().unwrap()), first, "a page is mixed");
+    }
+    first
+}
+
+/// The number of the commit that a reader sees; all pages must carry it.
+fn step_of(reader: &ReadOnlyPager<P>) -> Result<u64, MappedPageError> {
+    let (regular, protected) = read(reader)?;
+    let mut steps = protected.values().chain(regular.values()).map(|page| marked(page));
+    let first = steps.next().unwrap();
+    assert!(steps.all(|step| step == first), "commits are mixed");
+    assert_eq!(protected.len(), WRITTEN);
+    Ok(first)
+}
+
+/// Reads beside a writer until it is done. Gives how many states were read whole, and how many
+/// times the writer was faster.
+fn read_beside(path: &Path, lowest: &dyn Fn() -> u64, is_done: &dyn Fn() -> bool) -> (u64, u64) {
+    let (mut whole, mut stale, mut last) = (0, 0, 0);
+    let mut reader: Option<ReadOnlyPager<P>> = None;
+    loop {
+        let is_last = is_done();
+        let acknowledged = lowest();
+        let seen = match &mut reader {
+            Some(reader) => reader.refresh().and_then(|_| step_of(reader)),
+            None => ReadOnlyPager::open(path).and_then(|opened| step_of(reader.insert(opened))),
+        };
+        match seen {
+            Ok(step) => {
+                assert!(step >= acknowledged, "{step} seen after {acknowledged} was durable");
+                assert!(step >= last, "{step} seen after {last}");
+                (whole, last) = (whole + 1, step);
+                if whole % 16 == 0 {
+                    reader = None;
+                }
+                if is_last {
+                    return (whole, stale);
+                }
+            }
+            Err(MappedPageError::Stale) => stale += 1,
+            Err(error) => panic!("after {whole} states: {error:?}"),
+        }
+    }
+}
+
+#[test]
+fn beside_a_writer_in_a_thread_every_state_is_that_of_one_commit() {
+    const STEPS: u64 = 600;
+    in_all_cases(|case| {
+        begin(&mut case.create());
+        let (acknowledged, is_done) = (AtomicU64::new(1), AtomicBool::new(false));
+        let (whole, stale) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut pager = case.open();
+                for step in 2..=STEPS {
+                    write_step(&mut pager, step);
+                    acknowledged.store(step, Ordering::SeqCst);
+                }
+                drop(pager);
+                is_done.store(true, Ordering::SeqCst);
+            });
+            let lowest = || acknowledged.load(Ordering::SeqCst);
+            read_beside(&case.path(), &lowest, &|| is_done.load(Ordering::SeqCst))
+        });
+        println!("{:?} {:?}: {whole} states, {stale} times stale", case.format, case.backing);
+        assert!(whole > 1);
+    });
+}
+
+/// On a medium without a disk the writer is as fast as it can be, so that readers meet it at every point.
+#[test]
+fn beside_a_writer_that_never_waits_every_state_is_that_of_one_commit() {
+    const STEPS: u64 = 3000;
+    for format in [Format::One, Format::Two] {
+        let medium: Arc<dyn Medium> = Arc::new(MemoryMedium::new());
+        let mut pager =
+            Pager::<P>::builder().format(format).create_on(Arc::clone(&medium)).unwrap();
+        begin(&mut pager);
+        let is_done = AtomicBool::new(false);
+        let (mut whole, mut stale, mut last) = (0_u64, 0_u64, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for step in 2..=STEPS {
+                    write_step(&mut pager, step);
+                }
+                is_done.store(true, Ordering::SeqCst);
+            });
+            loop {
+                let is_last = is_done.load(Ordering::SeqCst);
+                let reader = ReadOnlyPager::<P>::open_on(Arc::clone(&medium));
+                match reader.and_then(|reader| step_of(&reader)) {
+                    Ok(step) => {
+                        assert!(step >= last, "{step} seen after {last}");
+                        (whole, last) = (whole + 1, step);
+                    }
+                    Err(MappedPageError::Stale) => stale += 1,
+                    Err(error) => panic!("{format:?} after {whole} states: {error:?}"),
+                }
+                if is_last {
+                    break;
+                }
+            }
+        });
+        println!("{format:?}: {whole} states, {stale} times stale");
+        assert_eq!(last, STEPS);
+    }
+}
+
+/// Writes steps until its input ends; says each that is durable.
+#[test]
+fn writer() {
+    let Some(path) = std::env::var_os(FILE) else { return };
+    let mut pager = Pager::<P>::open(path).unwrap();
+    for step in 2..=400 {
+        write_step(&mut pager, step);
+        println!("step {step}");
+    }
+    pager.close().unwrap();
+}
+
+#[test]
+fn beside_a_writer_in_a_process_every_state_is_that_of_one_commit() {
+    in_all_cases(|case| {
+        begin(&mut case.create());
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "writer", "--nocapture"])
+            .env(FILE, case.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (acknowledged, is_done) = (AtomicU64::new(1), AtomicBool::new(false));
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (whole, stale) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for line in output.lines() {
+                    let line = line.unwrap();
+                    if let Some(step) = line.split("step ").nth(1) {
+                        acknowledged.store(step.parse().unwrap(), Ordering::SeqCst);
+                    }
+                }
+                is_done.store(true, Ordering::SeqCst);
+            });
+            let lowest = || acknowledged.load(Ordering::SeqCst);
+            read_beside(&case.path(), &lowest, &|| is_done.load(Ordering::SeqCst))
+        });
+        assert!(child.wait().unwrap().success());
+        assert_eq!(acknowledged.load(Ordering::SeqCst), 400);
+        println!("{:?} {:?}: {whole} states, {stale} times stale", case.format, case.backing);
+    });
+}
