@@ -31,7 +31,8 @@ pub struct Iter<'r, 'c, S, T, C = ()> {
 
 /// Bytes that were read and lie next to those that are wanted next.
 struct Window {
-    start: u64,
+    range: Range<u64>,
+    /// None when they could not be read.
     bytes: Vec<u8>,
 }
 
@@ -60,55 +61,62 @@ impl<S: Source, T: EncodeSized + DecodeFromHeap<C>, C> Iter<'_, '_, S, T, C> {
             return self.entries.entry(index, self.context);
         }
         let wanted = self.entries.span(index, index.saturating_add(1));
-        let window = match end {
-            End::Front => &mut self.ahead,
-            End::Back => &mut self.behind,
+        let (entries, store) = (self.entries, self.entries.store());
+        let left = self.range.start.min(index)..self.range.end.max(index.saturating_add(1));
+        let limits = || entries.span(left.start, left.end);
+        let bytes = match end {
+            End::Front => self.ahead.get(store, &wanted, |len| {
+                floor(wanted.start, store.unit_len())
+                    ..floor(wanted.start.saturating_add(len), store.unit_len())
+                        .max(wanted.end)
+                        .min(limits().end)
+            }),
+            End::Back => self.behind.get(store, &wanted, |len| {
+                let start = wanted.end.saturating_sub(len).max(limits().start);
+                floor(start, store.unit_len()).min(wanted.start)..wanted.end
+            }),
         };
-        if window.get(&wanted).is_none() {
-            let store = self.entries.store();
-            let unit_len = store.unit_len();
-            let len = WINDOW_LEN.max(unit_len).max(T::ENCODED_SIZE.into());
-            let rest = self
-                .entries
-                .span(self.range.start.min(index), self.range.end.max(index.saturating_add(1)));
-            // Cut where units end, so that no unit is read for two windows.
-            let floor = |offset: u64| offset & !unit_len.wrapping_sub(1);
-            let range = match end {
-                End::Front => {
-                    let end = floor(wanted.start.saturating_add(len)).max(wanted.end);
-                    floor(wanted.start)..end.min(rest.end)
-                }
-                End::Back => {
-                    let start = floor(wanted.end.saturating_sub(len).max(rest.start));
-                    start.min(wanted.start)..wanted.end
-                }
-            };
-            window.fill(store, range)?;
+        match bytes {
+            Some(bytes) => self.entries.decode(bytes, self.context),
+            None => self.entries.entry(index, self.context),
         }
-        let bytes = window.get(&wanted).unwrap_or_default();
-        self.entries.decode(bytes, self.context)
     }
 }
 
-impl Window {
-    const EMPTY: Self = Self { start: 0, bytes: Vec::new() };
+/// The start of the unit of a byte: windows end where units do, so that none is read for two.
+const fn floor(offset: u64, unit_len: u64) -> u64 {
+    offset & !unit_len.wrapping_sub(1)
+}
 
-    fn get(&self, range: &Range<u64>) -> Option<&[u8]> {
-        let start = usize::try_from(range.start.checked_sub(self.start)?).ok()?;
-        let end = usize::try_from(range.end.checked_sub(self.start)?).ok()?;
+impl Window {
+    const EMPTY: Self = Self { range: 0..0, bytes: Vec::new() };
+
+    /// The bytes of a range that lies in the file; first those that `around` says, given how many are good
+    /// to read at once. `None` when not all of them can be read: then those that can are read one by one.
+    #[inline]
+    fn get<S: Source>(
+        &mut self,
+        store: &Store<S>,
+        wanted: &Range<u64>,
+        around: impl FnOnce(u64) -> Range<u64>,
+    ) -> Option<&[u8]> {
+        if wanted.start < self.range.start || wanted.end > self.range.end {
+            let wanted_len = wanted.end.saturating_sub(wanted.start);
+            self.fill(store, around(WINDOW_LEN.max(store.unit_len()).max(wanted_len)));
+        }
+        let start = usize::try_from(wanted.start.checked_sub(self.range.start)?).ok()?;
+        let end = usize::try_from(wanted.end.checked_sub(self.range.start)?).ok()?;
         self.bytes.get(start..end)
     }
 
-    /// Reads a range that has been found to lie in the file.
-    fn fill<S: Source>(&mut self, store: &Store<S>, range: Range<u64>) -> Result<(), ReadError> {
+    #[cold]
+    fn fill<S: Source>(&mut self, store: &Store<S>, range: Range<u64>) {
         let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        self.start = range.start;
         self.bytes.resize(len, 0);
-        let read = store.read(range.start, &mut self.bytes);
-        if read.is_err() {
+        if store.read(range.start, &mut self.bytes).is_err() {
             self.bytes.clear();
         }
-        read
+        self.range = range;
     }
 }
 

@@ -4,16 +4,18 @@
 //! a file of ours starts with the published one. `quirks` is what the published writer gets wrong:
 //! ours writes what was meant.
 
+mod support;
+
 use std::fmt::Debug;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::PathBuf;
 
 use paged::{
-    DecodeFromHeap, EncodeOnHeap, EncodeSized, Encoder, Heap, HeapSection, Input, Layout, Paged,
-    Section,
+    DecodeFromHeap, EncodeOnHeap, EncodeSized, Encoder, Heap, HeapSection, Paged, Reader, Section,
 };
 use serde_json::Value;
+use support::Positioned;
 
 /// A vector: what was written, and the file.
 struct Golden {
@@ -53,17 +55,6 @@ impl Golden {
         let number = |name: &str| heap[name].as_u64().unwrap().try_into().unwrap();
         Some(HeapSection { page_offset: number("page_offset"), page_count: number("page_count") })
     }
-
-    /// The bytes of a heap in the published file, which may end before its last page is full.
-    fn heap_bytes(&self, index: usize) -> &[u8] {
-        let Some(heap) = self.heap(index) else { return &[] };
-        let layout = Layout::new(self.page_len(), u64::from(self.number("first_page_offset")));
-        let start = layout.unwrap().page_offset(heap.page_offset) as usize;
-        let len = heap.page_count as usize * self.page_len() as usize;
-        self.file[start.min(self.file.len())..]
-            .split_at_checked(len)
-            .map_or(&self.file[start.min(self.file.len())..], |(heap, _)| heap)
-    }
 }
 
 /// Writes the vector anew, a section at a time, and reads the published file.
@@ -100,7 +91,10 @@ impl Check {
     }
 
     /// Reads a section of the published file.
-    fn read<T: EncodeSized + DecodeFromHeap>(&self, section: Section<T>) -> Vec<T> {
+    fn read<T: EncodeSized + DecodeFromHeap + PartialEq + Debug>(
+        &self,
+        section: Section<T>,
+    ) -> Vec<T> {
         read_section(&self.golden, section, self.next_heap)
     }
 
@@ -135,22 +129,20 @@ impl Check {
     }
 }
 
-fn read_section<T: EncodeSized + DecodeFromHeap>(
+fn read_section<T: EncodeSized + DecodeFromHeap + PartialEq + Debug>(
     golden: &Golden,
     section: Section<T>,
     heap: usize,
 ) -> Vec<T> {
-    let layout = Layout::new(golden.page_len(), u64::from(golden.number("first_page_offset")));
-    let section = section.layout(layout.unwrap()).unwrap();
-    let entries = (0..section.entry_count()).map(|index| {
-        let start = section.entry_offset(index).unwrap() as usize;
-        let bytes = &golden.file[start..start + T::ENCODED_SIZE as usize];
-        let mut input = Input::new(bytes);
-        let entry = T::decode_from_heap(&mut input, &mut (), golden.heap_bytes(heap)).unwrap();
-        assert_eq!(input.remaining(), 0);
-        entry
-    });
-    entries.collect()
+    let (page_len, start) = (golden.page_len(), golden.number("first_page_offset").into());
+    let slice = Reader::new(golden.file.as_slice(), page_len, start).unwrap();
+    let file = Reader::new(Positioned(golden.file.clone()), page_len, start).unwrap();
+    let in_slice = slice.entries(section, golden.heap(heap)).unwrap();
+    let in_file = file.entries(section, golden.heap(heap)).unwrap();
+    for index in 0..in_slice.len() {
+        assert_eq!(in_slice.get(index).unwrap(), in_file.get(index).unwrap());
+    }
+    in_slice.iter().map(Result::unwrap).collect()
 }
 
 /// A number, which the larger types have as text.

@@ -47,6 +47,12 @@ pub struct WideEntry {
     pub len: u64,
 }
 
+impl From<Entry> for WideEntry {
+    fn from(entry: Entry) -> Self {
+        Self { offset: entry.offset.0.into(), len: entry.len.into() }
+    }
+}
+
 /// A heap in a file: its pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HeapSection {
