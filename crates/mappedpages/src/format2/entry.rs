@@ -45,11 +45,6 @@ impl Entry {
         self.first.saturating_add(self.copy.into())
     }
 
-    /// The page of the pair that is not current.
-    pub(crate) fn other_page(&self) -> u64 {
-        self.first.saturating_add(u64::from(self.copy ^ 1))
-    }
-
     /// The slot once its page was freed.
     pub(crate) fn freed(&self) -> Self {
         Self { reuse: self.reuse.saturating_add(1).min(REUSE_MAX), ..Self::default() }

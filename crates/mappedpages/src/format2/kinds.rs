@@ -39,5 +39,11 @@ impl StoredKind {
 #[inline]
 pub(crate) fn kind_at(map: &[u8], index: usize) -> StoredKind {
     let byte = map.get(index / 4).copied().unwrap_or(0);
-    StoredKind::from_bits(byte >> (index % 4 * 2))
+    StoredKind::from_bits(byte >> shift_of(index))
+}
+
+/// Where in its byte the kind of unit `index` is.
+#[inline]
+pub(crate) fn shift_of(index: usize) -> usize {
+    (index % 4).wrapping_mul(2)
 }

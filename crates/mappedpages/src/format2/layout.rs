@@ -41,19 +41,17 @@ pub(crate) const ENTRY_LEN: usize = 24;
 pub(crate) const LIST_HEADER_LEN: usize = 32;
 /// Bytes of an entry of a journal list.
 pub(crate) const LIST_ENTRY_LEN: usize = 24;
-/// Bytes that name a journal in a commit record.
-pub(crate) const JOURNAL_REFERENCE_LEN: usize = 32;
 /// Levels above the leaves that a tree may have: with the smallest pages they reach past 2^64 units.
 pub(crate) const LEVEL_MAX: u8 = 12;
 
 /// Pages described by the map in the page of a commit record: all below this number.
 pub(crate) const fn inline_units(page_len: usize) -> u64 {
-    page_len.saturating_sub(SECTOR_LEN) as u64 * 4
+    (page_len.saturating_sub(SECTOR_LEN) as u64).saturating_mul(4)
 }
 
 /// Pages described by one leaf of the allocation tree.
 pub(crate) const fn map_leaf_units(page_len: usize) -> u64 {
-    page_len.saturating_sub(NODE_HEADER_LEN) as u64 * 4
+    (page_len.saturating_sub(NODE_HEADER_LEN) as u64).saturating_mul(4)
 }
 
 /// Slots described by one leaf of the directory tree.
@@ -73,5 +71,13 @@ pub(crate) const fn list_entries(page_len: usize) -> usize {
 
 /// The page that carries the record of `generation`.
 pub(crate) const fn record_page(generation: u64) -> u64 {
-    1 + generation % 2
+    if generation.is_multiple_of(2) { 1 } else { 2 }
+}
+
+/// A count that is used as a divisor.
+pub(crate) const fn at_least_one(count: u64) -> std::num::NonZeroU64 {
+    match std::num::NonZeroU64::new(count) {
+        Some(count) => count,
+        None => std::num::NonZeroU64::MIN,
+    }
 }

@@ -4,8 +4,12 @@
 //! stored. Searches cost a word per 64 pages, and a region in which nothing was found is not searched
 //! again before something changes.
 
-use super::kinds::{StoredKind, kind_at};
-use super::layout::{ALLOCATION_MAGIC, inline_units, map_leaf_units};
+use std::num::NonZeroU64;
+
+use super::kinds::{StoredKind, kind_at, shift_of};
+use super::layout::{
+    ALLOCATION_MAGIC, NODE_HEADER_LEN, SECTOR_LEN, at_least_one, inline_units, map_leaf_units,
+};
 use super::reference::Reference;
 use super::tree::Leaf;
 use crate::error::MappedPageError;
@@ -71,8 +75,7 @@ impl MapLeaf {
 
     /// The inline map of a new file.
     pub(crate) fn first(page_len: usize) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "fewer than the bytes of a page")]
-        let mut leaf = Self::new((inline_units(page_len) / 4) as usize);
+        let mut leaf = Self::new(page_len.saturating_sub(SECTOR_LEN));
         for index in 0..3 {
             leaf.take(index, StoredKind::Held);
         }
@@ -114,7 +117,7 @@ impl MapLeaf {
     /// Gives a page another kind.
     pub(crate) fn set_kind(&mut self, index: usize, kind: StoredKind) {
         let was_used = self.kind(index) != StoredKind::Free;
-        let shift = index % 4 * 2;
+        let shift = shift_of(index);
         if let Some(byte) = self.kinds.get_mut(index / 4) {
             *byte = *byte & !(3 << shift) | kind.bits() << shift;
         }
@@ -185,7 +188,7 @@ impl MapLeaf {
             // Regular or blank: exactly one of the two bits.
             let mut regular = (kinds ^ kinds >> 1) & LOW_BITS;
             if word == first {
-                regular &= u64::MAX << (from % 32 * 2);
+                regular &= u64::MAX << (from % 32).saturating_mul(2);
             }
             if regular != 0 {
                 let index = u64::from(regular.trailing_zeros() / 2);
@@ -214,7 +217,9 @@ impl MapLeaf {
 pub(crate) fn blank_units(map: &[u8]) -> impl Iterator<Item = u64> {
     (0_u64..).zip(map).flat_map(|(at, &byte)| {
         (0..4_u64)
-            .filter(move |index| StoredKind::from_bits(byte >> (index * 2)) == StoredKind::Blank)
+            .filter(move |index| {
+                StoredKind::from_bits(byte >> index.saturating_mul(2)) == StoredKind::Blank
+            })
             .map(move |index| at.saturating_mul(4).saturating_add(index))
     })
 }
@@ -240,24 +245,20 @@ fn units_before(word: usize) -> u64 {
     (word as u64).saturating_mul(WORD_UNITS)
 }
 
-impl Leaf for MapLeaf {
+impl<const P: usize> Leaf<P> for MapLeaf {
     const MAGIC: [u8; 4] = ALLOCATION_MAGIC;
+    const UNITS: NonZeroU64 = at_least_one(map_leaf_units(P));
 
-    fn units(page_len: usize) -> u64 {
-        map_leaf_units(page_len)
-    }
-
-    fn limit(page_len: usize, page_count: u64) -> u64 {
-        page_count.saturating_sub(inline_units(page_len))
+    fn limit(page_count: u64) -> u64 {
+        page_count.saturating_sub(inline_units(P))
     }
 
     fn damaged() -> MappedPageError {
         MappedPageError::CorruptMetadata
     }
 
-    fn empty(page_len: usize) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "fewer than the bytes of a page")]
-        Self::new((map_leaf_units(page_len) / 4) as usize)
+    fn empty() -> Self {
+        Self::new(P.saturating_sub(NODE_HEADER_LEN))
     }
 
     fn decode(body: &[u8], _node: &Reference, limit: u64, _page_count: u64) -> Option<Self> {

@@ -2,7 +2,7 @@
 //! its page is the kind map of the first pages of the file.
 
 use super::fields::{Reader, Sector, crc_of, sector, whole_sector};
-use super::layout::{FIRST_PAGE_COUNT, LEVEL_MAX, RECORD_MAGIC, SECTOR_LEN, inline_units};
+use super::layout::{FIRST_PAGE_COUNT, LEVEL_MAX, RECORD_MAGIC, SECTOR_LEN};
 use super::reference::{JournalReference, Reference};
 
 /// The root of a tree.
@@ -102,10 +102,5 @@ impl Record {
     pub(crate) fn inline_map<'a>(&self, page: &'a [u8]) -> Option<&'a [u8]> {
         let map = page.get(SECTOR_LEN..)?;
         (crc_of(map) == self.map_crc).then_some(map)
-    }
-
-    /// Pages below which the inline map says what they are.
-    pub(crate) fn inline_units(page_len: usize) -> u64 {
-        inline_units(page_len)
     }
 }

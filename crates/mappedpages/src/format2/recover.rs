@@ -281,7 +281,7 @@ fn verify_or_fail<const P: usize>(pages: &Pages<P>, record: Record) -> Result<Ve
     let (mut written, mut blank) = (Vec::new(), Vec::new());
     let map = pages.page(record_page(generation))?.get(SECTOR_LEN..).unwrap_or_default();
     blank.extend(blank_units(map));
-    verified.state.allocation().walk_written(pages, generation, &mut |seen| {
+    verified.state.allocation().walk(pages, Some(generation), &mut |seen| {
         written.push(seen.reference.page());
         if seen.leaf.is_some() {
             let first = seen.place.first_unit.saturating_add(inline_units(P));
@@ -291,7 +291,7 @@ fn verify_or_fail<const P: usize>(pages: &Pages<P>, record: Record) -> Result<Ve
         }
         Ok(())
     })?;
-    verified.state.directory().walk_written(pages, generation, &mut |seen| {
+    verified.state.directory().walk(pages, Some(generation), &mut |seen| {
         written.push(seen.reference.page());
         let entries = seen.leaf.map(|leaf| leaf.entries()).unwrap_or_default();
         for entry in entries.iter().filter(|entry| entry.generation == generation) {

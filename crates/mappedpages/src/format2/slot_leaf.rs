@@ -1,8 +1,12 @@
 //! The entries of one part of the directory.
 
+use std::num::NonZeroU64;
+
 use super::entry::Entry;
 use super::fields::{Reader, Writer};
-use super::layout::{DIRECTORY_MAGIC, ENTRY_LEN, directory_leaf_units};
+use super::layout::{
+    DIRECTORY_MAGIC, ENTRY_LEN, NODE_HEADER_LEN, at_least_one, directory_leaf_units,
+};
 use super::reference::Reference;
 use super::tree::Leaf;
 use crate::error::MappedPageError;
@@ -44,14 +48,11 @@ impl SlotLeaf {
     }
 }
 
-impl Leaf for SlotLeaf {
+impl<const P: usize> Leaf<P> for SlotLeaf {
     const MAGIC: [u8; 4] = DIRECTORY_MAGIC;
+    const UNITS: NonZeroU64 = at_least_one(directory_leaf_units(P));
 
-    fn units(page_len: usize) -> u64 {
-        directory_leaf_units(page_len)
-    }
-
-    fn limit(_page_len: usize, _page_count: u64) -> u64 {
+    fn limit(_page_count: u64) -> u64 {
         1 << SLOT_BITS
     }
 
@@ -59,9 +60,8 @@ impl Leaf for SlotLeaf {
         MappedPageError::CorruptProtectedDirectory
     }
 
-    fn empty(page_len: usize) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "fewer than the bytes of a page")]
-        let count = directory_leaf_units(page_len) as usize;
+    fn empty() -> Self {
+        let count = P.saturating_sub(NODE_HEADER_LEN) / ENTRY_LEN;
         Self { entries: vec![Entry::default(); count].into_boxed_slice(), used: 0 }
     }
 

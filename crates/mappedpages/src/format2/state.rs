@@ -11,7 +11,7 @@ use super::layout::inline_units;
 use super::map_leaf::MapLeaf;
 use super::record::{Record, Root};
 use super::slot_leaf::SlotLeaf;
-use super::tree::{Added, Leaf as _, Place, Tree};
+use super::tree::{Added, Leaf, Place, Tree};
 use crate::engine::Result;
 use crate::error::MappedPageError;
 use crate::pages::Pages;
@@ -337,7 +337,7 @@ impl<const P: usize> State<P> {
             return Ok(());
         }
         // Their maps need pages, too.
-        let leaves = missing / MapLeaf::units(P);
+        let leaves = missing / <MapLeaf as Leaf<P>>::UNITS;
         self.grow(pages, missing.saturating_add(leaves.saturating_mul(3)))
     }
 
@@ -489,8 +489,8 @@ impl<const P: usize> State<P> {
             &mut |first_unit, counts, leaf| {
                 let Some(leaf) = leaf else {
                     // All free, but for a last unit, which has no neighbour in its leaf.
-                    let is_last =
-                        first_unit % MapLeaf::units(P) == MapLeaf::units(P).saturating_sub(1);
+                    let next = first_unit.saturating_add(1);
+                    let is_last = (next % <MapLeaf as Leaf<P>>::UNITS) == 0;
                     let first = first_unit.saturating_add(is_last.into());
                     let end = first_unit.saturating_add(counts.span);
                     return (first.saturating_add(1) < end).then_some(Some(first));
@@ -569,7 +569,7 @@ impl<const P: usize> State<P> {
         let least = self.page_count.checked_add(count).ok_or(MappedPageError::Full)?;
         let len = self.page_count.saturating_mul(P as u64);
         let step = len.min(DOUBLING_LEN_MAX.max(len / GROWTH_DIVISOR).min(GROWTH_LEN_MAX));
-        let wanted = self.page_count.saturating_add(step / P as u64).max(least);
+        let wanted = self.page_count.saturating_add(step >> P.trailing_zeros()).max(least);
         let page_count = match pages.grow(wanted) {
             Ok(()) => wanted,
             Err(MappedPageError::Full) if least < wanted => {

@@ -9,10 +9,11 @@
 //! pages: who adds nodes gives them pairs, with [`Tree::set_pair`], before the next commit.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::OnceLock;
 
 use super::fields::{Writer, crc_of};
-use super::layout::{LEVEL_MAX, NODE_HEADER_LEN, fan_out};
+use super::layout::{LEVEL_MAX, NODE_HEADER_LEN, at_least_one, fan_out};
 use super::node::{self, NodeHeader};
 use super::record::Root;
 use super::reference::Reference;
@@ -21,18 +22,19 @@ use crate::error::MappedPageError;
 use crate::pages::Pages;
 
 /// What the leaves of a tree hold.
-pub(crate) trait Leaf: Sized + Send + Sync + fmt::Debug {
+pub(crate) trait Leaf<const P: usize>: Sized + Send + Sync + fmt::Debug {
     /// First bytes of the tree's nodes.
     const MAGIC: [u8; 4];
 
     /// Units of one leaf.
-    fn units(page_len: usize) -> u64;
+    const UNITS: NonZeroU64;
+
     /// Units that there can be in a file of `page_count` pages.
-    fn limit(page_len: usize, page_count: u64) -> u64;
+    fn limit(page_count: u64) -> u64;
     /// The error for a damaged node.
     fn damaged() -> MappedPageError;
     /// A leaf in which nothing is used.
-    fn empty(page_len: usize) -> Self;
+    fn empty() -> Self;
     /// Reads a leaf of which `limit` units exist. `None`: no writer stores that.
     fn decode(body: &[u8], node: &Reference, limit: u64, page_count: u64) -> Option<Self>;
     /// Writes the leaf to a body that is zeros. From then on it is that of an older commit.
@@ -111,7 +113,7 @@ pub(crate) struct Tree<L, const P: usize> {
     page_count: u64,
 }
 
-impl<L: Leaf, const P: usize> Tree<L, P> {
+impl<L: Leaf<P>, const P: usize> Tree<L, P> {
     /// The tree below `root`, in a file of `page_count` pages.
     pub(crate) fn new(root: Root, page_count: u64) -> Self {
         Self { root: Child::new(root.reference), level: root.level, page_count }
@@ -146,24 +148,29 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
             return Ok(None);
         }
         let mut child = &self.root;
-        let mut place = Place { level: self.level, first_unit: 0 };
+        let mut level = self.level;
         loop {
-            let Some(node) = self.node(pages, child, place)? else { return Ok(None) };
+            let node = match child.node.get() {
+                Some(node) => node,
+                None => match self.node(pages, child, place_of::<L, P>(level, unit))? {
+                    Some(node) => node,
+                    None => return Ok(None),
+                },
+            };
             match &node.body {
-                Body::Leaf(leaf) => {
-                    return Ok(Some((leaf, index_of(unit.saturating_sub(place.first_unit)))));
-                }
+                Body::Leaf(leaf) => return Ok(Some((leaf, index_of(unit % L::UNITS)))),
                 Body::Inner(children) => {
-                    let (index, below) = below::<L, P>(place, unit);
-                    let Some(next) = children.get(index) else { return Ok(None) };
-                    (child, place) = (next, below);
+                    level = level.saturating_sub(1);
+                    let Some(next) = children.get(child_of::<L, P>(level, unit)) else {
+                        return Ok(None);
+                    };
+                    child = next;
                 }
             }
         }
     }
 
     /// The node of `child`, loaded and verified when it is not there yet.
-    #[inline]
     fn node<'a>(
         &self,
         pages: &Pages<P>,
@@ -185,7 +192,7 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
         let parse = |page: &[u8]| {
             let body = node::body(page, reference, L::MAGIC, place.level, place.first_unit)?;
             if place.level == 0 {
-                let limit = L::limit(P, self.page_count).saturating_sub(place.first_unit);
+                let limit = L::limit(self.page_count).saturating_sub(place.first_unit);
                 let leaf = L::decode(body, reference, limit, self.page_count)?;
                 (leaf.used() == reference.used).then_some(Body::Leaf(leaf))
             } else {
@@ -322,14 +329,13 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
 
     /// Visits the leaves from that of unit `from` on, in order, until `visit` gives something.
     ///
-    /// `wants` chooses by what is used and busy below and by the units that exist; `visit` gets the
-    /// first unit, and the leaf or `None` where there is no node.
+    /// `wants` chooses by what is used and busy below and by the units that exist.
     pub(crate) fn search<T>(
         &self,
         pages: &Pages<P>,
         from: u64,
         wants: &dyn Fn(Counts) -> bool,
-        visit: &mut dyn FnMut(u64, Counts, Option<&L>) -> Option<T>,
+        visit: Visit<'_, L, T>,
     ) -> Result<Option<T>> {
         let place = Place { level: self.level, first_unit: 0 };
         let found = self.search_below(pages, &self.root, place, from, wants, visit)?;
@@ -337,11 +343,11 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
             return Ok(found);
         }
         // Units past the last level that there is: nothing is used there.
-        let limit = L::limit(P, self.page_count);
+        let limit = L::limit(self.page_count);
         let mut first_unit = from.max(self.capacity());
-        first_unit = first_unit.saturating_sub(first_unit % L::units(P));
+        first_unit = first_unit.saturating_sub(first_unit % L::UNITS);
         while first_unit < limit {
-            let span = L::units(P).min(limit.saturating_sub(first_unit));
+            let span = L::UNITS.get().min(limit.saturating_sub(first_unit));
             let counts = Counts { used: 0, busy: 0, span };
             if !wants(counts) {
                 break;
@@ -350,7 +356,7 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
             if found.is_some() {
                 return Ok(found);
             }
-            first_unit = first_unit.saturating_add(L::units(P));
+            first_unit = first_unit.saturating_add(L::UNITS.get());
         }
         Ok(None)
     }
@@ -362,10 +368,10 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
         place: Place,
         from: u64,
         wants: &dyn Fn(Counts) -> bool,
-        visit: &mut dyn FnMut(u64, Counts, Option<&L>) -> Option<T>,
+        visit: Visit<'_, L, T>,
     ) -> Result<Option<T>> {
         let all = span::<L, P>(place.level);
-        let limit = L::limit(P, self.page_count);
+        let limit = L::limit(self.page_count);
         let span = all.min(limit.saturating_sub(place.first_unit));
         let counts = Counts { used: child.reference.used, busy: child.busy, span };
         if span == 0 || from >= place.first_unit.saturating_add(all) || !wants(counts) {
@@ -391,26 +397,15 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
         }
     }
 
-    /// Visits every node that the commit `generation` wrote. All of it must be below a node that the
-    /// same commit wrote.
-    pub(crate) fn walk_written(
+    /// Visits every node, or only those that the commit `written` wrote, which are below such ones.
+    pub(crate) fn walk(
         &self,
         pages: &Pages<P>,
-        generation: u64,
+        written: Option<u64>,
         visit: &mut dyn FnMut(Seen<'_, L>) -> Result<()>,
     ) -> Result<()> {
         let place = Place { level: self.level, first_unit: 0 };
-        self.walk_below(pages, &self.root, place, Some(generation), visit)
-    }
-
-    /// Visits every node that there is.
-    pub(crate) fn walk_all(
-        &self,
-        pages: &Pages<P>,
-        visit: &mut dyn FnMut(Seen<'_, L>) -> Result<()>,
-    ) -> Result<()> {
-        let place = Place { level: self.level, first_unit: 0 };
-        self.walk_below(pages, &self.root, place, None, visit)
+        self.walk_below(pages, &self.root, place, written, visit)
     }
 
     fn walk_below(
@@ -418,10 +413,10 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
         pages: &Pages<P>,
         child: &Child<L>,
         place: Place,
-        generation: Option<u64>,
+        written: Option<u64>,
         visit: &mut dyn FnMut(Seen<'_, L>) -> Result<()>,
     ) -> Result<()> {
-        if generation.is_some_and(|generation| child.reference.generation != generation) {
+        if written.is_some_and(|generation| child.reference.generation != generation) {
             return Ok(());
         }
         let Some(node) = self.node(pages, child, place)? else { return Ok(()) };
@@ -433,7 +428,7 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
         if let Body::Inner(children) = &node.body {
             for (index, child) in children.iter().enumerate() {
                 let below = nth_below::<L, P>(place, index);
-                self.walk_below(pages, child, below, generation, visit)?;
+                self.walk_below(pages, child, below, written, visit)?;
             }
         }
         Ok(())
@@ -446,6 +441,9 @@ impl<L: Leaf, const P: usize> Tree<L, P> {
         write_changed::<L, P>(&mut self.root, pages, place, generation, &mut page)
     }
 }
+
+/// What a search calls: with the first unit, the counts, and the leaf, or `None` where there is no node.
+pub(crate) type Visit<'a, L, T> = &'a mut dyn FnMut(u64, Counts, Option<&L>) -> Option<T>;
 
 /// What there is below a node.
 #[derive(Clone, Copy, Debug)]
@@ -465,10 +463,13 @@ pub(crate) enum Added {
     Node(Place),
 }
 
-impl<L: Leaf> Node<L> {
-    fn empty<const P: usize>(level: u8) -> Self {
+impl<L> Node<L> {
+    fn empty<const P: usize>(level: u8) -> Self
+    where
+        L: Leaf<P>,
+    {
         let body = if level == 0 {
-            Body::Leaf(L::empty(P))
+            Body::Leaf(L::empty())
         } else {
             Body::Inner((0..fan_out(P)).map(|_| Child::new(Reference::ABSENT)).collect())
         };
@@ -476,7 +477,7 @@ impl<L: Leaf> Node<L> {
     }
 }
 
-fn update<L: Leaf, const P: usize, F: FnOnce(&mut L, usize) -> bool>(
+fn update<L: Leaf<P>, const P: usize, F: FnOnce(&mut L, usize) -> bool>(
     child: &mut Child<L>,
     place: Place,
     unit: u64,
@@ -486,7 +487,7 @@ fn update<L: Leaf, const P: usize, F: FnOnce(&mut L, usize) -> bool>(
     let delta = match &mut node.body {
         Body::Leaf(leaf) => {
             let (used, busy) = (leaf.used(), leaf.busy());
-            let is_changed = change(leaf, index_of(unit.saturating_sub(place.first_unit)));
+            let is_changed = change(leaf, index_of(unit % L::UNITS));
             Delta {
                 used: leaf.used().wrapping_sub(used).cast_signed(),
                 busy: leaf.busy().wrapping_sub(busy).cast_signed(),
@@ -506,7 +507,7 @@ fn update<L: Leaf, const P: usize, F: FnOnce(&mut L, usize) -> bool>(
     delta
 }
 
-fn write_changed<L: Leaf, const P: usize>(
+fn write_changed<L: Leaf<P>, const P: usize>(
     child: &mut Child<L>,
     pages: &mut Pages<P>,
     place: Place,
@@ -551,22 +552,36 @@ fn write_changed<L: Leaf, const P: usize>(
     Ok(())
 }
 
+/// Children of a node above the leaves.
+const fn children<const P: usize>() -> NonZeroU64 {
+    at_least_one(fan_out(P) as u64)
+}
+
 /// Units below a node at `level`.
-fn span<L: Leaf, const P: usize>(level: u8) -> u64 {
-    let fan_out = fan_out(P) as u64;
-    (0..level).fold(L::units(P), |span, _| span.saturating_mul(fan_out))
+fn span<L: Leaf<P>, const P: usize>(level: u8) -> u64 {
+    (0..level).fold(L::UNITS.get(), |span, _| span.saturating_mul(children::<P>().get()))
+}
+
+/// Which of its siblings the node at `level` is that has `unit`.
+#[inline]
+fn child_of<L: Leaf<P>, const P: usize>(level: u8, unit: u64) -> usize {
+    let leaf = unit / L::UNITS;
+    index_of((0..level).fold(leaf, |number, _| number / children::<P>()) % children::<P>())
+}
+
+/// The place of the node at `level` that has `unit`.
+fn place_of<L: Leaf<P>, const P: usize>(level: u8, unit: u64) -> Place {
+    let number = (0..level).fold(unit / L::UNITS, |number, _| number / children::<P>());
+    Place { level, first_unit: number.saturating_mul(span::<L, P>(level)) }
 }
 
 /// Which child of the node at `place` has `unit`, and where that child is.
-fn below<L: Leaf, const P: usize>(place: Place, unit: u64) -> (usize, Place) {
+fn below<L: Leaf<P>, const P: usize>(place: Place, unit: u64) -> (usize, Place) {
     let level = place.level.saturating_sub(1);
-    let span = span::<L, P>(level);
-    let index = unit.saturating_sub(place.first_unit) / span.max(1);
-    let index = index_of(index);
-    (index, nth_below::<L, P>(place, index))
+    (child_of::<L, P>(level, unit), place_of::<L, P>(level, unit))
 }
 
-fn nth_below<L: Leaf, const P: usize>(place: Place, index: usize) -> Place {
+fn nth_below<L: Leaf<P>, const P: usize>(place: Place, index: usize) -> Place {
     let level = place.level.saturating_sub(1);
     let start = span::<L, P>(level).saturating_mul(index as u64);
     Place { level, first_unit: place.first_unit.saturating_add(start) }

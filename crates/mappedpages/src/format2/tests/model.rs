@@ -319,6 +319,6 @@ fn run<const P: usize>(seed: u64, steps: u64) -> u64 {
 
 #[test]
 fn random_operations_and_power_cuts_leave_a_committed_state() {
-    let crashes: u64 = (0..24).map(|seed| run::<1024>(0x5eed + seed, 150)).sum();
-    assert!(crashes > 200, "only {crashes} crashes");
+    let crashes: u64 = (0..10).map(|seed| run::<1024>(0x5eed + seed, 120)).sum();
+    assert!(crashes > 80, "only {crashes} crashes");
 }

@@ -127,14 +127,14 @@ impl<const P: usize> Session<P> {
         };
         state
             .allocation()
-            .walk_all(&self.pages, &mut |seen| {
+            .walk(&self.pages, None, &mut |seen| {
                 own(seen.reference.first);
                 Ok(())
             })
             .unwrap();
         state
             .directory()
-            .walk_all(&self.pages, &mut |seen| {
+            .walk(&self.pages, None, &mut |seen| {
                 own(seen.reference.first);
                 if let Some(leaf) = seen.leaf {
                     leaf.entries().iter().filter(|e| e.is_in_use()).for_each(|e| own(e.first));
