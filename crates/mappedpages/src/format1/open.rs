@@ -19,11 +19,14 @@ use crate::error::MappedPageError;
 use crate::pages::Pages;
 use crate::recovery::Recovery;
 
-/// The metadata of a file, and whether the copy that page 0 names could not be taken.
+/// The metadata of a file.
 struct Found {
     copy: Copy2,
     metadata: Metadata,
+    /// The copy that page 0 names could not be taken.
     fell_back: bool,
+    /// The generation of the other copy, when it is of a later commit.
+    given_up: Option<u64>,
 }
 
 impl<const P: usize> FormatOne<P> {
@@ -43,7 +46,7 @@ impl<const P: usize> FormatOne<P> {
         pages.write(metadata_page(Copy2::A), &image)?;
         pages.write(metadata_page(Copy2::B), &image)?;
         pages.write(0, &first)?;
-        let found = Found { copy: Copy2::A, metadata, fell_back: false };
+        let found = Found { copy: Copy2::A, metadata, fell_back: false, given_up: None };
         let mut engine = Self::assemble(first, found, Vec::new());
         engine.zeros_from = RESERVED_PAGES;
         Ok(engine)
@@ -119,8 +122,8 @@ impl<const P: usize> FormatOne<P> {
         heal.retain(|phase| !phase.is_empty());
         let recovery = Recovery {
             generation: found.metadata.generation,
-            unclean: !heal.is_empty(),
-            rolled_back: found.fell_back.then(|| found.metadata.generation.wrapping_add(1)),
+            unclean: !heal.is_empty() || found.given_up.is_some(),
+            rolled_back: found.given_up,
             repaired,
             older_blocks,
             ..Recovery::default()
@@ -169,15 +172,21 @@ impl<const P: usize> FormatOne<P> {
 fn find_metadata<const P: usize>(pages: &Pages<P>, superblock: Superblock) -> Result<Found> {
     let named = superblock.active;
     let image = pages.page(metadata_page(named))?;
-    if checksum_of(image) == superblock.checksum
-        && let Some(metadata) = Metadata::decode(image)
-    {
-        return Ok(Found { copy: named, metadata, fell_back: false });
-    }
-    let copy = named.other();
-    let metadata = Metadata::decode(pages.page(metadata_page(copy))?);
-    let metadata = metadata.ok_or(MappedPageError::CorruptMetadata)?;
-    Ok(Found { copy, metadata, fell_back: true })
+    let named_metadata = Metadata::decode(image);
+    let agrees = checksum_of(image) == superblock.checksum;
+    let other_metadata = Metadata::decode(pages.page(metadata_page(named.other()))?);
+    let (copy, metadata, left) = match (named_metadata, other_metadata) {
+        (Some(metadata), other) if agrees => (named, metadata, other),
+        (left, Some(metadata)) => (named.other(), metadata, left),
+        (_, None) => return Err(MappedPageError::CorruptMetadata),
+    };
+    let fell_back = copy != named;
+    let next = metadata.generation.wrapping_add(1);
+    let given_up = match left {
+        Some(left) => (left.generation > metadata.generation).then_some(left.generation),
+        None => fell_back.then_some(next),
+    };
+    Ok(Found { copy, metadata, fell_back, given_up })
 }
 
 /// Refuses a file that ends before the last page that its metadata names.

@@ -174,11 +174,11 @@ fn workload<const P: usize>(random: &mut Random, len: usize) -> Vec<Operation<P>
 
 #[test]
 fn every_torn_state_is_the_one_before_or_after_the_operation() {
-    for seed in 0..4 {
-        let operations = workload::<1024>(&mut Random(seed), 40);
+    for seed in 0..3 {
+        let operations = workload::<1024>(&mut Random(seed), 30);
         let images = enumerate(new_image::<1024>(), &operations, seed, 24);
-        assert!(images > 500, "seed {seed}: {images} images");
-        let operations = workload::<4096>(&mut Random(seed + 100), 20);
+        assert!(images > 300, "seed {seed}: {images} images");
+        let operations = workload::<4096>(&mut Random(seed + 100), 10);
         enumerate(new_image::<4096>(), &operations, seed + 100, 16);
     }
 }
