@@ -259,42 +259,53 @@ fn a_file_that_was_replaced_is_opened_anew() {
     });
 }
 
-/// Pages that each commit of [`write_step`] writes, and that it lets come and go.
-const WRITTEN: usize = 12;
-/// The file, for a process that is to write until it is told to stop.
+/// Pages of each kind that the commits of [`write_step`] write. In format 2 the regular ones are the first
+/// that there are, and beside them others come and go.
+const WRITTEN: u64 = 12;
+/// A regular page is written by one of so many commits, so that most lie in their places.
+const PERIOD: u64 = 3;
+/// The first page of a new file that is given out.
+const FIRST_PAGE: u64 = 3;
+/// The file, for a process that is to write.
 const FILE: &str = "MAPPEDPAGES_READ_ONLY_FILE";
 
 /// Begins a file whose commits all carry their number.
 fn begin(pager: &mut Pager<P>) {
-    pager.alloc_protected_bulk(WRITTEN).unwrap();
     if pager.format() == Format::Two {
-        pager.alloc_bulk(WRITTEN).unwrap();
+        let ids = pager.alloc_bulk(WRITTEN as usize).unwrap();
+        assert_eq!(ids[0].0, FIRST_PAGE);
     }
+    pager.alloc_protected_bulk(WRITTEN as usize).unwrap();
     write_step(pager, 1);
 }
 
-/// One commit in which every page carries its number; in format 2 also regular pages, of which there
-/// are more and fewer.
+/// One commit, of which all that it writes carries the number.
 fn write_step(pager: &mut Pager<P>, step: u64) {
-    let regular: Vec<_> = pager.iter_allocated_pages().collect();
+    let coming_and_going: Vec<_> = pager.iter_allocated_pages().skip(WRITTEN as usize).collect();
     let is_two = pager.format() == Format::Two;
     let mut transaction = pager.transaction().unwrap();
-    for slot in 0..WRITTEN as u64 {
+    for slot in 0..WRITTEN {
         let page = transaction.protected_mut(ProtectedPageId(slot)).unwrap();
         mark(page.as_bytes_mut(), step);
     }
     if is_two {
-        let mut regular = regular;
-        if step.is_multiple_of(3) {
-            transaction.free(regular.remove((step % 7) as usize)).unwrap();
-        } else if regular.len() < 3 * WRITTEN {
-            regular.push(transaction.alloc().unwrap());
+        for index in (0..WRITTEN).filter(|index| written_last(*index, step) == step) {
+            let page = transaction.page_mut(PageId(FIRST_PAGE + index)).unwrap();
+            mark(page.as_bytes_mut(), step);
         }
-        for id in regular {
-            mark(transaction.page_mut(id).unwrap().as_bytes_mut(), step);
+        if coming_and_going.len() > 8 {
+            let gone = coming_and_going[(step % 8) as usize];
+            transaction.free(gone).unwrap();
         }
+        let id = transaction.alloc().unwrap();
+        mark(transaction.page_mut(id).unwrap().as_bytes_mut(), step);
     }
     transaction.commit().unwrap();
+}
+
+/// Which step up to `step` wrote a regular page last.
+fn written_last(index: u64, step: u64) -> u64 {
+    step.saturating_sub((step + index) % PERIOD).max(1)
 }
 
 fn mark(page: &mut [u8], step: u64) {
@@ -312,14 +323,25 @@ fn marked(page: &[u8]) -> u64 {
     first
 }
 
-/// The number of the commit that a reader sees; all pages must carry it.
+/// The number of the commit that a reader sees; all pages must be as that commit left them.
 fn step_of(reader: &ReadOnlyPager<P>) -> Result<u64, MappedPageError> {
     let (regular, protected) = read(reader)?;
-    let mut steps = protected.values().chain(regular.values()).map(|page| marked(page));
-    let first = steps.next().unwrap();
-    assert!(steps.all(|step| step == first), "commits are mixed");
-    assert_eq!(protected.len(), WRITTEN);
-    Ok(first)
+    assert_eq!(protected.len() as u64, WRITTEN);
+    let step = marked(&protected[&0]);
+    assert!(protected.values().all(|page| marked(page) == step), "commits are mixed");
+    for (id, page) in &regular {
+        match id.checked_sub(FIRST_PAGE).filter(|index| *index < WRITTEN) {
+            Some(index) => {
+                assert_eq!(marked(page), written_last(index, step), "page {id} of {step}")
+            }
+            None => assert!((1..=step).contains(&marked(page)), "page {id} of {step}"),
+        }
+    }
+    if reader.format() == Format::Two {
+        let newest = regular.values().map(|page| marked(page)).max();
+        assert_eq!(newest, Some(step));
+    }
+    Ok(step)
 }
 
 /// Reads beside a writer until it is done. Gives how many states were read whole, and how many
