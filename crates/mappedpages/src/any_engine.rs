@@ -14,6 +14,10 @@ const START_LEN: usize = 512;
 
 /// The engine of one of the formats.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a pager has one of them, and a box would be one more step to every page"
+)]
 pub(crate) enum AnyEngine<const P: usize> {
     One(FormatOne<P>),
     Two(FormatTwo<P>),

@@ -28,9 +28,12 @@ mod pages;
 mod protected;
 mod read_only;
 mod recovery;
+#[cfg(doctest)]
+mod refused;
 mod shared;
 mod sub_allocator;
 mod transaction;
+mod upgrade;
 
 pub use allocator::{BulkPageAllocator, PageAllocator, PageHandle};
 pub use builder::Builder;
