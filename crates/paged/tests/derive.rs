@@ -283,6 +283,24 @@ fn what_is_only_written_may_borrow() {
     assert_eq!(type_text::<Borrowed<'_>>(), "{text:string,numbers:list<u16>}");
 }
 
+macro_rules! made_by_a_macro {
+    ($name:ident, $type:ty) => {
+        #[derive(Paged, Debug, PartialEq)]
+        struct $name {
+            given: $type,
+            own: u8,
+        }
+    };
+}
+
+made_by_a_macro!(Made, u16);
+
+#[test]
+fn a_type_may_be_made_by_a_macro() {
+    check_entry(&Made { given: 1, own: 2 }, &[0, 1, 2], &[]);
+    check_alone(&Made { given: 1, own: 2 }, &[0, 1, 2]);
+}
+
 /// A tree: a section of its own kind inside an entry.
 #[derive(Paged, Debug, PartialEq)]
 struct Node {
