@@ -149,7 +149,11 @@ impl<const PAGE_SIZE: usize> Builder<PAGE_SIZE> {
         Ok((pages, engine))
     }
 
-    fn pages(&self, file: FileMedium) -> Result<Pages<PAGE_SIZE>> {
+    pub(crate) const fn space(&self) -> Space {
+        self.space
+    }
+
+    pub(crate) fn pages(&self, file: FileMedium) -> Result<Pages<PAGE_SIZE>> {
         match self.backing {
             Backing::Mapped => Pages::mapped(file),
             Backing::Positioned => Pages::positioned(Arc::new(file)),
@@ -161,7 +165,11 @@ impl<const PAGE_SIZE: usize> Builder<PAGE_SIZE> {
         Pager::new(pages, engine, self.durability, recovery)
     }
 
-    fn opened(&self, format: Format, mut pages: Pages<PAGE_SIZE>) -> Result<Pager<PAGE_SIZE>> {
+    pub(crate) fn opened(
+        &self,
+        format: Format,
+        mut pages: Pages<PAGE_SIZE>,
+    ) -> Result<Pager<PAGE_SIZE>> {
         let (engine, recovery) = AnyEngine::open(format, &mut pages)?;
         Ok(Pager::new(pages, engine, self.durability, recovery))
     }

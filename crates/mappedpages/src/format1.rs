@@ -30,6 +30,7 @@ pub(crate) use check::check;
 
 use crate::engine::{Barrier, Content, Engine, Kind, Progress, Result};
 use crate::error::MappedPageError;
+use crate::format2::take_over::GivenSlot;
 use crate::pages::Pages;
 use crate::protected::{id_of, parts_of};
 use bits::Bits;
@@ -113,6 +114,16 @@ impl<const P: usize> FormatOne<P> {
 
     /// Entries of a directory block.
     const ENTRIES: u64 = entries_of(P) as u64;
+
+    /// The slots that hold a protected page or did once, in ascending order.
+    pub(crate) fn slots(&self) -> Vec<GivenSlot> {
+        let entries = self.blocks.iter().flat_map(|block| &block.entries);
+        (0_u64..)
+            .zip(entries)
+            .filter(|(_, entry)| entry.pages != Entry::UNUSED.pages)
+            .map(|(slot, entry)| GivenSlot { slot, reuse: entry.reuse(), is_in_use: entry.in_use })
+            .collect()
+    }
 
     fn entry(&self, slot: u64) -> Option<&Entry> {
         let (block, entry) = Self::place_of(slot)?;

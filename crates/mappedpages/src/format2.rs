@@ -24,6 +24,7 @@ pub(crate) mod seal;
 mod slot_leaf;
 mod state;
 pub(crate) mod superblock;
+pub(crate) mod take_over;
 #[cfg(test)]
 mod tests;
 mod tree;

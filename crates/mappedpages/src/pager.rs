@@ -35,7 +35,7 @@ pub struct Pager<const PAGE_SIZE: usize> {
     pub(crate) pages: Pages<PAGE_SIZE>,
     pub(crate) engine: AnyEngine<PAGE_SIZE>,
     pub(crate) durability: Durability,
-    recovery: Recovery,
+    pub(crate) recovery: Recovery,
     pub(crate) flight: Option<InFlight>,
     /// Set for good when a commit failed or the pager was closed; set for the time of each change.
     pub(crate) failed: bool,

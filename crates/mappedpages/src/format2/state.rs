@@ -216,6 +216,18 @@ impl<const P: usize> State<P> {
         Ok((page, is_zeros))
     }
 
+    /// Takes pages that are free, in ascending order; the file becomes as long as they need.
+    pub(crate) fn take_given(&mut self, pages: &mut Pages<P>, given: &[u64]) -> Result<()> {
+        if let Some(last) = given.last().filter(|last| **last >= self.page_count) {
+            self.grow(pages, last.saturating_sub(self.page_count).saturating_add(1))?;
+        }
+        for page in given {
+            self.take(pages, *page, StoredKind::Regular)?;
+        }
+        // After all of them are taken: the pages of nodes are chosen.
+        self.give_pairs(pages)
+    }
+
     /// Withholds the lowest page that can be given out, for the journal of the next commit.
     pub(crate) fn withhold_lowest(&mut self, pages: &mut Pages<P>) -> Result<()> {
         let page = self.lowest(pages)?;
@@ -327,6 +339,21 @@ impl<const P: usize> State<P> {
                 false
             })?;
         }
+        Ok(())
+    }
+
+    /// Takes a page of choice, as if all before it were in use.
+    #[cfg(test)]
+    pub(crate) fn take_at(&mut self, pages: &mut Pages<P>, page: u64) -> Result<()> {
+        self.take(pages, page, StoredKind::Regular)?;
+        self.give_pairs(pages)
+    }
+
+    /// Lengthens the file by exactly so many pages.
+    #[cfg(test)]
+    pub(crate) fn grow_by(&mut self, pages: &mut Pages<P>, count: u64) -> Result<()> {
+        pages.grow(self.page_count.saturating_add(count))?;
+        self.set_page_count(self.page_count.saturating_add(count));
         Ok(())
     }
 
