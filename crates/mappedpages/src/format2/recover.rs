@@ -220,6 +220,10 @@ impl<const P: usize> FormatTwo<P> {
                 recovery.replayed_pages =
                     recovery.replayed_pages.saturating_add(before.replay(pages, &state)?);
             }
+            // While the commit may still be lost, its contents must not come over those of the one before.
+            if applied < record.journal.generation {
+                sync(pages)?;
+            }
         }
         if applied < record.journal.generation {
             recovery.replayed_pages =
