@@ -1,7 +1,5 @@
 //! Whatever part of a commit a power cut lets through, the file opens with the state before or after it.
 
-use std::sync::Arc;
-
 use super::harness::{Event, Random, Recorder, Session, State, torn_images};
 use crate::engine::{Content, Engine, Result};
 use crate::protected::parts_of;
