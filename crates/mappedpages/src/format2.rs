@@ -8,6 +8,7 @@
 //! a page that it uses is given out only once a commit that frees it is durable.
 
 mod commit;
+mod compact;
 mod contents;
 pub(crate) mod entry;
 pub(crate) mod fields;

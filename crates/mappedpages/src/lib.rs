@@ -111,6 +111,7 @@ mod asynchronous;
 mod builder;
 mod check;
 mod commit;
+mod compact;
 mod engine;
 mod error;
 mod flight;

@@ -5,6 +5,10 @@
 //! undone back to any mark; every node has a pair when a call that changes something has returned. Knows
 //! nothing of page contents, journals and commits.
 
+mod compact;
+
+pub(crate) use compact::{Ends, Movable, Moved};
+
 use super::entry::Entry;
 use super::kinds::StoredKind;
 use super::layout::inline_units;

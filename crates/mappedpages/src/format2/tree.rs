@@ -8,6 +8,8 @@
 //! of those below it; a change marks all nodes above it. Knows nothing of what leaves mean, and takes no
 //! pages: who adds nodes gives them pairs, with [`Tree::set_pair`], before the next commit.
 
+mod compact;
+
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::OnceLock;
