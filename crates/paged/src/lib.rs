@@ -1,15 +1,101 @@
 //! Read-only files of pages: large lists of entries of one size, with fast random reading.
 //!
-//! ```
-//! use paged::Layout;
+//! A file is written once, front to back, and then only read. Entry *i* of a section is found by
+//! arithmetic; what varies in length lies on a heap and the entry says where. There are two forms
+//! of the same layout:
 //!
-//! // Entries of 12 bytes on pages of 256: 21 on each, so entry 100 is the 17th of page 4.
-//! let layout = Layout::new(256, 0)?;
-//! let section = layout.section(0, 995, 12)?;
-//! assert_eq!(section.page_of_entry(100), (4, 16));
-//! assert_eq!(section.entry_offset(100), Some(4 * 256 + 16 * 12));
-//! # Ok::<(), paged::LayoutError>(())
+//! - The **container** says itself what is in it: sections and heaps by name, what type their
+//!   entries have, a checksum for each page. A file that is found is complete.
+//! - The **plain form** is pages and nothing else, as `paged` 0.1 writes and reads it. Where the
+//!   first page is, and the handles of sections and heaps, are kept in a header of one's own.
+//!
 //! ```
+//! # #[cfg(feature = "derive")] {
+//! use paged::container::{Container, Writer};
+//! use paged::Paged;
+//!
+//! #[derive(Paged, Debug, PartialEq)]
+//! #[paged(heap)] // has a field that needs a heap
+//! struct Word {
+//!     text: String,
+//!     seen: u32,
+//! }
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("words.paged");
+//! let mut file = Writer::create(&path, 4096)?;
+//! let mut texts = file.new_heap("texts")?;
+//! let mut words = file.begin_section::<Word>("words", &mut texts)?;
+//! for (text, seen) in [("apple", 3), ("pear", 1), ("plum", 7)] {
+//!     words.push(&(), &Word { text: text.to_owned(), seen })?;
+//! }
+//! words.end()?;
+//! file.add_heap(texts)?;
+//! file.publish()?; // only now there is something at `path`, and it is durable
+//!
+//! let file = Container::open(&path)?;
+//! let words = file.section::<Word>("words")?;
+//! assert_eq!(words.get(2)?, Some(Word { text: "plum".to_owned(), seen: 7 }));
+//! let found = words.binary_search_by(|word| word.text.as_str().cmp("pear"))?;
+//! assert_eq!(found, Ok(1));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The plain form, behind a header of eight bytes that is filled in when the handle is known:
+//!
+//! ```
+//! use std::io::{Cursor, Seek, SeekFrom};
+//!
+//! use paged::{Encode, Encoder, Heap, Reader};
+//!
+//! let mut output = Cursor::new(Vec::new());
+//! output.seek(SeekFrom::Start(8))?;
+//! let mut encoder = Encoder::new(output, 256);
+//! let numbers = encoder.section_from_iter(&mut Heap::new(), &[10_u32, 20, 30])?;
+//! let mut output = encoder.end()?;
+//! output.rewind()?;
+//! numbers.encode(&(), &mut output)?;
+//!
+//! let reader = Reader::new(output.into_inner(), 256, 8)?;
+//! let numbers = reader.entries(numbers, None)?;
+//! assert_eq!(numbers.get(1)?, Some(20));
+//! assert_eq!(numbers.get(3)?, None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is stored how
+//!
+//! Numbers are big endian; `bool` and `char` are checked when they are read. `Option` is a tag and
+//! as many bytes as its type takes. Arrays, tuples and structs are their parts one after the other,
+//! enums a tag and the longest variant. `String`, `Vec`, `BTreeMap` and `BTreeSet` lie on the heap
+//! of their section. [`Inline`] is a list or text *inside* a heap, [`Wide`] one on a heap of more
+//! than 4 GiB, [`Section`] and [`HeapSection`] are handles and may stand in entries. Types of one's
+//! own are [`Paged`](macro@Paged); whatever they need to be told comes as a context `C` to every value.
+//!
+//! # Limits
+//!
+//! A file has at most 2^32 pages, a section 2^32 - 1 entries, an entry the length of a page. A heap
+//! may be as large as the file; values that `String` and `Vec` refer to start before byte 2^32 of
+//! it. What would pass a limit is refused, and nothing is changed.
+//!
+//! # What is promised
+//!
+//! A container that [`publish`](container::Writer::publish) has returned for survives power loss;
+//! before, nothing is found at its name. The plain form goes to an output of the caller's, and so
+//! does its syncing. Bytes that are read are not trusted: lengths are checked before anything is
+//! allocated by them, and damage is an error, in a container already where a page is loaded.
+//!
+//! # Coming from paged 0.1
+//!
+//! Files are the same byte for byte where they were right. Ours pads unequal variants of enums,
+//! writes both members of a pair, reads lists as they are, and ends with a whole page of zeros as
+//! padding. What differs: [`Decode`] reads from an [`Input`] instead of a stream,
+//! [`Encoder::begin_section`] and [`Encoder::end`] can fail, and a [`Reader`] has its cache inside.
+//!
+//! # Features
+//!
+//! - `derive` (default): `#[derive(Paged)]`.
 
 mod cache;
 pub mod container;
