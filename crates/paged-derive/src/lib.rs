@@ -5,14 +5,29 @@
 //! the traits of the crate `paged`: `EncodeSized`, `EncodeOnHeap` and `DecodeFromHeap` for entries
 //! of sections, `Encode` and `Decode` for values on heaps, and `Schema`.
 //!
-//! ```ignore
-//! // An example that runs is in the documentation of `paged::Paged`: this crate cannot name it.
+//! ```
+//! use paged::{EncodeSized, Paged};
+//!
 //! #[derive(Paged)]
-//! #[paged(heap)]
+//! #[paged(heap)] // has a field that needs a heap
 //! struct Word {
 //!     text: String,
-//!     seen: u32,
+//!     shape: Shape,
 //! }
+//!
+//! #[derive(Paged)]
+//! enum Shape {
+//!     Dot,
+//!     Line(u32),
+//!     Box { width: u32, height: u32 },
+//! }
+//!
+//! assert_eq!(Shape::ENCODED_SIZE, 1 + 8);
+//! assert_eq!(Word::ENCODED_SIZE, 8 + 9);
+//! assert_eq!(
+//!     paged::schema::type_text::<Word>(),
+//!     "{text:string,shape:enum{Dot,Line(u32),Box{width:u32,height:u32}}}",
+//! );
 //! ```
 //!
 //! # Attributes of a type, in `#[paged(...)]`

@@ -1,6 +1,5 @@
 //! What the compiler says of a type that cannot be stored: each file of `tests/ui`, and beside it
 //! what it has to say. `TRYBUILD=overwrite` writes that anew.
-#![cfg(feature = "derive")]
 
 #[test]
 fn compile_errors() {

@@ -245,9 +245,11 @@ pub(crate) fn run() -> Outcome {
 }
 
 fn may_name(row: &Row, wanted: &str, is_dev: bool) -> bool {
+    // The example of a macro needs the crate that it writes for.
+    let is_its_macro = row.name.strip_suffix("-derive") == Some(wanted);
     row.workspace.contains(&wanted)
         || row.workspace.contains(&"*")
-        || (is_dev && (wanted == row.name || TEST_SUPPORT.contains(&wanted)))
+        || (is_dev && (wanted == row.name || is_its_macro || TEST_SUPPORT.contains(&wanted)))
 }
 
 fn kind_of(name: &str) -> Option<Outside> {
