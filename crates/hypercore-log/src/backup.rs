@@ -1,4 +1,5 @@
 //! Backups: a copy of a log that goes on meanwhile, and the mark by which a restored writer knows what it is.
+//! And copies for readers, made in the same way but without the secret key.
 //!
 //! The copy follows the log in rounds. Each looks at the log in short steps, under the lock of a reader, and takes over what the
 //! copy does not have; only the last, short one holds writers up, so that the copy is one moment of the log: the newest. Nothing of the
@@ -30,6 +31,15 @@ const ROUNDS_MAX: usize = 8;
 
 /// Bytes that are few enough to be copied while writers wait.
 const LAST_ROUND_LEN: u64 = 1024 * 1024;
+
+/// What a copy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To be the log one day.
+    Backup,
+    /// To be read, by anyone.
+    Readers,
+}
 
 /// How far a backup is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +98,31 @@ impl Log {
         target: Stores,
         progress: &mut dyn FnMut(BackupProgress),
     ) -> Result<BackupReport, LogError> {
+        self.copy(Purpose::Backup, target, progress)
+    }
+
+    /// Copies the log as [`backup_with`](Self::backup_with) does, but without its secret key: what may be given to anyone. Opened with
+    /// a key pair it still is a backup, which signs nothing before it is confirmed.
+    ///
+    /// # Durability
+    /// As [`backup`](Self::backup).
+    ///
+    /// # Errors
+    /// Those of [`backup`](Self::backup).
+    pub fn copy_for_readers(
+        &self,
+        target: Stores,
+        progress: &mut dyn FnMut(BackupProgress),
+    ) -> Result<BackupReport, LogError> {
+        self.copy(Purpose::Readers, target, progress)
+    }
+
+    fn copy(
+        &self,
+        purpose: Purpose,
+        target: Stores,
+        progress: &mut dyn FnMut(BackupProgress),
+    ) -> Result<BackupReport, LogError> {
         for name in FILES {
             if !target.file(name).is_empty().map_err(in_target(name))? {
                 return Err(LogError::TargetNotEmpty { file: name });
@@ -103,16 +138,17 @@ impl Log {
                 break;
             }
         }
-        self.finish_backup(copying, &target)
+        self.finish_copy(purpose, copying, &target)
     }
 
     /// Brings the copy up to the newest head while nobody writes, and makes it a core.
-    fn finish_backup(
+    fn finish_copy(
         &self,
+        purpose: Purpose,
         mut copying: Copying<'_>,
         target: &Stores,
     ) -> Result<BackupReport, LogError> {
-        let (header, bitfield, mut report) = {
+        let (mut header, bitfield, mut report) = {
             let writer = self.lock_to_back_up()?;
             // What the log could still lose to a power cut, the copy must not have.
             self.flush()?;
@@ -122,7 +158,10 @@ impl Log {
             let (bitfield, report) = copying.end(&state)?;
             (header, bitfield, report)
         };
-        self.end_backup(target, header, &bitfield, &report)?;
+        if purpose == Purpose::Readers {
+            header.key_pair = None;
+        }
+        self.end_copy(target, header, &bitfield, &report)?;
         for name in FILES {
             let len = target.file(name).stored_len().map_err(in_target(name))?;
             report.bytes = report.bytes.saturating_add(len);
@@ -137,7 +176,7 @@ impl Log {
     }
 
     /// Writes what makes the copy a core.
-    fn end_backup(
+    fn end_copy(
         &self,
         target: &Stores,
         mut header: Header,

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use random_access_memory::RandomAccessMemory;
 use random_access_storage::RandomAccess as _;
 
+use super::Purpose;
 use super::copying::Copying;
 use crate::{Create, Head, Log, LogError, OpenOptions, Stores};
 
@@ -135,7 +136,7 @@ proptest! {
                 Change::Checkpoint => log.checkpoint().unwrap(),
             }
         }
-        let report = log.finish_backup(copying, &stores).unwrap();
+        let report = log.finish_copy(Purpose::Backup, copying, &stores).unwrap();
         prop_assert_eq!(report.head, log.head());
         prop_assert_eq!((report.blocks, report.blocks_damaged), (log.stored_count(0..log.length()), 0));
         assert_is_copy(&log, &target);
@@ -167,7 +168,7 @@ proptest! {
                 _ => _ = copying.advance().unwrap(),
             }
         }
-        let report = log.finish_backup(copying, &stores).unwrap();
+        let report = log.finish_copy(Purpose::Backup, copying, &stores).unwrap();
         prop_assert_eq!(report.blocks, log.stored_count(0..log.length()));
         assert_is_copy(&log, &target);
         // It goes on where it is: all that its nodes are good for.
@@ -178,6 +179,28 @@ proptest! {
         }
         prop_assert_eq!(seen(&copy).blocks, seen(&source).blocks);
     }
+}
+
+#[test]
+fn a_copy_for_readers_is_all_of_the_log_but_its_secret_key() {
+    let (disk, target) = (Disk::default(), Disk::default());
+    let log = create(&disk);
+    log.append(&blocks(0, 300, 0)).unwrap();
+    log.set_user_data("key", Some(b"value")).unwrap();
+    log.clear(3..9).unwrap();
+    log.copy_for_readers(target.stores(), &mut |_| {}).unwrap();
+    let secret = [7; 32];
+    for store in &target.0 {
+        let bytes = store.read_vec_at(0, store.len().unwrap() as usize).unwrap();
+        assert!(bytes.windows(secret.len()).all(|window| window != secret));
+    }
+    let copy = target.open();
+    assert_eq!(seen(&copy), seen(&log));
+    assert!(matches!(copy.append(&[b"one more"]), Err(LogError::NotWritable)));
+    drop(copy);
+    // Who has the key pair is still asked whether this is the newest copy.
+    let writer = Log::open(target.stores(), OpenOptions::new().key_pair(pair())).unwrap();
+    assert!(matches!(writer.append(&[b"one more"]), Err(LogError::MaybeNotNewest)));
 }
 
 fn follow(log: &Log, source: &Log) {
