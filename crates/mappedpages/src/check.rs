@@ -7,6 +7,8 @@
 
 mod owners;
 mod report;
+#[cfg(test)]
+mod tests;
 mod two;
 
 use std::path::Path;
