@@ -79,16 +79,17 @@ impl Spool {
             if spill.failed {
                 return Err(WriteError::Poisoned);
             }
-            spill.file.seek(SeekFrom::Start(0))?;
-            let mut rest = spill.file.take(self.spilled_len);
-            let mut piece = vec![0; PIECE_LEN];
             let mut left = self.spilled_len;
+            if left > 0 {
+                spill.file.seek(SeekFrom::Start(0))?;
+            }
+            let mut piece = Vec::new();
             while left > 0 {
-                let wanted = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                let part = piece.get_mut(..wanted).unwrap_or_default();
-                rest.read_exact(part)?;
-                each(part)?;
-                left = left.saturating_sub(wanted as u64);
+                let len = usize::try_from(left).map_or(PIECE_LEN, |left| left.min(PIECE_LEN));
+                piece.resize(len, 0);
+                spill.file.read_exact(&mut piece)?;
+                each(&piece)?;
+                left = left.saturating_sub(len as u64);
             }
         }
         each(&self.tail)
