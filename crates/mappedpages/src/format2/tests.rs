@@ -1,5 +1,9 @@
 //! The engine over the positioned twin in memory.
 
+mod damage;
 mod disk;
+mod journal;
 mod model;
 mod session;
+mod sizes;
+mod staging;

@@ -53,6 +53,30 @@ impl<const P: usize> State<P> {
         Ok(ends)
     }
 
+    /// Counts the regular and the protected pages. Costs a look at every map and entry.
+    pub(crate) fn count(&self, pages: &Pages<P>) -> Result<(u64, u64)> {
+        let (mut regular, mut protected) = (0_u64, 0_u64);
+        let mut count = |leaf: &MapLeaf, units: u64| {
+            let mut next = leaf.next_regular(0);
+            while let Some(index) = next.filter(|index| *index < units) {
+                regular = regular.saturating_add(1);
+                next = leaf.next_regular(index_of(index.saturating_add(1)));
+            }
+        };
+        count(&self.inline, Self::INLINE);
+        self.allocation.walk(pages, None, &mut |seen| {
+            seen.leaf.inspect(|leaf| count(leaf, <MapLeaf as Leaf<P>>::UNITS.get()));
+            Ok(())
+        })?;
+        self.directory.walk(pages, None, &mut |seen| {
+            let entries = seen.leaf.map_or(&[][..], |leaf| leaf.entries());
+            let in_use = entries.iter().filter(|entry| entry.is_in_use()).count();
+            protected = protected.saturating_add(in_use as u64);
+            Ok(())
+        })?;
+        Ok((regular, protected))
+    }
+
     /// Everything that lies in a pair of which a page is at or after `end`, the last first.
     pub(crate) fn movable_from(&self, pages: &Pages<P>, end: u64) -> Result<Vec<Movable>> {
         let mut found = Vec::new();

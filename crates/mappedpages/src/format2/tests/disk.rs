@@ -41,10 +41,15 @@ struct Inner {
     durable_len: u64,
     /// What was written to each sector since the last sync, in order.
     unsynced: BTreeMap<u64, Vec<[u8; SECTOR as usize]>>,
+    /// The lowest sector that was cut away since the last sync.
+    cut: Option<u64>,
     reads: u64,
     syncs: u64,
+    sectors_written: u64,
     /// Bytes that may be had.
     room: u64,
+    /// Syncs until they fail.
+    syncs_left: u64,
 }
 
 #[derive(Debug)]
@@ -52,7 +57,7 @@ pub(super) struct Disk(Mutex<Inner>);
 
 impl Default for Disk {
     fn default() -> Self {
-        Self(Mutex::new(Inner { room: u64::MAX, ..Inner::default() }))
+        Self(Mutex::new(Inner { room: u64::MAX, syncs_left: u64::MAX, ..Inner::default() }))
     }
 }
 
@@ -64,6 +69,7 @@ impl Disk {
             len,
             durable_len: len,
             room: u64::MAX,
+            syncs_left: u64::MAX,
             ..Inner::default()
         };
         Self(Mutex::new(inner))
@@ -118,6 +124,15 @@ impl Disk {
         self.0.lock().unwrap().syncs
     }
 
+    pub(super) fn sectors_written(&self) -> u64 {
+        self.0.lock().unwrap().sectors_written
+    }
+
+    /// Lets so many syncs succeed.
+    pub(super) fn set_syncs_left(&self, syncs: u64) {
+        self.0.lock().unwrap().syncs_left = syncs;
+    }
+
     pub(super) fn set_room(&self, room: u64) {
         self.0.lock().unwrap().room = room;
     }
@@ -133,7 +148,6 @@ impl Disk {
         let mut byte = self.bytes(offset, 1);
         change(&mut byte[0]);
         self.write_at(offset, &byte).unwrap();
-        self.sync().unwrap();
     }
 }
 
@@ -148,8 +162,19 @@ impl Medium for Disk {
         if offset + into.len() as u64 > inner.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        for (at, byte) in (offset..).zip(into) {
-            *byte = inner.now.get(&(at / SECTOR)).map_or(0, |s| s[(at % SECTOR) as usize]);
+        let end = offset + into.len() as u64;
+        let mut at = offset;
+        while at < end {
+            let start = at / SECTOR * SECTOR;
+            let stop = (start + SECTOR).min(end);
+            let part = &mut into[(at - offset) as usize..(stop - offset) as usize];
+            match inner.now.get(&(at / SECTOR)) {
+                Some(content) => {
+                    part.copy_from_slice(&content[(at - start) as usize..(stop - start) as usize]);
+                }
+                None => part.fill(0),
+            }
+            at = stop;
         }
         Ok(())
     }
@@ -166,6 +191,7 @@ impl Medium for Disk {
             content[(at - sector * SECTOR) as usize..(stop - sector * SECTOR) as usize]
                 .copy_from_slice(&bytes[(at - offset) as usize..(stop - offset) as usize]);
             let content = *content;
+            inner.sectors_written += 1;
             inner.unsynced.entry(sector).or_default().push(content);
             at = stop;
         }
@@ -185,6 +211,7 @@ impl Medium for Disk {
         let mut inner = self.0.lock().unwrap();
         if len < inner.len {
             inner.len = len;
+            inner.cut = Some(inner.cut.unwrap_or(u64::MAX).min(len / SECTOR));
             inner.now.retain(|&sector, _| sector < len / SECTOR);
             inner.unsynced.retain(|&sector, _| sector < len / SECTOR);
         }
@@ -194,9 +221,20 @@ impl Medium for Disk {
     fn sync(&self) -> io::Result<()> {
         let mut inner = self.0.lock().unwrap();
         inner.syncs += 1;
+        if inner.syncs_left == 0 {
+            return Err(io::Error::other("no more syncs"));
+        }
+        inner.syncs_left -= 1;
         inner.durable_len = inner.len;
-        inner.unsynced.clear();
-        inner.durable = inner.now.clone();
+        // What was cut away is gone, also where the file has grown over it again.
+        if let Some(cut) = inner.cut.take() {
+            inner.durable.retain(|&sector, _| sector < cut);
+            let Inner { now, durable, .. } = &mut *inner;
+            durable.extend(now.iter().filter(|&(&sector, _)| sector >= cut));
+        }
+        for (sector, contents) in std::mem::take(&mut inner.unsynced) {
+            inner.durable.extend(contents.last().map(|&content| (sector, content)));
+        }
         Ok(())
     }
 }
