@@ -158,6 +158,7 @@ impl<const P: usize> Pager<P> {
             sync.outcome()?;
             if is_commit { engine.after_sync(pages) } else { Ok(Progress::Durable) }
         })?;
+        self.activity.count(is_commit && progress == Progress::Durable);
         match progress {
             Progress::SyncAgain => self.ask_for_sync(is_commit),
             Progress::Durable => {}

@@ -12,6 +12,7 @@ mod compact;
 mod contents;
 pub(crate) mod entry;
 pub(crate) mod fields;
+mod figures;
 pub(crate) mod journal;
 pub(crate) mod kinds;
 pub(crate) mod layout;

@@ -131,6 +131,7 @@ mod recovery;
 #[cfg(doctest)]
 mod refused;
 mod shared;
+mod statistics;
 mod sub_allocator;
 mod transaction;
 mod upgrade;
@@ -148,5 +149,6 @@ pub use protected::{ProtectedPageId, ProtectedPageWriter};
 pub use read_only::{PageBuffer, ReadOnlyPageIter, ReadOnlyPager, ReadOnlyProtectedPageIter};
 pub use recovery::Recovery;
 pub use shared::SharedPager;
+pub use statistics::Statistics;
 pub use sub_allocator::{SubPageAllocator, SubPageId};
 pub use transaction::Transaction;

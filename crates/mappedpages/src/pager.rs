@@ -18,6 +18,7 @@ use crate::page::{MappedPage, PageId};
 use crate::pages::Pages;
 use crate::protected::{ProtectedPageId, ProtectedPageWriter};
 use crate::recovery::Recovery;
+use crate::statistics::Activity;
 use crate::transaction::Transaction;
 
 /// A file of pages of `PAGE_SIZE` bytes, open for writing by this pager alone.
@@ -41,6 +42,7 @@ pub struct Pager<const PAGE_SIZE: usize> {
     pub(crate) failed: bool,
     /// A transaction is open, or one was leaked.
     pub(crate) staging: bool,
+    pub(crate) activity: Activity,
 }
 
 impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
@@ -50,7 +52,16 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
         durability: Durability,
         recovery: Recovery,
     ) -> Self {
-        Self { pages, engine, durability, recovery, flight: None, failed: false, staging: false }
+        Self {
+            pages,
+            engine,
+            durability,
+            recovery,
+            flight: None,
+            failed: false,
+            staging: false,
+            activity: Activity::NONE,
+        }
     }
 
     /// Choices other than those of [`create`](Self::create) and [`open`](Self::open).

@@ -3,6 +3,7 @@
 use super::FormatOne;
 use crate::engine::Result;
 use crate::error::MappedPageError;
+use crate::statistics::EngineFigures;
 
 impl<const P: usize> FormatOne<P> {
     /// The page that holds the content of a protected page, and the checksum of it.
@@ -27,5 +28,17 @@ impl<const P: usize> FormatOne<P> {
             && self.used == other.used
             && self.blocks.len() == other.blocks.len()
             && same_blocks.all(|same| same)
+    }
+
+    /// What there is, staged changes included.
+    pub(crate) fn figures(&self) -> EngineFigures {
+        let entries = self.blocks.iter().flat_map(|block| &block.entries);
+        EngineFigures {
+            regular: self.used.count().saturating_sub(self.internal.count()),
+            protected: entries.filter(|entry| entry.in_use).count() as u64,
+            directory_levels: 1,
+            contents_waiting: self.staged.len().saturating_add(self.accepted.len()) as u64,
+            ..EngineFigures::default()
+        }
     }
 }
