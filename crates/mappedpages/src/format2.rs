@@ -19,7 +19,7 @@ pub(crate) mod layout;
 pub(crate) mod list;
 mod map_leaf;
 pub(crate) mod node;
-mod recover;
+pub(crate) mod recover;
 pub(crate) mod record;
 pub(crate) mod reference;
 pub(crate) mod seal;

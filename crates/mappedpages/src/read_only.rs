@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub use buffer::PageBuffer;
 pub use iterate::{ReadOnlyPageIter, ReadOnlyProtectedPageIter};
 
-pub(crate) use heads::{Head, Heads, Slot};
+pub(crate) use heads::{Head, Heads};
 pub(crate) use source::Source;
 pub(crate) use tree::{NodeError, Place, Tree};
 

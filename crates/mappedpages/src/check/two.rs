@@ -18,13 +18,14 @@ use crate::format2::layout::{
 };
 use crate::format2::list::ListPage;
 use crate::format2::record::Record;
+use crate::format2::recover::Slot;
 use crate::format2::reference::{JournalReference, Reference};
 use crate::format2::seal::Seal;
 use crate::format2::superblock;
 use crate::options::Format;
 use crate::protected::SLOT_BITS;
 use crate::read_only::written::{self, Arrival};
-use crate::read_only::{Head, Heads, NodeError, Place, Slot, Source, Tree};
+use crate::read_only::{Head, Heads, NodeError, Place, Source, Tree};
 
 type Result<T> = std::result::Result<T, MappedPageError>;
 
@@ -82,7 +83,7 @@ fn choose(source: &dyn Source, page_len: usize, findings: &mut Findings) -> Resu
     for (page, slot) in (1..).zip(heads.slots(page_len)) {
         match slot {
             Slot::Damaged => findings.add(Problem::Damaged { page, part: Part::Record }),
-            Slot::Whole(record) => newest = newest.max(Some(record.generation)),
+            Slot::Record(record) => newest = newest.max(Some(record.generation)),
             Slot::Empty => {}
         }
     }

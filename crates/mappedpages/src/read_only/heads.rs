@@ -5,10 +5,10 @@
 
 use super::source::Source;
 use super::view::{Result, TURNS_MAX};
-use crate::error::MappedPageError;
 use crate::format2::fields::Sector;
 use crate::format2::layout::{SEAL_OFFSET, SECTOR_LEN, record_page};
 use crate::format2::record::Record;
+use crate::format2::recover::{Slot, choose};
 use crate::format2::seal::Seal;
 
 /// The seal and both commit records, as stored.
@@ -16,15 +16,6 @@ use crate::format2::seal::Seal;
 pub(crate) struct Heads {
     pub(crate) seal: Sector,
     pub(crate) records: [Sector; 2],
-}
-
-/// The page of a commit record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
-    Whole(Record),
-    /// Zeros: there was no commit yet, or it was taken back.
-    Empty,
-    Damaged,
 }
 
 /// A record that may name the state of the file.
@@ -64,13 +55,8 @@ impl Heads {
 
     /// What the pages of the records hold.
     pub(crate) fn slots(&self, page_len: usize) -> [Slot; 2] {
-        let slot = |page: u64, sector: &Sector| match Record::decode(sector, page_len) {
-            Some(record) if record_page(record.generation) == page => Slot::Whole(record),
-            _ if sector.iter().all(|&byte| byte == 0) => Slot::Empty,
-            _ => Slot::Damaged,
-        };
         let [first, second] = &self.records;
-        [slot(1, first), slot(2, second)]
+        [Slot::decode(first, 1, page_len), Slot::decode(second, 2, page_len)]
     }
 
     /// The states that the file may have, the best first. The second is that of the file when not all
@@ -80,41 +66,28 @@ impl Heads {
     /// `CorruptMetadata` when there is none, or a newer one may be damaged.
     pub(crate) fn candidates(&self, page_len: usize) -> Result<Vec<Head>> {
         let seal = Seal::decode(&self.seal);
-        let sealed = seal.map(|seal| seal.generation);
-        let mut whole = Vec::new();
-        let mut is_damaged = false;
-        for (slot, sector) in self.slots(page_len).into_iter().zip(&self.records) {
-            match slot {
-                Slot::Whole(record) => whole.push((record, *sector)),
-                Slot::Empty => {}
-                Slot::Damaged => is_damaged = true,
-            }
+        let choice = choose(seal, self.slots(page_len))?;
+        let mut heads = vec![self.head(choice.newest, seal)];
+        // Without a seal nothing says that a commit was not durable; and the pages of an ordered one were.
+        let may_be_lost = seal.is_some() && !choice.is_sealed && !choice.newest.is_ordered;
+        heads.extend(choice.before.filter(|_| may_be_lost).map(|before| self.head(before, seal)));
+        Ok(heads)
+    }
+
+    fn head(&self, record: Record, seal: Option<Seal>) -> Head {
+        let is_sealed = seal.is_some_and(|seal| seal.generation >= record.generation);
+        Head {
+            record,
+            sector: *self.record_sector(record.generation),
+            seal: self.seal,
+            is_settled: is_sealed || record.is_ordered,
+            applied: seal.map_or(0, |seal| seal.applied),
         }
-        whole.sort_by_key(|(record, _)| std::cmp::Reverse(record.generation));
-        let newest = whole.first().map(|(record, _)| record.generation);
-        let newest = newest.ok_or(MappedPageError::CorruptMetadata)?;
-        // Two commits may be on their way to the medium before a seal that tells of them is.
-        let is_legal = match sealed {
-            Some(sealed) => (sealed..=sealed.saturating_add(2)).contains(&newest),
-            None => true,
-        };
-        if !is_legal || (is_damaged && sealed != Some(newest)) {
-            return Err(MappedPageError::CorruptMetadata);
-        }
-        let applied = seal.map_or(0, |seal| seal.applied);
-        let head = |(record, sector): (Record, Sector)| {
-            // A commit begins only when the one before is durable.
-            let is_settled = record.is_ordered
-                || record.generation < newest
-                || sealed.is_some_and(|sealed| record.generation <= sealed);
-            Head { record, sector, seal: self.seal, is_settled, applied }
-        };
-        let is_next = |record: &Record| match sealed {
-            Some(sealed) => newest > sealed && record.generation >= sealed,
-            None => false,
-        };
-        whole.retain(|(record, _)| record.generation == newest || is_next(record));
-        Ok(whole.into_iter().map(head).collect())
+    }
+
+    fn record_sector(&self, generation: u64) -> &Sector {
+        let [first, second] = &self.records;
+        if record_page(generation) == 1 { first } else { second }
     }
 }
 

@@ -71,7 +71,7 @@ impl State {
             Err(failure) => failure,
         };
         // The newest commit did not arrive: the file has the state of the one before.
-        let Some(head) = candidates.next().filter(|head| head.is_settled) else {
+        let Some(head) = candidates.next() else {
             return Err(failure);
         };
         match Self::take(source, head, page_len)? {
