@@ -1,6 +1,6 @@
 //! Making a file, and taking its state from one that exists.
 //!
-//! Nothing is written while a file is opened: what has to be put right is prepared and becomes the
+//! No byte is changed while a file is opened: what has to be put right is prepared and becomes the
 //! first phases of the next commit, so that looking at a file leaves it as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,9 +9,7 @@ use super::bits::Bits;
 use super::commit::{Phase, difference, metadata_page, page_write};
 use super::directory::{self, Copy2, Entry};
 use super::metadata::{FIRST_PAGES, Metadata, RESERVED_PAGES, checksum_of, pages_max};
-use super::page_zero::{
-    self, BLOCKS_IN_SECTOR, Superblock, decode_index, repair_index, store_superblock,
-};
+use super::page_zero::{self, Superblock, decode_index, repair_index, store_superblock};
 use super::wide::drop_unfinished;
 use super::{Block, FormatOne, Pending};
 use crate::engine::Result;
@@ -57,10 +55,20 @@ impl<const P: usize> FormatOne<P> {
     /// # Errors
     /// As [`load`](Self::load).
     pub(crate) fn open(pages: &mut Pages<P>) -> Result<(Self, Recovery)> {
-        // What a killed writer left in the caches is taken for durable below: pages that it freed are
-        // handed out.
+        let (engine, recovery) = Self::load(pages)?;
+        // What a writer left in the caches is taken for durable from here on: pages that it freed are
+        // handed out. Where its sync failed, they call what it wrote last written, and only write it when
+        // it is written again: page 0, or blocks in their places; what those lead to was synced before.
+        let mut last_written = vec![0];
+        if engine.is_wide(0) {
+            last_written.extend(engine.blocks.iter().flat_map(|block| block.reference.pages));
+        }
+        for page in last_written {
+            let stored = pages.page(page)?.to_vec();
+            pages.write(page, &stored)?;
+        }
         pages.sync_handle().sync()?;
-        Self::load(pages)
+        Ok((engine, recovery))
     }
 
     /// Takes the state that a file has; neither writes nor syncs.
@@ -203,8 +211,7 @@ fn check_length<const P: usize>(pages: &Pages<P>, found: &Found) -> Result<()> {
 /// grows by.
 fn reach<const P: usize>(found: &mut Found, blocks: &[Block], file_pages: u64) {
     let last = blocks.iter().flat_map(pages_of).max();
-    let older = found.fell_back || blocks.len() > BLOCKS_IN_SECTOR;
-    while older && last.is_some_and(|last| last >= found.metadata.used.len()) {
+    while last.is_some_and(|last| last >= found.metadata.used.len()) {
         let total = found.metadata.used.len().saturating_mul(2);
         if total > file_pages.min(pages_max(P)) {
             return;
