@@ -45,8 +45,9 @@ impl Choices<'_> {
 }
 
 /// The files that the power may leave in `interval` when sectors of `ATOMIC_LENS[atomic]` bytes are
-/// written wholly or not at all: all of them, or, when they are more than `limit`, the ones in which one
-/// sector differs from all others and a choice of `limit` among the rest. None comes twice.
+/// written wholly or not at all: all of them, or, when they are more than `limit`, so many: those with
+/// nothing and with everything, then half in which one sector differs from all others, and half in which
+/// any do. None comes twice.
 pub fn images(
     interval: &Interval,
     atomic: usize,
@@ -86,17 +87,21 @@ fn digits(mut number: usize, bases: &[usize]) -> Vec<usize> {
 fn sample(counts: &[usize], limit: usize, random: &mut Random) -> Vec<Vec<usize>> {
     let newest: Vec<usize> = counts.iter().map(|count| count - 1).collect();
     let durable = vec![0; counts.len()];
-    let mut chosen = vec![durable.clone(), newest.clone()];
+    let mut alone = Vec::new();
     for (place, &count) in counts.iter().enumerate() {
         for which in 0..count {
             for rest in [&durable, &newest] {
                 let mut choice = rest.clone();
                 choice[place] = which;
-                chosen.push(choice);
+                alone.push(choice);
             }
         }
     }
-    for _ in 0..limit {
+    let mut chosen = vec![durable, newest.clone()];
+    while chosen.len() < limit / 2 && !alone.is_empty() {
+        chosen.push(alone.swap_remove(random.below(alone.len())));
+    }
+    while chosen.len() < limit {
         // Few, half, or most of the sectors arrived.
         let share = [1, 4, 7][random.below(3)];
         let pick = |&count: &usize, random: &mut Random| {

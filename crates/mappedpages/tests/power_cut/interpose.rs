@@ -38,8 +38,9 @@ unsafe extern "C" fn pwrite64(fd: c_int, from: *const c_void, len: usize, offset
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     // SAFETY: `pwrite` asks its caller for `len` readable bytes at `from`.
     let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), len) };
-    returned(recorder::around(fd, Call::Write, || {
-        rustix::io::pwrite(fd, bytes, offset.cast_unsigned())
+    let offset = offset.cast_unsigned();
+    returned(recorder::around(fd, Call::Write { offset, len }, || {
+        rustix::io::pwrite(fd, bytes, offset)
     }))
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use mappedpages::{MappedPageError, Pager};
 
+use crate::recorder::{self, Interval};
 use crate::workload::{State, internal};
 
 /// What is wrong with a file.
@@ -75,6 +76,80 @@ fn difference(shown: &Shown, state: &State) -> Option<String> {
     None
 }
 
+/// The states among `may_show` that `shown` may be; they differ only in what may be there or not.
+fn matching(
+    shown: &Shown,
+    states: &[State],
+    may_show: RangeInclusive<usize>,
+) -> Result<RangeInclusive<usize>, Fault> {
+    let mut why = Vec::new();
+    let mut found = Vec::new();
+    for number in may_show {
+        match difference(shown, &states[number]) {
+            None => found.push(number),
+            Some(difference) => why.push(format!("state {number}: {difference}")),
+        }
+    }
+    match (found.first(), found.last()) {
+        (Some(&first), Some(&last)) => Ok(first..=last),
+        _ => Err(Fault::OtherState(why.join("; "))),
+    }
+}
+
+/// Opens `image` at `path` while the recorder looks on; gives what that leaves when the power goes
+/// again. What it has shown it must show again.
+pub fn recover<const P: usize>(
+    image: &[u8],
+    path: &Path,
+    states: &[State],
+    may_show: RangeInclusive<usize>,
+) -> Result<Vec<Interval>, Fault> {
+    fs::write(path, image).unwrap();
+    recorder::start(path, None);
+    recorder::may_show(*may_show.end());
+    recorder::must_show(*may_show.start());
+    let opened = Pager::<P>::open(path).and_then(|pager| {
+        let first = shown(&pager)?;
+        // What the drop does comes after the power cut.
+        Ok((first, recorder::stop(), pager))
+    });
+    let (first, mut recording, _pager) = opened.map_err(|error| {
+        drop(recorder::stop());
+        Fault::Refuses(format!("{error:?}"))
+    })?;
+    let last = recording.intervals.last_mut().unwrap();
+    last.states = matching(&first, states, may_show)?;
+    Ok(recording.intervals)
+}
+
+/// Opens the file at `path` again after a call failed, in the same boot: the caches hold what the disk may
+/// lack. Then takes all free pages. `states` end with what the file may show now, and get what comes next.
+pub fn go_on<const P: usize>(path: &Path, states: &mut Vec<State>) -> Result<(), Fault> {
+    let may_show = recorder::heal();
+    states.truncate(*may_show.end() + 1);
+    let refuses = |error: MappedPageError| Fault::Refuses(format!("{error:?}"));
+    let mut pager = Pager::<P>::open(path).map_err(refuses)?;
+    let first = shown(&pager).map_err(refuses)?;
+    let found = states[*matching(&first, states, may_show)?.start()].clone();
+    // What was shown must be shown from now on.
+    states.push(found.clone());
+    recorder::may_show(states.len() - 1);
+    recorder::must_show(states.len() - 1);
+
+    recorder::may_show(states.len());
+    let free = usize::try_from(pager.free_page_count()).unwrap();
+    let new = pager.alloc_bulk(free).map_err(refuses)?;
+    let mut next = found;
+    for page in new {
+        next.regular.insert(page.0, vec![vec![0; P], vec![0xaa; P]]);
+        page.get_mut(&mut pager).map_err(refuses)?.as_bytes_mut().fill(0xaa);
+    }
+    next.internal = internal(&pager);
+    states.push(next);
+    recorder::must_show(states.len() - 1);
+    Ok(())
+}
+
 /// Opens `image` at `path`; gives what is wrong with it.
 pub fn judge<const P: usize>(
     image: &[u8],
@@ -84,17 +159,16 @@ pub fn judge<const P: usize>(
 ) -> Result<(), Fault> {
     fs::write(path, image).unwrap();
     let refuses = |error: MappedPageError| Fault::Refuses(format!("{error:?}"));
-    let pager = Pager::<P>::open(path).map_err(refuses)?;
+    let before = mappedpages::check::<P>(path).map_err(refuses)?;
+    let mut pager = Pager::<P>::open(path).map_err(refuses)?;
     let first = shown(&pager).map_err(refuses)?;
-    let mut why = Vec::new();
-    let mut found = None;
-    for number in may_show {
-        match difference(&first, &states[number]) {
-            None => found = Some(&states[number]),
-            Some(difference) => why.push(format!("state {number}: {difference}")),
+    let state = &states[*matching(&first, states, may_show)?.end()];
+    let report = pager.check().map_err(refuses)?;
+    for report in [before, report] {
+        if !report.is_clean() {
+            return Err(Fault::Ownership(format!("{report:?}")));
         }
     }
-    let state = found.ok_or_else(|| Fault::OtherState(why.join("; ")))?;
     if first.internal != state.internal {
         let (is, was) = (first.internal, state.internal);
         return Err(Fault::Ownership(format!("{is} pages are kept instead of {was}")));

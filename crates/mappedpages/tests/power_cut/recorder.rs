@@ -4,7 +4,7 @@
 //! reads the whole file: so it sees stores through a map, too, which may reach the disk at any time.
 //! Between two syncs it collects each content that each sector had.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::FileExt as _;
@@ -16,10 +16,13 @@ use rustix::io::Errno;
 /// Bytes that a disk writes wholly or not at all: those of a sector, and of a block of a newer disk.
 pub const ATOMIC_LENS: [usize; 2] = [512, 4096];
 
+/// Bytes that the system keeps, and writes back, together.
+const CACHED_LEN: usize = 4096;
+
 /// What was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    Write,
+    Write { offset: u64, len: usize },
     SetLen,
     Sync,
 }
@@ -55,6 +58,9 @@ struct Recorder {
     seen: Vec<u8>,
     current: Interval,
     intervals: Vec<Interval>,
+    /// Pages of the cache that a failed sync gave up: they are taken for written, and no later sync writes
+    /// them, unless they are changed again.
+    given_up: BTreeSet<usize>,
     fault: Option<Fault>,
     calls: usize,
     syncs: usize,
@@ -91,10 +97,20 @@ pub fn start(path: &Path, fault: Option<Fault>) {
         seen: durable,
         current,
         intervals: Vec::new(),
+        given_up: BTreeSet::new(),
         fault,
         calls: 0,
         syncs: 0,
     });
+}
+
+/// Passes every call on from now on, and forgets the intervals so far. Gives the states that an open may show.
+pub fn heal() -> std::ops::RangeInclusive<usize> {
+    let mut recorder = recorder();
+    let recorder = recorder.as_mut().unwrap();
+    recorder.fault = None;
+    recorder.intervals.clear();
+    recorder.current.states.clone()
 }
 
 /// Ends, with the power going at last.
@@ -147,6 +163,9 @@ pub fn around(
     if let Some(fault) = recorder.fault
         && (number == fault.after || fault.stays && number > fault.after)
     {
+        if call == Call::Sync {
+            recorder.give_up();
+        }
         return Err(Errno::IO);
     }
     if call == Call::Sync {
@@ -155,6 +174,11 @@ pub fn around(
         return Ok(0);
     }
     let done = pass_on();
+    if let Call::Write { offset, len } = call {
+        let start = usize::try_from(offset).unwrap();
+        let written = start / CACHED_LEN..(start + len).div_ceil(CACHED_LEN);
+        recorder.given_up.retain(|page| !written.contains(page));
+    }
     recorder.look();
     done
 }
@@ -182,18 +206,45 @@ impl Recorder {
                 }
             }
         }
+        for page in 0..now.len().div_ceil(CACHED_LEN) {
+            if sector_of(&now, page, CACHED_LEN) != sector_of(&self.seen, page, CACHED_LEN) {
+                self.given_up.remove(&page);
+            }
+        }
         self.seen = now;
     }
 
-    /// Everything seen so far is durable from now on.
+    /// Everything seen so far, unless it was given up, is durable from now on.
     fn synced(&mut self) {
-        let next = Interval {
+        let mut next = Interval {
             states: self.current.states.clone(),
             durable: self.seen.clone(),
             versions: Default::default(),
             lens: vec![self.seen.len()],
         };
+        for &page in &self.given_up {
+            let start = page * CACHED_LEN;
+            let old = sector_of(&self.current.durable, page, CACHED_LEN);
+            for (into, from) in next.durable.iter_mut().skip(start).zip(old) {
+                *into = from;
+            }
+        }
+        for (which, len) in ATOMIC_LENS.into_iter().enumerate() {
+            let mut kept = self.current.versions[which].clone();
+            kept.retain(|sector, _| self.given_up.contains(&(sector * len / CACHED_LEN)));
+            next.versions[which] = kept;
+        }
         self.intervals.push(std::mem::replace(&mut self.current, next));
+    }
+
+    /// A sync failed: what it should have written stays in the cache and counts as written.
+    fn give_up(&mut self) {
+        for page in 0..self.seen.len().div_ceil(CACHED_LEN) {
+            let durable = sector_of(&self.current.durable, page, CACHED_LEN);
+            if sector_of(&self.seen, page, CACHED_LEN) != durable {
+                self.given_up.insert(page);
+            }
+        }
     }
 }
 

@@ -33,16 +33,28 @@ type Result<T> = std::result::Result<T, mappedpages::MappedPageError>;
 
 /// What was recorded, the states that the file went through, and how the last call ended.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Outcome<T> {
     pub recording: Recording,
     pub states: Vec<State>,
     pub result: Result<()>,
     /// What a pager whose call failed said to a flush.
     pub afterwards: Option<Result<()>>,
+    pub then: T,
 }
 
-/// Does 24 operations or more to a new file at `path`, while the recorder looks on.
-pub fn run<const P: usize>(path: &Path, format: Format, fault: Option<Fault>) -> Outcome {
+/// Does 24 operations or more to a new file at `path`, while the recorder looks on. The power goes before
+/// the pager is closed.
+pub fn run<const P: usize>(path: &Path, format: Format, fault: Option<Fault>) -> Outcome<Pager<P>> {
+    run_then(path, format, fault, |pager| pager)
+}
+
+/// As [`run`], and does `then` to the pager before the power goes.
+pub fn run_then<const P: usize, T>(
+    path: &Path,
+    format: Format,
+    fault: Option<Fault>,
+    then: impl FnOnce(Pager<P>) -> T,
+) -> Outcome<T> {
     let pager = Pager::<P>::builder().format(format).create(path).unwrap();
     let mut run = Run {
         states: vec![State { internal: internal(&pager), ..State::default() }],
@@ -57,9 +69,8 @@ pub fn run<const P: usize>(path: &Path, format: Format, fault: Option<Fault>) ->
         _ => run.all_of_format_2(),
     };
     let afterwards = result.is_err().then(|| run.pager.flush());
-    // The power goes before it is closed.
-    let recording = recorder::stop();
-    Outcome { recording, states: run.states, result, afterwards }
+    let then = then(run.pager);
+    Outcome { recording: recorder::stop(), states: run.states, result, afterwards, then }
 }
 
 /// Pages that are neither free nor anybody's.
