@@ -11,7 +11,7 @@ pub struct Recovery {
     /// The file was not closed: a kill, a power cut, or a copy of a file in use.
     pub unclean: bool,
     /// The generation of a commit that did not fully arrive and was given up; it had not been reported
-    /// durable.
+    /// durable. In format 1 damage of a durable one looks the same.
     pub rolled_back: Option<u64>,
     /// Pages whose committed content was brought to its place from the journal.
     pub replayed_pages: u64,
@@ -20,6 +20,4 @@ pub struct Recovery {
     /// Format 1: blocks of the directory whose copy that counts is damaged, so that the other one, which
     /// may be a commit older, was taken.
     pub older_blocks: u64,
-    /// Format 1: pages that the bitmap calls used although nobody owns them and that were given back.
-    pub reclaimed_pages: u64,
 }

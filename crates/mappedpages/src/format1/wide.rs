@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use super::bits::Bits;
 use super::commit::{Phase, page_write};
-use super::directory::{self, Entry};
+use super::directory::{self, Entry, entries_of};
 use super::page_zero::{self, BLOCKS_IN_SECTOR, store_superblock};
 use super::staging::Step;
 use super::{Block, FormatOne, Pending};
@@ -93,18 +93,14 @@ impl<const P: usize> FormatOne<P> {
             self.write_both_copies(&pending.blocks, &[], &mut phases);
             return Ok(phases);
         }
+        // Blocks come first, empty: entries are judged by the bitmap only in a file that has so many.
+        let mut phases = self.add_blocks()?;
         let mut first = contents;
         let (metadata, superblock) = self.write_metadata();
         first.push(metadata);
-        let mut phases = vec![first];
-        self.write_both_copies(
-            &blocks_of::<P>(&pending.slots_taken),
-            &pending.slots_freed,
-            &mut phases,
-        );
-        for block in 0..self.blocks.len() {
-            self.add_to_index(block, &mut phases)?;
-        }
+        phases.push(first);
+        let taken = blocks_of::<P>(&pending.slots_taken);
+        self.write_both_copies(&taken, &pending.slots_freed, &mut phases);
         let mut page_zero = self.page_zero.clone();
         store_superblock(&mut page_zero, superblock);
         phases.push(self.replace_page_zero(page_zero));
@@ -134,27 +130,30 @@ impl<const P: usize> FormatOne<P> {
             }
             let image = directory::encode(&entries, P);
             let copies = block.reference;
-            let counts = page_write::<P>(copies.active.of(copies.pages), image.clone());
-            first.push(page_write::<P>(copies.active.other().of(copies.pages), image));
-            if block.indexed { second.push(counts) } else { first.push(counts) }
+            first.push(page_write::<P>(copies.active.other().of(copies.pages), image.clone()));
+            second.push(page_write::<P>(copies.active.of(copies.pages), image));
         }
         phases.extend([first, second]);
     }
 
-    /// Puts a block behind those that the index has, one sector after another, so that an open that finds
-    /// the checksum wrong can tell what is there too much. `indexed` blocks are there already.
-    fn add_to_index(&mut self, number: usize, phases: &mut Vec<Phase>) -> Result<()> {
-        let Some(block) = self.blocks.get_mut(number).filter(|block| !block.indexed) else {
-            return Ok(());
-        };
-        block.indexed = true;
-        let reference = block.reference;
-        let steps = page_zero::steps_to_add(&self.page_zero, number, reference)
-            .ok_or(MappedPageError::DirectoryFull)?;
-        for step in steps {
-            phases.push(self.replace_page_zero(step));
+    /// Writes new blocks, without entries, and puts them behind those that the index has, one sector after
+    /// another, so that an open that finds the checksum wrong can tell what is there too much.
+    fn add_blocks(&mut self) -> Result<Vec<Phase>> {
+        let indexed = self.blocks.iter().filter(|block| block.indexed).count();
+        let empty = directory::encode(&vec![Entry::UNUSED; entries_of(P)], P);
+        let mut images = Phase::new();
+        let mut phases = Vec::new();
+        for number in indexed..self.blocks.len() {
+            let Some(block) = self.blocks.get_mut(number) else { continue };
+            block.indexed = true;
+            let reference = block.reference;
+            images.extend(reference.pages.map(|page| page_write::<P>(page, empty.clone())));
+            let steps = page_zero::steps_to_add(&self.page_zero, number, reference)
+                .ok_or(MappedPageError::DirectoryFull)?;
+            phases.extend(steps.map(|step| self.replace_page_zero(step)));
         }
-        Ok(())
+        phases.insert(0, images);
+        Ok(phases)
     }
 }
 

@@ -34,6 +34,22 @@ fn every_commit_takes_two_syncs_however_much_is_in_it() {
     assert_eq!(session.flush(Barrier::OneFlush).unwrap(), 0);
 }
 
+/// What a killed process left in the caches of the system could still be lost, and pages that it freed
+/// are handed out.
+#[test]
+fn an_open_makes_durable_what_it_found_before_anything_is_written() {
+    let medium = Recorder::over(Vec::new());
+    Session::<1024>::create(medium.clone());
+    let image = medium.image();
+    medium.events.lock().unwrap().clear();
+    let _session = Session::<1024>::open(medium.clone()).unwrap();
+    let events = medium.events.lock().unwrap();
+    // A failed sync of page 0 is made good only when it is written again.
+    let written = |event: &Event| matches!(event, Event::Write { offset: 0, .. });
+    assert!(events.iter().any(written) && matches!(events.last(), Some(Event::Sync)));
+    assert_eq!(medium.image(), image);
+}
+
 #[test]
 fn a_page_of_an_old_owner_reads_as_zeros_and_a_freed_page_waits_for_its_commit() {
     let mut session = Session::<1024>::create(Arc::new(MemoryMedium::new()));

@@ -84,6 +84,12 @@ fn many_protected<const P: usize>(session: &mut Session<P>, random: &mut Random)
     session.engine.alloc_protected_bulk(&mut session.pages, count, &mut Vec::new())
 }
 
+/// Takes so many protected pages that the directory gets another block soon.
+fn more_protected<const P: usize>(session: &mut Session<P>, random: &mut Random) -> Result<()> {
+    let count = 10 + random.below(30) as usize;
+    session.engine.alloc_protected_bulk(&mut session.pages, count, &mut Vec::new())
+}
+
 /// Opens an image and demands one of two states of it; then uses it, which must make it whole for good.
 fn judge<const P: usize>(image: Vec<u8>, before: &State, after: &State, what: &str) {
     let medium = Recorder::over(image);
@@ -185,7 +191,7 @@ fn every_torn_state_is_the_one_before_or_after_the_operation() {
 fn wide_image<const P: usize>(blocks: u64) -> Vec<u8> {
     let medium = Recorder::over(new_image::<P>());
     let mut session = Session::<P>::open(medium.clone()).unwrap();
-    let count = (blocks * (P as u64 - 12) / 30 - 2) as usize;
+    let count = (blocks * ((P as u64 - 12) / 30) - 2) as usize;
     session
         .commit(|session| {
             session.engine.alloc_protected_bulk(&mut session.pages, count, &mut Vec::new())
@@ -196,12 +202,13 @@ fn wide_image<const P: usize>(blocks: u64) -> Vec<u8> {
 
 #[test]
 fn every_torn_state_of_a_long_index_is_one_of_the_two_as_well() {
-    let operations: [Operation<1024>; 9] = [
+    let operations: [Operation<1024>; 10] = [
+        more_protected,
         write_protected,
         alloc,
         many_protected,
         free_protected,
-        many_protected,
+        more_protected,
         free,
         write_protected,
         alloc_many,
