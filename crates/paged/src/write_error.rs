@@ -8,7 +8,7 @@ use crate::container::FormatError;
 /// Why something could not be written.
 ///
 /// After [`WriteError::Io`] and [`WriteError::Poisoned`] the output holds an unfinished file that
-/// is to be thrown away; any other error changed nothing.
+/// is to be thrown away; any other error changed nothing, and writing may go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -18,6 +18,9 @@ pub enum WriteError {
     /// The output failed before; what it holds is unfinished.
     #[error("the output failed before: throw the file away and write it again")]
     Poisoned,
+    /// A value refused to be stored, or the heap for it could not spill.
+    #[error("a value could not be stored")]
+    Value(#[source] io::Error),
     /// Pages or entries cannot lie as asked.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -68,6 +71,13 @@ pub enum WriteError {
     },
 }
 
+impl WriteError {
+    /// What the encoding of a value has returned: an error of ours, or its own.
+    pub(crate) fn of_value(error: io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(Self::Value)
+    }
+}
+
 impl From<io::Error> for WriteError {
     /// Gives back the error that [`io::Error::from`] has wrapped, so that it passes through the
     /// `io::Result` of the encoding traits unchanged.
@@ -79,7 +89,7 @@ impl From<io::Error> for WriteError {
 impl From<WriteError> for io::Error {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Io(error) => error,
+            WriteError::Io(error) | WriteError::Value(error) => error,
             WriteError::Poisoned => Self::other(error),
             _ => Self::new(io::ErrorKind::InvalidInput, error),
         }

@@ -190,7 +190,7 @@ fn a_value_that_cannot_be_stored_leaves_no_trace() {
     let refused = section.push(&(), &Liar(vec![2; 2])).unwrap_err();
     assert!(matches!(refused, WriteError::EntrySize { expected: 3, written: 2 }), "{refused}");
     let refused = section.push(&(), &Liar(vec![3; 5])).unwrap_err();
-    assert!(matches!(refused, WriteError::Io(_)), "{refused}");
+    assert!(matches!(refused, WriteError::Value(_)), "{refused}");
     section.push(&(), &Liar(vec![4; 3])).unwrap();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         section.push(&(), &Liar(vec![5; 4]))

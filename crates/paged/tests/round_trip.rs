@@ -3,10 +3,14 @@
 
 mod support;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use paged::container::{Container, Writer};
-use paged::{Encoder, Heap, Inline, Paged, Reader, Section, Source, Wide};
+use paged::{
+    DecodeFromHeap, EncodeOnHeap, Encoder, Heap, HeapBytes, Inline, Input, Paged, ReadError,
+    Reader, Section, Source, Wide,
+};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use support::Positioned;
@@ -121,7 +125,8 @@ fn read_plain(
     (trees, leaves, heap): (Section<Entry>, Section<Leaf>, paged::HeapSection),
 ) -> (Vec<Entry>, Vec<Leaf>) {
     let reader = Reader::new(source, page_len, first_page).unwrap();
-    let trees = reader.entries(trees, Some(heap)).unwrap().iter().collect::<Result<_, _>>().unwrap();
+    let trees =
+        reader.entries(trees, Some(heap)).unwrap().iter().collect::<Result<_, _>>().unwrap();
     let leaves = reader.entries(leaves, None).unwrap().iter().collect::<Result<_, _>>().unwrap();
     (trees, leaves)
 }
@@ -171,6 +176,49 @@ proptest! {
         let file = writer.finish().unwrap();
         check_container(Container::new(file.clone()).unwrap(), &trees, &leaves);
         check_container(Container::new(Positioned(file)).unwrap(), &trees, &leaves);
+    }
+}
+
+/// A heap that is not in memory in one piece.
+struct InPieces<'a>(&'a [u8]);
+
+impl HeapBytes for InPieces<'_> {
+    fn len(&self) -> u64 {
+        HeapBytes::len(self.0)
+    }
+
+    fn bytes(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>, ReadError> {
+        self.0.bytes(offset, len)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Bytes that somebody has changed decode to something else or to an error, the same one from
+    /// memory and piece by piece.
+    #[test]
+    fn damaged_bytes(
+        tree in tree(),
+        changes in vec((any::<bool>(), any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let (mut heap, mut entry) = (Heap::new(), Vec::new());
+        tree.encode_on_heap(&(), &mut heap, &mut entry).unwrap();
+        let mut heap = heap.as_bytes().unwrap().to_vec();
+        for (in_heap, place, byte) in changes {
+            let bytes = if in_heap && !heap.is_empty() { &mut heap } else { &mut entry };
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        let from_memory = Entry::decode_from_heap(&mut Input::new(&entry), &mut (), heap.as_slice());
+        let pieces = InPieces(&heap);
+        let from_pieces = Entry::decode_from_heap(&mut Input::new(&entry), &mut (), &pieces);
+        match (from_memory, from_pieces) {
+            // A damaged number may be none that is equal to itself.
+            (Ok(one), Ok(other)) => prop_assert_eq!(format!("{one:?}"), format!("{other:?}")),
+            (Err(_), Err(_)) => {}
+            (one, other) => prop_assert!(false, "{one:?} {other:?}"),
+        }
     }
 }
 

@@ -218,6 +218,7 @@ impl PageChecksum {
 
 /// A section or heap in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Item {
     /// Its name, 1 to 255 bytes, which no other item of the container has.
     pub name: String,
@@ -237,6 +238,7 @@ pub enum ItemKind {
 
 /// What the table says of a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SectionItem {
     /// Its first page.
     pub page_offset: u32,
@@ -254,6 +256,7 @@ pub struct SectionItem {
 
 /// What the table says of a heap.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeapItem {
     /// Its first page.
     pub page_offset: u32,

@@ -55,8 +55,8 @@ impl<'a, W: Write> Encoder<'a, W> {
     /// Appends `value`, wherever it starts, and returns that byte.
     ///
     /// # Errors
-    /// [`WriteError::Layout`] when no page is left, and what `value` cannot store: the heap is
-    /// then as it was. What the output meets poisons the encoder.
+    /// [`WriteError::Layout`] when no page is left, [`WriteError::Value`] and others when `value`
+    /// cannot be stored: the heap is then as it was. What the output meets poisons the encoder.
     pub fn insert_wide<C>(
         &mut self,
         context: &C,
@@ -65,7 +65,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         let offset = self.len;
         let buffer = self.encoder.buffer();
         let before = buffer.len();
-        value.encode(context, buffer)?;
+        value.encode(context, buffer).map_err(WriteError::of_value)?;
         let written = buffer.len().saturating_sub(before) as u64;
         self.check_room(written)?;
         self.encoder.complete();

@@ -79,7 +79,7 @@ impl<W: Write, T> Encoder<'_, '_, W, T> {
     /// # Errors
     /// [`WriteError::TooManyEntries`] or [`WriteError::Layout`] when the section is as large as a
     /// handle can tell; [`WriteError::EntrySize`] when `value` does not write as many bytes as its
-    /// type says; what `value` itself refuses: in all these cases section and heap are as they
+    /// type says; [`WriteError::Value`] and others when `value` cannot be stored: in all these cases section and heap are as they
     /// were and go on. What the output meets poisons the encoder.
     #[inline]
     pub fn push<C>(&mut self, context: &C, value: &T) -> Result<(), WriteError>
@@ -111,7 +111,7 @@ impl<W: Write, T> Encoder<'_, '_, W, T> {
         let buffer = self.encoder.buffer();
         let before = buffer.len();
         buffer.reserve(T::ENCODED_SIZE as usize);
-        value.encode_on_heap(context, self.heap, buffer)?;
+        value.encode_on_heap(context, self.heap, buffer).map_err(WriteError::of_value)?;
         let written = buffer.len().saturating_sub(before);
         if written != T::ENCODED_SIZE as usize {
             let written = written as u64;
