@@ -2,6 +2,7 @@
 
 mod damage;
 mod disk;
+mod format_page;
 mod journal;
 mod model;
 mod session;

@@ -225,7 +225,7 @@ fn a_ring_of_lists_and_a_list_of_too_much_end() {
     }
     session.commit();
     session.sync();
-    let list = crate::format2::record::Record::decode(
+    let list = Record::decode(
         &session.disk.bytes(
             crate::format2::layout::record_page(session.engine.generation()) * 1024,
             SECTOR_LEN,
