@@ -55,11 +55,6 @@ impl Map {
         self.file.write_at(offset, bytes)
     }
 
-    /// Makes a range zeros again; the map shows it at once.
-    pub(crate) fn zero(&mut self, offset: u64, len: u64) -> io::Result<()> {
-        self.file.zero(offset, len)
-    }
-
     /// Lengthens the file, with its space, and maps `len` bytes. On an error the old map stays.
     pub(crate) fn grow(&mut self, len: u64) -> io::Result<()> {
         self.file.grow(len)?;

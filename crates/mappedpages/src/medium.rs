@@ -21,9 +21,6 @@ pub use memory::MemoryMedium;
 
 use crate::error::MappedPageError;
 
-/// Bytes that are looked at, or written, at once where a range is made zero.
-const ZEROING_LEN: usize = 64 * 1024;
-
 /// Where the bytes of a page file are.
 ///
 /// A file is one; implement it to keep a pager in something else. One pager at a time writes to a
@@ -78,18 +75,6 @@ pub trait Medium: Send + Sync + fmt::Debug {
     /// What the medium says.
     fn cut(&self, len: u64) -> io::Result<()>;
 
-    /// Makes `len` bytes at `offset`, which lie inside the length, zeros again. Their space stays
-    /// theirs.
-    ///
-    /// The provided method reads the range and writes zeros where it finds anything else.
-    ///
-    /// # Errors
-    /// `UnexpectedEof` when the range passes the end; else what the medium says. Any part may then
-    /// have been made zeros.
-    fn zero(&self, offset: u64, len: u64) -> io::Result<()> {
-        zero_by_writing(self, offset, len)
-    }
-
     /// Returns once everything written, grown and cut before is durable.
     ///
     /// # Errors
@@ -105,22 +90,4 @@ pub(crate) fn no_room(error: io::Error) -> MappedPageError {
         }
         _ => MappedPageError::Io(error),
     }
-}
-
-/// Writes zeros over what is not zero in a range.
-fn zero_by_writing<M: Medium + ?Sized>(medium: &M, offset: u64, len: u64) -> io::Result<()> {
-    let end = offset.checked_add(len).ok_or(io::ErrorKind::UnexpectedEof)?;
-    let mut buffer = vec![0; ZEROING_LEN];
-    let mut at = offset;
-    while at < end {
-        let remaining = usize::try_from(end.saturating_sub(at)).unwrap_or(ZEROING_LEN);
-        let Some(bytes) = buffer.get_mut(..remaining.min(ZEROING_LEN)) else { break };
-        medium.read_at(at, bytes)?;
-        if bytes.iter().any(|&byte| byte != 0) {
-            bytes.fill(0);
-            medium.write_at(at, bytes)?;
-        }
-        at = at.saturating_add(bytes.len() as u64);
-    }
-    Ok(())
 }

@@ -99,6 +99,15 @@ impl<const P: usize> Pages<P> {
         }
     }
 
+    /// Gives the content of a page if it is mapped: the same as [`page`](Self::page) without the reasons,
+    /// which cost more than the look.
+    #[inline]
+    pub(crate) fn mapped_page(&self, page: u64) -> Option<&[u8]> {
+        let Form::Mapped(map) = &self.form else { return None };
+        let start = usize::try_from(page).ok()?.checked_mul(P)?;
+        map.bytes().get(start..)?.get(..P)
+    }
+
     /// Gives a page to be stored to. A store may reach the medium at any time, in any order.
     ///
     /// # Errors
@@ -153,20 +162,6 @@ impl<const P: usize> Pages<P> {
     /// As [`write_bytes`](Self::write_bytes).
     pub(crate) fn zero(&mut self, page: u64) -> Result<(), MappedPageError> {
         self.write(page, &[0; P])
-    }
-
-    /// Makes every page from `page` to the end zeros; their space stays theirs.
-    ///
-    /// # Errors
-    /// `Io`, after which any part may be zeros.
-    pub(crate) fn zero_from(&mut self, page: u64) -> Result<(), MappedPageError> {
-        let page = page.min(self.count);
-        let offset = position::<P>(page)?;
-        let len = position::<P>(self.count)?.saturating_sub(offset);
-        match &mut self.form {
-            Form::Mapped(map) => Ok(map.zero(offset, len)?),
-            Form::Positioned(positioned) => positioned.zero_from(page, len),
-        }
     }
 
     /// Lengthens to `count` pages, whose space is theirs from then on; the new ones are zeros.

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::{Medium, no_room, space, zero_by_writing};
+use super::{Medium, no_room, space};
 use crate::error::MappedPageError;
 
 /// Turns taken to open what is at a path before giving up; reached only when others put new files
@@ -152,17 +152,6 @@ impl Medium for FileMedium {
             return Ok(());
         }
         self.file.set_len(len)
-    }
-
-    fn zero(&self, offset: u64, len: u64) -> io::Result<()> {
-        let len_now = self.len()?;
-        if offset.checked_add(len).is_none_or(|end| end > len_now) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match space::zero(&self.file, self.space, offset, len) {
-            Err(error) if space::is_unsupported(&error) => zero_by_writing(self, offset, len),
-            done => done,
-        }
     }
 
     fn sync(&self) -> io::Result<()> {

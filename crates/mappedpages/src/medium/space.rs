@@ -1,4 +1,4 @@
-//! Space of a file: reserving it before it is used, and making it zeros again.
+//! Space of a file: reserving it before it is used.
 //!
 //! Why: a store into a mapped page for which the file system finds no space ends the process
 //! (SIGBUS). A reserved page has its space, so the error comes where the file grows, as an error.
@@ -7,8 +7,6 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-
-use super::Space;
 
 /// Bytes of zeros written at once where space can not be reserved otherwise.
 const FILLING_LEN: usize = 1024 * 1024;
@@ -44,59 +42,21 @@ pub(super) fn reserve(file: &File) -> io::Result<()> {
     }
 }
 
-/// Makes a range zeros without writing it; `Unsupported` where the file system has no such call.
-pub(super) fn zero(file: &File, space: Space, offset: u64, len: u64) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::FallocateFlags;
-
-        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        if space == Space::Sparse {
-            return fallocate(file, hole, offset, len);
-        }
-        match fallocate(file, FallocateFlags::ZERO_RANGE, offset, len) {
-            Err(error) if is_unsupported(&error) => {}
-            done => return done,
-        }
-        fallocate(file, hole, offset, len)?;
-        allocate(file, offset, len)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (file, space, offset, len);
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-pub(super) fn is_unsupported(error: &io::Error) -> bool {
+fn is_unsupported(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Unsupported
 }
 
 /// Reserves a range, lengthening the file where it passes the end.
-fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        fallocate(file, rustix::fs::FallocateFlags::empty(), offset, len)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (file, offset, len);
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
 #[cfg(target_os = "linux")]
-fn fallocate(
-    file: &File,
-    flags: rustix::fs::FallocateFlags,
-    offset: u64,
-    len: u64,
-) -> io::Result<()> {
-    if len == 0 {
-        return Ok(());
-    }
+fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    let flags = rustix::fs::FallocateFlags::empty();
     let done = rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, flags, offset, len));
     Ok(done?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Reserves by writing: a block that was written has its space.
@@ -170,24 +130,5 @@ mod tests {
         let file = File::open(&path).unwrap();
         assert!(grow(&file, 100, 10_000).is_err());
         assert_eq!(file.metadata().unwrap().len(), 100);
-    }
-
-    #[test]
-    fn a_range_becomes_zeros_and_keeps_its_space() {
-        for space in [Space::Reserved, Space::Sparse] {
-            let file = file();
-            grow(&file, 0, 300_000).unwrap();
-            file.write_all_at(&vec![5; 300_000], 0).unwrap();
-            match zero(&file, space, 1000, 250_000) {
-                Err(error) if is_unsupported(&error) => continue,
-                done => done.unwrap(),
-            }
-            let mut bytes = vec![9; 300_000];
-            file.read_exact_at(&mut bytes, 0).unwrap();
-            assert!(bytes[1000..251_000].iter().all(|&byte| byte == 0));
-            assert!(bytes[..1000].iter().chain(&bytes[251_000..]).all(|&byte| byte == 5));
-            assert_eq!(file.metadata().unwrap().len(), 300_000);
-            assert_eq!(blocks_len(&file) >= 300_000, space == Space::Reserved);
-        }
     }
 }

@@ -52,7 +52,6 @@ fn every_failing_call_is_an_error() {
     failed(pages.page(0).map(|_| ()));
     failed(pages.page_mut(0).map(|_| ()));
     failed(pages.read_bytes(0, &mut [0]));
-    failed(pages.zero_from(0));
 }
 
 #[test]
@@ -99,16 +98,6 @@ fn a_page_that_was_written_whole_is_not_handed_over_again() {
     medium.calls.store(1, SeqCst);
     pages.flush_dirty().unwrap();
     assert_eq!(medium.to_vec()[P], 3);
-}
-
-#[test]
-fn zeros_are_not_written_over_zeros() {
-    let (medium, mut pages) = faulty(200);
-    pages.write(150, &[1; P]).unwrap();
-    medium.calls.store(1, SeqCst);
-    pages.zero_from(10).unwrap();
-    assert_eq!(medium.calls.load(SeqCst), 0);
-    assert_eq!(medium.to_vec(), vec![0; 200 * P]);
 }
 
 /// Pages that were only looked at are forgotten when there are too many, and read again.

@@ -124,11 +124,6 @@ impl<const P: usize> Positioned<P> {
         Ok(())
     }
 
-    pub(super) fn zero_from(&mut self, page: u64, len: u64) -> Result<(), MappedPageError> {
-        self.forget_from(page);
-        Ok(self.medium.zero(position::<P>(page)?, len)?)
-    }
-
     pub(super) fn grow(&mut self, end: u64, len: u64, count: u64) -> Result<(), MappedPageError> {
         self.medium.cut(end)?;
         self.medium.grow(len).map_err(no_room)?;
