@@ -1,6 +1,5 @@
 //! What stands in `#[paged(...)]`.
 
-use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -45,6 +44,11 @@ impl TypeAttributes {
                         return Err(Error::new(name.span(), format!("`{text}` is said twice")));
                     }
                     found.take(&name, input)?;
+                    if found.heap && found.is_unsized {
+                        let text = "a type that is `heap` stands in sections only, one that is \
+                                    `unsized` on heaps only: it cannot be both";
+                        return Err(Error::new(name.span(), text));
+                    }
                     seen.push(text);
                     if !input.is_empty() {
                         input.parse::<Token![,]>()?;
@@ -52,13 +56,6 @@ impl TypeAttributes {
                 }
                 Ok(())
             })?;
-        }
-        if found.heap && found.is_unsized {
-            return Err(Error::new(
-                Span::call_site(),
-                "a type that is `heap` stands in sections only, one that is `unsized` on heaps \
-                 only: it cannot be both",
-            ));
         }
         Ok(found)
     }

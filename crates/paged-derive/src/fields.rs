@@ -40,9 +40,9 @@ impl<'a> FieldList<'a> {
     /// An expression: bytes of the fields.
     pub(crate) fn size(&self) -> TokenStream {
         let paged = self.paged;
-        let sizes = self.types().map(
-            |field| quote_spanned!(at(field)=> <#field as #paged::EncodeSized>::ENCODED_SIZE),
-        );
+        let sizes = self
+            .types()
+            .map(|field| quote_spanned!(at(field)=> <#field as #paged::EncodeSized>::ENCODED_SIZE));
         quote!(#paged::derive::sum(&[#(#sizes),*]))
     }
 

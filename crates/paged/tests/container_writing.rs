@@ -6,7 +6,7 @@ use std::path::Path;
 
 use paged::container::{Container, FormatError, ItemKind, NO_HEAP, Writer};
 use paged::heap::WideEntry;
-use paged::{Heap, Paged, Section, Wide, WriteError};
+use paged::{Heap, HeapSection, Paged, Section, Wide, WriteError};
 
 #[derive(Paged, Debug, PartialEq, Clone)]
 #[paged(heap)]
@@ -252,7 +252,7 @@ fn a_heap_may_come_with_something_in_it_and_a_place_of_its_own_to_spill_to() {
 }
 
 #[test]
-fn sections_may_stand_in_entries_of_others() {
+fn sections_and_heaps_may_stand_in_entries_of_others() {
     let mut writer = Writer::new(Vec::new(), 64).unwrap();
     let mut inner = Vec::new();
     for index in 0..3_u8 {
@@ -260,13 +260,22 @@ fn sections_may_stand_in_entries_of_others() {
         (0..index * 50).for_each(|entry| section.push(&(), &entry).unwrap());
         inner.push(section.end().unwrap());
     }
-    let mut outer = writer.begin_section::<Section<u8>>("outer", NO_HEAP).unwrap();
-    inner.iter().for_each(|section| outer.push(&(), section).unwrap());
+    let mut names = writer.begin_heap("names").unwrap();
+    names.insert(&(), "abc").unwrap();
+    let names = names.end().unwrap().section();
+    let mut outer = writer.begin_section::<(Section<u8>, HeapSection)>("outer", NO_HEAP).unwrap();
+    inner.iter().for_each(|section| outer.push(&(), &(*section, names)).unwrap());
     outer.end().unwrap();
     let container = Container::new(writer.finish().unwrap()).unwrap();
-    let outer = container.section::<Section<u8>>("outer").unwrap();
-    for (section, expected) in outer.iter().zip(inner) {
-        assert_eq!(section.unwrap(), expected);
+    let outer = container.section::<(Section<u8>, HeapSection)>("outer").unwrap();
+    for (index, entry) in outer.iter().enumerate() {
+        let (section, names) = entry.unwrap();
+        assert_eq!(section, inner[index]);
+        let section = container.reader().entries(section, None).unwrap();
+        let read: Vec<u8> = section.iter().collect::<Result<_, _>>().unwrap();
+        assert_eq!(read, (0..index as u8 * 50).collect::<Vec<_>>());
+        let names = container.reader().heap(names).unwrap();
+        assert_eq!(*names.bytes(0, 3).unwrap(), *b"abc");
     }
 }
 

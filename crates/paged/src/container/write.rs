@@ -19,7 +19,9 @@ use super::pending::{PendingFile, ScratchFile};
 use crate::heap::{Offset, Spool};
 use crate::schema::{fingerprint, type_text};
 use crate::values::pad;
-use crate::{Encode, EncodeOnHeap, EncodeSized, Encoder, Heap, Schema, Section, WriteError};
+use crate::{
+    Encode, EncodeOnHeap, EncodeSized, Encoder, Heap, HeapSection, Schema, Section, WriteError,
+};
 
 /// Bytes of a heap, or of checksums, that stay in memory where there is a folder for more.
 const SPOOL_MEMORY_LIMIT: usize = 1 << 20;
@@ -39,9 +41,20 @@ pub struct Writer<W> {
     no_heap: Heap,
 }
 
-/// A heap in the table of the container being written.
+/// A heap that was written, and its place in the table of its container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeapId(u32);
+pub struct HeapId {
+    place: u32,
+    section: HeapSection,
+}
+
+impl HeapId {
+    /// The handle, for entries that name a heap.
+    #[must_use]
+    pub const fn section(self) -> HeapSection {
+        self.section
+    }
+}
 
 /// The heap that the entries of a section refer to.
 #[derive(Debug)]
@@ -73,7 +86,7 @@ impl From<HeapId> for SectionHeap<'_> {
 #[derive(Debug)]
 #[must_use = "a heap has to be added to its container"]
 pub struct NamedHeap {
-    id: HeapId,
+    place: u32,
     name: String,
     heap: Heap,
 }
@@ -94,7 +107,8 @@ impl DerefMut for NamedHeap {
 
 impl Writer<PendingFile> {
     /// Begins a container of pages of `page_len` bytes that will be found at `path` when it is
-    /// [published](Self::publish), where nothing is now.
+    /// [published](Self::publish), where nothing is now. Its file system needs hard links: where
+    /// there are none, [`create_or_replace`](Self::create_or_replace) will do.
     ///
     /// # Errors
     /// [`WriteError::Io`] when there is something, or nothing can be created in its folder;
@@ -176,8 +190,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`new_heap`](Self::new_heap).
     pub fn new_heap_in(&mut self, name: &str, heap: Heap) -> Result<NamedHeap, WriteError> {
-        let id = HeapId(self.take_place(name, None)?);
-        Ok(NamedHeap { id, name: name.to_owned(), heap })
+        self.check_name(name)?;
+        let place = push_item(&mut self.items, &mut self.names, name.to_owned(), None);
+        Ok(NamedHeap { place, name: name.to_owned(), heap })
     }
 
     /// Begins a section of entries of `T`.
@@ -229,11 +244,11 @@ impl<W: Write> Writer<W> {
     pub fn add_heap(&mut self, heap: NamedHeap) -> Result<HeapId, WriteError> {
         self.check_heap(&heap)?;
         let byte_len = heap.len();
-        let page_offset = self.encoder.add_heap(heap.heap)?.page_offset;
-        if let Some((_, item)) = self.items.get_mut(heap.id.0 as usize) {
-            *item = Some(ItemKind::Heap(HeapItem { page_offset, byte_len }));
+        let section = self.encoder.add_heap(heap.heap)?;
+        if let Some((_, item)) = self.items.get_mut(heap.place as usize) {
+            *item = Some(heap_item(section, byte_len));
         }
-        Ok(heap.id)
+        Ok(HeapId { place: heap.place, section })
     }
 
     /// Begins a heap whose values are written at once, for sections that follow it.
@@ -304,23 +319,20 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    fn take_place(&mut self, name: &str, kind: Option<ItemKind>) -> Result<u32, WriteError> {
-        self.check_name(name)?;
-        Ok(push_item(&mut self.items, &mut self.names, name.to_owned(), kind))
-    }
-
     /// The place of a heap that is being collected for this container.
     fn check_heap(&self, heap: &NamedHeap) -> Result<u32, WriteError> {
-        match self.items.get(heap.id.0 as usize) {
-            Some((name, None)) if *name == heap.name => Ok(heap.id.0),
+        match self.items.get(heap.place as usize) {
+            Some((name, None)) if *name == heap.name => Ok(heap.place),
             _ => Err(WriteError::ForeignHeap),
         }
     }
 
     /// The place of a heap that is in this container.
     fn check_written(&self, id: HeapId) -> Result<u32, WriteError> {
-        match self.items.get(id.0 as usize) {
-            Some((_, Some(ItemKind::Heap(_)))) => Ok(id.0),
+        match self.items.get(id.place as usize) {
+            Some((_, Some(ItemKind::Heap(heap)))) if heap.page_offset == id.section.page_offset => {
+                Ok(id.place)
+            }
             _ => Err(WriteError::ForeignHeap),
         }
     }
@@ -336,6 +348,10 @@ fn spool(scratch: Option<&Path>) -> Spool {
         }
         None => Spool::default(),
     }
+}
+
+const fn heap_item(section: HeapSection, byte_len: u64) -> ItemKind {
+    ItemKind::Heap(HeapItem { page_offset: section.page_offset, byte_len })
 }
 
 /// Puts an item with a name that was checked into the table and returns its place.
@@ -458,9 +474,10 @@ impl<W: Write> HeapWriter<'_, W> {
     /// What the output meets; [`WriteError::Poisoned`] after it has failed.
     pub fn end(self) -> Result<HeapId, WriteError> {
         let byte_len = self.heap.len();
-        let page_offset = self.heap.end()?.page_offset;
-        let kind = ItemKind::Heap(HeapItem { page_offset, byte_len });
-        Ok(HeapId(push_item(self.items, self.names, self.name, Some(kind))))
+        let section = self.heap.end()?;
+        let kind = heap_item(section, byte_len);
+        let place = push_item(self.items, self.names, self.name, Some(kind));
+        Ok(HeapId { place, section })
     }
 }
 

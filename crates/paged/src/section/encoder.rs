@@ -154,3 +154,21 @@ impl<W, T> fmt::Debug for Encoder<'_, '_, W, T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To write that many would take minutes.
+    #[test]
+    fn a_section_ends_where_its_handle_cannot_count_on() {
+        let mut encoder = crate::Encoder::new(Vec::new(), 4096);
+        let mut heap = Heap::new();
+        let mut section = encoder.begin_section::<u8>(&mut heap).unwrap();
+        section.entry_count = u32::MAX - 1;
+        section.push(&(), &1).unwrap();
+        let refused = section.push(&(), &2).unwrap_err();
+        assert!(matches!(refused, WriteError::TooManyEntries), "{refused}");
+        assert_eq!(section.end().unwrap().entry_count(), u32::MAX);
+    }
+}
