@@ -1,219 +1,79 @@
 //! Bytes that were read from the source, in units of one size, up to a limit.
 //!
 //! Reading takes no lock and writes to no memory that other threads read, so that threads do not
-//! slow each other down. A set of [`WAYS`] units has a version, which is odd while one of them is
-//! replaced: who reads copies bytes, and keeps them only when the version was even and is the same
-//! afterwards. Who finds a set being replaced goes to the source instead of waiting. All bytes are
-//! atomics, so that a copy that is thrown away was no data race.
+//! slow each other down. Where the limit takes in the whole file each unit has its place and stays;
+//! where it does not, units take each other's places.
 //!
 //! A cache belongs to one reader and with it to one file. It never holds more than its limit. It
 //! does not know what the bytes mean; what is stored here has been verified.
 
 #[cfg(all(test, loom))]
 mod explored;
+mod sets;
 
-use std::fmt;
 use std::sync::OnceLock;
 
-#[cfg(all(test, loom))]
-use loom::sync::atomic::{AtomicU64, Ordering, fence};
-#[cfg(not(all(test, loom)))]
-use std::sync::atomic::{AtomicU64, Ordering, fence};
-
-/// Units among which one is replaced by another: 2^`WAY_BITS`.
-const WAYS: usize = 1 << WAY_BITS;
-const WAY_BITS: u32 = 2;
-
-/// Bytes of an atomic.
-const WORD: usize = 8;
-
-/// Set in a tag when its unit was read since it came, or since all of the set were last.
-const USED: u64 = 1 << 63;
+use sets::Sets;
 
 /// Units of a file that were read before.
-pub(crate) struct Cache {
-    sets: Box<[Set]>,
-    unit_len: usize,
-    /// Every unit of the file has a place of its own.
-    holds_all: bool,
-}
-
-/// All that is looked at to find a unit, in one line of the processor's cache.
-#[repr(align(64))]
-struct Set {
-    /// Odd while a unit is replaced.
-    version: AtomicU64,
-    /// The number of the unit plus one, 0 for none; [`USED`].
-    tags: [AtomicU64; WAYS],
-    /// The bytes of all units of the set, made with the first.
-    frames: OnceLock<Box<[AtomicU64]>>,
+#[derive(Debug)]
+pub(crate) enum Cache {
+    /// A place for each.
+    All(Box<[OnceLock<Box<[u8]>>]>),
+    Some(Sets),
 }
 
 impl Cache {
-    /// An empty cache of at most `limit` bytes for a file of `unit_count` units of `unit_len` bytes,
-    /// a multiple of 8. With a limit of less than [`WAYS`] units it holds nothing.
+    /// An empty cache of at most `limit` bytes for a file of `unit_count` units of `unit_len` bytes, a
+    /// multiple of 8. With a limit of a few units it may hold nothing.
     pub(crate) fn new(limit: u64, unit_len: usize, unit_count: u64) -> Self {
-        let set_len = (WAYS as u64).saturating_mul(unit_len as u64).max(1);
-        let wanted = unit_count.div_ceil(WAYS as u64);
-        let count = limit.checked_div(set_len).unwrap_or(0).min(wanted);
-        let empty = || Set {
-            version: AtomicU64::new(0),
-            tags: std::array::from_fn(|_| AtomicU64::new(0)),
-            frames: OnceLock::new(),
-        };
-        Self { sets: (0..count).map(|_| empty()).collect(), unit_len, holds_all: count == wanted }
+        if unit_count.saturating_mul(unit_len as u64) <= limit {
+            return Self::All((0..unit_count).map(|_| OnceLock::new()).collect());
+        }
+        Self::Some(Sets::new(limit, unit_len))
+    }
+
+    /// The bytes of unit `unit`, when it is here for good.
+    #[inline]
+    pub(crate) fn lend(&self, unit: u64) -> Option<&[u8]> {
+        let Self::All(units) = self else { return None };
+        units.get(usize::try_from(unit).ok()?)?.get().map(|bytes| &**bytes)
     }
 
     /// Copies bytes of unit `unit` from byte `offset` of it on. `false` when they are not here;
     /// `into` holds anything then.
     #[inline]
     pub(crate) fn copy(&self, unit: u64, offset: usize, into: &mut [u8]) -> bool {
-        let Some(set) = self.set(unit) else { return false };
-        let Some(frames) = set.frames.get() else { return false };
-        let version = set.version.load(Ordering::Acquire);
-        let wanted = unit.wrapping_add(1);
-        let way = if self.holds_all { own_way(unit) } else { set.way_of(wanted) };
-        let Some(tag) = set.tags.get(way).map(|tag| tag.load(Ordering::Relaxed)) else {
-            return false;
-        };
-        if version % 2 != 0 || tag & !USED != wanted {
-            return false;
+        if let Self::Some(sets) = self {
+            return sets.copy(unit, offset, into);
         }
-        let start = way.wrapping_mul(self.unit_len);
-        copy_words(frames, start.wrapping_add(offset), into);
-        // With the release fence of `put`: whoever saw a byte of a replacement sees its version.
-        fence(Ordering::Acquire);
-        if set.version.load(Ordering::Relaxed) != version {
-            return false;
-        }
-        if !self.holds_all && tag & USED == 0 {
-            set.mark_used(way);
-        }
-        true
+        let bytes = self.lend(unit).and_then(|bytes| bytes.get(offset..)?.get(..into.len()));
+        bytes.inspect(|bytes| into.copy_from_slice(bytes)).is_some()
     }
 
     /// Keeps the bytes of unit `unit`, at most a unit's length. Does nothing where another thread is
     /// at work.
     pub(crate) fn put(&self, unit: u64, bytes: &[u8]) {
-        let Some(set) = self.set(unit) else { return };
-        // And one, for `copy_words`.
-        let words = (self.unit_len / WORD).saturating_mul(WAYS).saturating_add(1);
-        let frames = set.frames.get_or_init(|| (0..words).map(|_| AtomicU64::new(0)).collect());
-        let version = set.version.load(Ordering::Relaxed);
-        let odd = version.wrapping_add(1);
-        if version % 2 != 0
-            || set
-                .version
-                .compare_exchange(version, odd, Ordering::Acquire, Ordering::Relaxed)
-                .is_err()
-        {
-            return;
-        }
-        fence(Ordering::Release);
-        let wanted = unit.wrapping_add(1);
-        let way = if self.holds_all { own_way(unit) } else { set.place_for(wanted, version) };
-        if let Some(tag) = set.tags.get(way) {
-            tag.store(wanted, Ordering::Relaxed);
-        }
-        let start = way.wrapping_mul(self.unit_len / WORD);
-        let frame = frames.get(start..).unwrap_or_default().iter().take(self.unit_len / WORD);
-        for (word, chunk) in frame.zip(bytes.chunks(WORD)) {
-            let mut padded = [0; WORD];
-            padded.iter_mut().zip(chunk).for_each(|(into, byte)| *into = *byte);
-            word.store(u64::from_le_bytes(padded), Ordering::Relaxed);
-        }
-        set.version.store(odd.wrapping_add(1), Ordering::Release);
-    }
-
-    /// Bytes that are kept for units, whether they hold any or not.
-    pub(crate) fn allocated(&self) -> u64 {
-        let made = self.sets.iter().filter(|set| set.frames.get().is_some()).count();
-        (made as u64).saturating_mul(WAYS as u64).saturating_mul(self.unit_len as u64)
-    }
-
-    #[inline]
-    fn set(&self, unit: u64) -> Option<&Set> {
-        let index = if self.holds_all {
-            unit >> WAY_BITS
-        } else {
-            // Numbers that follow each other, or are far apart by a power of two, spread evenly.
-            let hash = unit.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            (u128::from(hash).wrapping_mul(self.sets.len() as u128) >> 64) as u64
-        };
-        self.sets.get(usize::try_from(index).ok()?)
-    }
-}
-
-impl Set {
-    /// The place of the unit whose tag is `wanted`, or [`WAYS`].
-    #[inline]
-    fn way_of(&self, wanted: u64) -> usize {
-        let is_wanted = |tag: &AtomicU64| tag.load(Ordering::Relaxed) & !USED == wanted;
-        self.tags.iter().position(is_wanted).unwrap_or(WAYS)
-    }
-
-    /// The place of that unit when another thread was faster; or a free one, or one whose unit was not
-    /// read for longest. Only for who made the version odd.
-    fn place_for(&self, wanted: u64, version: u64) -> usize {
-        let tags = || self.tags.iter().map(|tag| tag.load(Ordering::Relaxed));
-        let place = tags().position(|tag| tag & !USED == wanted);
-        if let Some(way) = place.or_else(|| tags().position(|tag| tag == 0)) {
-            return way;
-        }
-        let hand = own_way(version / 2);
-        let unused = |way: &usize| tags().nth(*way).is_some_and(|tag| tag & USED == 0);
-        let mut turn = (0..WAYS).map(|turn| hand.wrapping_add(turn) % WAYS);
-        turn.find(unused).unwrap_or_else(|| {
-            for tag in &self.tags {
-                tag.fetch_and(!USED, Ordering::Relaxed);
+        match self {
+            Self::Some(sets) => sets.put(unit, bytes),
+            Self::All(units) => {
+                let place = usize::try_from(unit).ok().and_then(|unit| units.get(unit));
+                if let Some(place) = place.filter(|place| place.get().is_none()) {
+                    // Two threads that have read the same have read the same bytes.
+                    place.get_or_init(|| bytes.into());
+                }
             }
-            hand
-        })
-    }
-
-    #[cold]
-    fn mark_used(&self, way: usize) {
-        if let Some(tag) = self.tags.get(way) {
-            tag.fetch_or(USED, Ordering::Relaxed);
         }
     }
-}
 
-/// The place that is a unit's own where there is one for each.
-#[inline]
-fn own_way(unit: u64) -> usize {
-    usize::try_from(unit & (WAYS as u64).wrapping_sub(1)).unwrap_or_default()
-}
-
-/// Copies bytes from byte `offset` of `words` on, which has a word more than bytes are asked of.
-#[inline]
-fn copy_words(words: &[AtomicU64], offset: usize, into: &mut [u8]) {
-    let shift = (offset % WORD).wrapping_mul(8);
-    let pairs = words.get(offset / WORD..).unwrap_or_default().windows(2);
-    let mut values = pairs.map(|pair| {
-        let [low, high] = pair else { return [0; WORD] };
-        let [low, high] = [low, high].map(|word| word.load(Ordering::Relaxed));
-        // In two steps, since a shift by all 64 bits of a word is none.
-        (low >> shift | high << 1 << (63_usize.wrapping_sub(shift))).to_le_bytes()
-    });
-    let mut chunks = into.chunks_exact_mut(WORD);
-    for (chunk, value) in chunks.by_ref().zip(values.by_ref()) {
-        chunk.copy_from_slice(&value);
-    }
-    let rest = chunks.into_remainder();
-    if !rest.is_empty()
-        && let Some(value) = values.next()
-    {
-        rest.iter_mut().zip(value).for_each(|(into, byte)| *into = byte);
-    }
-}
-
-impl fmt::Debug for Cache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("sets", &self.sets.len())
-            .field("unit_len", &self.unit_len)
-            .finish_non_exhaustive()
+    /// Bytes that are kept for units.
+    pub(crate) fn allocated(&self) -> u64 {
+        match self {
+            Self::Some(sets) => sets.allocated(),
+            Self::All(units) => {
+                units.iter().filter_map(OnceLock::get).map(|bytes| bytes.len() as u64).sum()
+            }
+        }
     }
 }
 
@@ -234,16 +94,17 @@ mod tests {
 
     #[test]
     fn bytes_from_anywhere_in_a_unit() {
-        let cache = Cache::new(1024, 32, 7);
-        for unit in 0..7 {
-            cache.put(unit, &bytes(unit));
-        }
-        for start in 0..32 {
-            for end in start..=32 {
-                let mut into = vec![0; end - start];
-                assert!(cache.copy(6, start, &mut into));
-                assert_eq!(into, bytes(6)[start..end]);
+        for unit_count in [7, 7000] {
+            let cache = Cache::new(1024, 32, unit_count);
+            cache.put(6, &bytes(6));
+            for start in 0..32 {
+                for end in start..=32 {
+                    let mut into = vec![0; end - start];
+                    assert!(cache.copy(6, start, &mut into));
+                    assert_eq!(into, bytes(6)[start..end]);
+                }
             }
+            assert_eq!(cache.lend(6).is_some(), unit_count == 7);
         }
     }
 

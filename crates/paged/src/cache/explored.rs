@@ -1,11 +1,11 @@
-//! The cache under every interleaving that loom finds with a bounded number of preemptions.
+//! Sets of units under every interleaving that loom finds with a bounded number of preemptions.
 //!
 //! Only built with `--cfg loom`. A unit is two words, so that a copy can be torn.
 
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{Cache, WAYS};
+use super::sets::{Sets, WAYS};
 
 const UNIT_LEN: usize = 16;
 
@@ -14,8 +14,8 @@ fn bytes(unit: u64) -> [u8; UNIT_LEN] {
 }
 
 /// One full set of a file with more units.
-fn full() -> Arc<Cache> {
-    let cache = Cache::new((WAYS * UNIT_LEN) as u64, UNIT_LEN, 2 * WAYS as u64);
+fn full() -> Arc<Sets> {
+    let cache = Sets::new((WAYS * UNIT_LEN) as u64, UNIT_LEN);
     for unit in 0..WAYS as u64 {
         cache.put(unit, &bytes(unit));
     }
@@ -23,7 +23,7 @@ fn full() -> Arc<Cache> {
 }
 
 /// What is copied is what was put, or nothing.
-fn read(cache: &Cache, unit: u64) -> bool {
+fn read(cache: &Sets, unit: u64) -> bool {
     let mut into = [0; UNIT_LEN];
     let is_here = cache.copy(unit, 0, &mut into);
     assert!(!is_here || into == bytes(unit), "unit {unit} is {into:?}");

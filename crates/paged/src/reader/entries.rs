@@ -116,7 +116,13 @@ impl<'r, S: Source, T: EncodeSized> Entries<'r, S, T> {
         T: DecodeFromHeap<C>,
     {
         let offset = self.places.offset(index);
-        let Some(memory) = self.memory else { return self.copied_entry(offset, context) };
+        let Some(memory) = self.memory else {
+            let offset = self.start.wrapping_add(offset);
+            return match self.store.lend(offset, Self::SIZE) {
+                Some(bytes) => self.decode(bytes, context),
+                None => self.copied_entry(offset, context),
+            };
+        };
         self.store.verify_page_at(self.start.wrapping_add(offset))?;
         // Not a chain of closures: this becomes two comparisons.
         let Ok(from) = usize::try_from(offset) else { return Err(self.lost(offset)) };
@@ -133,12 +139,12 @@ impl<'r, S: Source, T: EncodeSized> Entries<'r, S, T> {
         ReadError::OutsideFile { offset, len, pages_len: self.store.len() }
     }
 
-    /// Decodes an entry of a source that is not in memory.
+    /// Decodes an entry from a copy of its bytes.
+    #[inline(never)]
     fn copied_entry<C>(&self, offset: u64, context: &mut C) -> Result<T, ReadError>
     where
         T: DecodeFromHeap<C>,
     {
-        let offset = self.start.wrapping_add(offset);
         match Self::SIZE {
             ..=16 => self.copied::<16, C>(offset, context),
             17..=64 => self.copied::<64, C>(offset, context),

@@ -38,10 +38,14 @@ impl Places {
     /// 64 bits of reciprocal the quotient is exact for numbers and divisors of 32 bits.
     #[inline]
     pub(crate) const fn offset(self, index: u32) -> u64 {
+        let steps = (index as u64).wrapping_mul(self.step);
+        if self.reciprocal == 0 {
+            return steps;
+        }
         let product = (self.reciprocal as u128).wrapping_mul(index as u128);
         let pages = (product >> 64) as u64;
         // `Layout::section` has shown that each entry of the section has a place below 2^64.
-        (index as u64).wrapping_mul(self.step).wrapping_add(pages.wrapping_mul(self.padding))
+        steps.wrapping_add(pages.wrapping_mul(self.padding))
     }
 }
 

@@ -139,6 +139,14 @@ impl<S: Source> Store<S> {
         self.read_units(offset, into)
     }
 
+    /// Bytes of one unit when the cache has it for good.
+    #[inline]
+    pub(crate) fn lend(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let within = offset & self.unit_len().wrapping_sub(1);
+        let bytes = self.cache.lend(offset >> self.unit_shift)?;
+        bytes.get(usize::try_from(within).ok()?..)?.get(..len)
+    }
+
     /// Copies bytes of one unit when the cache has it. `false` when it has not, and `into` holds
     /// anything.
     #[inline]
