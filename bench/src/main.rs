@@ -22,6 +22,7 @@ mod memory;
 mod memory_pager;
 mod million;
 mod open;
+mod paged;
 mod proofs;
 mod published;
 mod replicate;
@@ -32,8 +33,9 @@ use measure::{Table, Tally};
 /// A table's name, and what makes it.
 type Entry = (&'static str, fn() -> Table);
 
-const TABLES: [Entry; 14] = [
+const TABLES: [Entry; 15] = [
     ("memory-pager", memory_pager::table),
+    ("paged", paged::table),
     ("memory", memory::table),
     ("disk", disk::table),
     ("hash", hash::table),

@@ -1,0 +1,314 @@
+//! Lists of entries in files, against paged 0.1.1 and a slice in memory: reading at random, searching, threads,
+//! scanning, writing.
+//!
+//! 10,000,000 sorted numbers of eight bytes on pages of 4096 bytes, in a file that the published crate has written
+//! and the system has in memory; a tenth of them with `--quick`. The published reader keeps every page that it has
+//! decoded: it is measured after it has seen them all.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::Path;
+use std::thread;
+
+use paged::container::{NO_HEAP, Writer};
+use paged::{Encoder, Entries, FileSource, Heap, Map, ReadOptions, Reader, Section, Source};
+use published_paged as published;
+
+use crate::measure::{
+    Contender, Table, Target, cpu_per_operation, is_quick, mebibytes, per_operation, resident,
+};
+
+const PAGE_LEN: u32 = 4096;
+const TURNS: usize = 11;
+/// What entry `n` is: not every number is one.
+const STEP: u64 = 3;
+
+/// Takes in the whole file.
+const LARGE_CACHE: u64 = 256 << 20;
+
+pub fn table() -> Table {
+    let mut table = Table::default();
+    let count = if is_quick() { 1_000_000 } else { 10_000_000 };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("numbers");
+    let peer = Peer::write(&path, count);
+    let slice: Vec<u64> = (0..u64::from(count)).map(|index| index * STEP).collect();
+
+    let map = Reader::new(Map::open(&path).expect("a map"), PAGE_LEN, 0).expect("a reader");
+    let file = |cache_limit| {
+        let options = ReadOptions::new().cache_limit(cache_limit);
+        let source = FileSource::open(&path).expect("a file");
+        Reader::with_options(source, PAGE_LEN, 0, options).expect("a reader")
+    };
+    let (large, small) = (file(LARGE_CACHE), file(paged::CACHE_LIMIT_DEFAULT));
+    let section = Section::<u64>::new(0, count);
+    let [map, large, small] = [&map as &dyn Lookup, &large, &small].map(|reader| (reader, section));
+    let name = |case: &str| format!("{case} of {} entries", crate::measure::spaced(count as usize));
+
+    let order = random(count);
+    for (case, (reader, section)) in
+        [("map", map), ("file, cache of all", large), ("file, cache of 8 MiB", small)]
+    {
+        let mut contenders = vec![
+            Contender::new(format!("paged, {case}"), || {
+                cpu_per_operation(order.len(), || reader.get_all(section, &order))
+            }),
+            Contender::new("0.1.1", || cpu_per_operation(order.len(), || peer.get_all(&order)))
+                .target((case != "file, cache of 8 MiB").then_some(Target::Faster(10.0))),
+        ];
+        if case == "map" {
+            contenders.push(
+                Contender::new("a slice", || {
+                    cpu_per_operation(order.len(), || {
+                        for index in &order {
+                            black_box(slice[*index as usize]);
+                        }
+                    })
+                })
+                .target(Target::Within(3.0)),
+            );
+        }
+        table.race(&name("get 1"), TURNS, contenders);
+    }
+
+    let wanted: Vec<u64> =
+        order[..order.len() / 5].iter().map(|index| u64::from(*index) * STEP).collect();
+    for (case, (reader, section)) in [("map", map), ("file, cache of all", large)] {
+        table.race(
+            &name("binary search in"),
+            TURNS,
+            vec![
+                Contender::new(format!("paged, {case}"), || {
+                    cpu_per_operation(wanted.len(), || reader.search_all(section, &wanted))
+                }),
+                Contender::new("0.1.1", || {
+                    cpu_per_operation(wanted.len(), || peer.search_all(&wanted))
+                })
+                .target(Target::Faster(5.0)),
+                Contender::new("a slice", || {
+                    cpu_per_operation(wanted.len(), || {
+                        for wanted in &wanted {
+                            black_box(slice.binary_search(wanted)).expect("is there");
+                        }
+                    })
+                }),
+            ],
+        );
+    }
+
+    for (case, (reader, section)) in [("map", map), ("file, cache of all", large)] {
+        threads(&mut table, &format!("paged, {case}"), Some(1.8), &|| {
+            reader.get_all(section, &order);
+        });
+    }
+    threads(&mut table, "0.1.1", None, &|| peer.get_all(&order));
+
+    table.race(
+        &name("scan"),
+        TURNS,
+        vec![
+            Contender::new("paged, map", || {
+                cpu_per_operation(count as usize, || map.0.scan(section))
+            }),
+            Contender::new("paged, file", || {
+                cpu_per_operation(count as usize, || small.0.scan(section))
+            }),
+            Contender::new("0.1.1", || cpu_per_operation(count as usize, || peer.scan())),
+            Contender::new("a slice", || {
+                cpu_per_operation(count as usize, || {
+                    black_box(slice.iter().fold(0, |sum: u64, number| sum.wrapping_add(*number)));
+                })
+            }),
+        ],
+    );
+    drop(slice);
+    memory(&mut table, &path, &order, count);
+    writing(&mut table, folder.path(), count);
+    table.note(
+        "0.1.1 keeps every decoded page for ever, so its cache holds the whole file here: \"cache of all\" is the same \
+         for ours. With 8 MiB nine of ten pages are fetched anew, by a system call each.",
+    );
+    table
+}
+
+/// A reader of any source.
+trait Lookup: Sync {
+    fn get_all(&self, section: Section<u64>, order: &[u32]);
+    fn search_all(&self, section: Section<u64>, wanted: &[u64]);
+    fn scan(&self, section: Section<u64>);
+}
+
+impl<S: Source> Lookup for Reader<S> {
+    fn get_all(&self, section: Section<u64>, order: &[u32]) {
+        let entries: Entries<'_, S, u64> = self.entries(section, None).expect("lies in the file");
+        for index in order {
+            black_box(entries.get(*index).expect("is read").expect("is there"));
+        }
+    }
+
+    fn search_all(&self, section: Section<u64>, wanted: &[u64]) {
+        let entries = self.entries(section, None).expect("lies in the file");
+        for wanted in wanted {
+            let found = entries.binary_search_by(|entry| entry.cmp(wanted)).expect("is read");
+            black_box(found).expect("is there");
+        }
+    }
+
+    fn scan(&self, section: Section<u64>) {
+        let entries = self.entries(section, None).expect("lies in the file");
+        let sum = |sum: u64, entry: Result<u64, _>| sum.wrapping_add(entry.expect("is read"));
+        black_box(entries.iter().fold(0, sum));
+    }
+}
+
+/// The published reader, with its cache.
+struct Peer {
+    reader: published::Reader<BufReader<File>>,
+    cache: published::Cache<u64>,
+    section: published::Section<u64>,
+    heap: published::HeapSection,
+}
+
+impl Peer {
+    fn write(path: &Path, count: u32) -> Self {
+        let output = BufWriter::new(File::create(path).expect("a file"));
+        let mut encoder = published::Encoder::new(output, PAGE_LEN);
+        let mut heap = published::Heap::new();
+        let mut section = encoder.begin_section(&mut heap);
+        for index in 0..u64::from(count) {
+            section.push(&(), &(index * STEP)).expect("is written");
+        }
+        let section = section.end().expect("is written");
+        let heap = encoder.add_heap(heap).expect("is written");
+        encoder.end().flush().expect("is written");
+        Self::open(path, section, heap)
+    }
+
+    fn open(path: &Path, section: published::Section<u64>, heap: published::HeapSection) -> Self {
+        let input = BufReader::new(File::open(path).expect("a file"));
+        let reader = published::Reader::new(input, PAGE_LEN, 0);
+        Self { reader, cache: published::Cache::default(), section, heap }
+    }
+
+    fn get_all(&self, order: &[u32]) {
+        let context = published::no_context_mut();
+        for index in order {
+            let entry = self.reader.get(self.section, &self.cache, context, self.heap, *index);
+            black_box(*entry.expect("is read").expect("is there"));
+        }
+    }
+
+    fn search_all(&self, wanted: &[u64]) {
+        let context = published::no_context_mut();
+        for wanted in wanted {
+            let compare = |entry: &u64, (): &()| entry.cmp(wanted);
+            let (section, heap) = (self.section, self.heap);
+            let found =
+                self.reader.binary_search_by_key(section, &self.cache, context, heap, compare);
+            black_box(*found.expect("is read").expect("is there"));
+        }
+    }
+
+    fn scan(&self) {
+        let entries = self.reader.iter(self.section, &self.cache, self.heap);
+        let sum = entries.fold(0_u64, |sum, entry| sum.wrapping_add(*entry.expect("is read")));
+        black_box(sum);
+    }
+}
+
+/// What four threads do on two cores, in the time of one.
+fn threads(table: &mut Table, name: &str, least: Option<f64>, work: &(dyn Fn() + Sync)) {
+    let per_thread = |count: usize| {
+        per_operation(count, || {
+            thread::scope(|scope| {
+                for _ in 0..count {
+                    scope.spawn(work);
+                }
+            });
+        })
+    };
+    work();
+    let mut ratios: Vec<f64> = (0..7).map(|_| per_thread(1) / per_thread(4)).collect();
+    ratios.sort_by(f64::total_cmp);
+    let ratio = ratios[ratios.len() / 2];
+    let target = least.map(|least| format!("at least {least} x")).unwrap_or_default();
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let case = format!("get by 4 threads on {cores} cores, to one thread");
+    table.fact(&case, name, format!("{ratio:.2} x"), &target, least.map(|least| ratio >= least));
+}
+
+/// What stays in memory after entries all over the file were read.
+fn memory(table: &mut Table, path: &Path, order: &[u32], count: u32) {
+    let before = resident();
+    let reader = Reader::open(path, PAGE_LEN, 0).expect("a reader");
+    reader.get_all(Section::new(0, count), order);
+    let taken = resident().saturating_sub(before);
+    let held = taken <= paged::CACHE_LIMIT_DEFAULT * 3 / 2;
+    let case = "memory after random gets";
+    table.fact(case, "paged, file", mebibytes(taken), "at most half more than 8 MiB", Some(held));
+    drop(reader);
+    let before = resident();
+    let peer = Peer::write(&path.with_extension("peer"), count);
+    peer.get_all(order);
+    table.fact(case, "0.1.1", mebibytes(resident().saturating_sub(before)), "", None);
+}
+
+/// Nanoseconds for a byte, to be told as a speed.
+fn writing(table: &mut Table, folder: &Path, count: u32) {
+    let path = folder.join("written");
+    let bytes = count as usize * 8;
+    let numbers = || (0..u64::from(count)).map(|index| index * STEP);
+    let content: Vec<u8> = numbers().flat_map(u64::to_be_bytes).collect();
+    let output = || BufWriter::new(File::create(&path).expect("a file"));
+    table.race(
+        "write, for a byte",
+        TURNS,
+        vec![
+            Contender::new("paged, plain", || {
+                per_operation(bytes, || {
+                    let mut encoder = Encoder::new(output(), PAGE_LEN);
+                    let mut heap = Heap::new();
+                    let mut section = encoder.begin_section(&mut heap).expect("a section");
+                    for number in numbers() {
+                        section.push(&(), &number).expect("is written");
+                    }
+                    section.end().expect("is written");
+                    encoder.end().expect("is written").flush().expect("is written");
+                })
+            })
+            .target(Target::Nanoseconds(2.0)),
+            Contender::new("paged, container", || {
+                per_operation(bytes, || {
+                    let mut writer = Writer::new(output(), PAGE_LEN).expect("a writer");
+                    let mut section = writer.begin_section("numbers", NO_HEAP).expect("a section");
+                    for number in numbers() {
+                        section.push(&(), &number).expect("is written");
+                    }
+                    section.end().expect("is written");
+                    writer.finish().expect("is written").flush().expect("is written");
+                })
+            })
+            .target(Target::Nanoseconds(2.0)),
+            Contender::new("0.1.1", || {
+                per_operation(bytes, || drop(black_box(Peer::write(&path, count))))
+            }),
+            Contender::new("the bytes at once", || {
+                per_operation(bytes, || std::fs::write(&path, &content).expect("is written"))
+            })
+            .target(Target::Faster(0.5)),
+        ],
+    );
+    table.note("A nanosecond for a byte is 1000 MB/s. Nothing is synced.");
+}
+
+/// As many indices as a sample has, in no order.
+fn random(count: u32) -> Vec<u32> {
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 32) * u64::from(count) >> 32) as u32
+    };
+    (0..1_000_000).map(|_| next()).collect()
+}
