@@ -127,9 +127,7 @@ pub use map::Map;
 #[cfg(feature = "derive")]
 pub use paged_derive::Paged;
 pub use read_error::ReadError;
-pub use reader::{
-    CACHE_LIMIT_DEFAULT, Entries, HeapReader, Page, Pages, ReadOptions, Reader,
-};
+pub use reader::{CACHE_LIMIT_DEFAULT, Entries, HeapReader, Page, Pages, ReadOptions, Reader};
 pub use schema::Schema;
 pub use section::Section;
 pub use source::{FileSource, Source};

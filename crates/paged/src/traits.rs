@@ -13,7 +13,7 @@ use crate::{Heap, HeapBytes, Input, ReadError, WriteError, values};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored without a heap, or needs another context than `{C}`",
     note = "a type with fields that keep something on a heap, as `String` and `Vec` do, is marked `#[paged(heap)]`",
-    note = "on a heap, `paged::Inline` holds a text or list with its length",
+    note = "on a heap, `paged::Inline` holds a text or list with its length"
 )]
 pub trait Encode<C = ()> {
     /// Writes the value and returns the number of bytes written.
@@ -53,7 +53,7 @@ pub(crate) fn add(len: u32, more: u32) -> io::Result<u32> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in a section: its values have no fixed size there",
     note = "types of one's own are stored with `#[derive(Paged)]`",
-    note = "`usize` and `isize` differ between machines: store a `u32` or `u64`",
+    note = "`usize` and `isize` differ between machines: store a `u32` or `u64`"
 )]
 pub trait EncodeSized {
     /// Bytes that a value takes in a section.
@@ -64,7 +64,7 @@ pub trait EncodeSized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in a section, or needs another context than `{C}`",
     note = "types of one's own are stored with `#[derive(Paged)]`",
-    note = "`usize` and `isize` differ between machines: store a `u32` or `u64`",
+    note = "`usize` and `isize` differ between machines: store a `u32` or `u64`"
 )]
 pub trait EncodeOnHeap<C = ()>: EncodeSized {
     /// Writes `ENCODED_SIZE` bytes to `output`, and what varies to `heap`. Returns the number of
@@ -106,7 +106,7 @@ pub trait EncodeOnHeap<C = ()>: EncodeSized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read without a heap, or needs another context than `{C}`",
     note = "a type with fields that keep something on a heap, as `String` and `Vec` do, is marked `#[paged(heap)]`",
-    note = "on a heap, `paged::Inline` holds a text or list with its length",
+    note = "on a heap, `paged::Inline` holds a text or list with its length"
 )]
 pub trait Decode<C = ()>: Sized {
     /// Bytes that every value takes, or `None` when values differ in that. A list of values that
@@ -150,7 +150,7 @@ pub trait Decode<C = ()>: Sized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a section, or needs another context than `{C}`",
     note = "types of one's own are stored with `#[derive(Paged)]`",
-    note = "a type that borrows is written only: `#[paged(encode_only)]`",
+    note = "a type that borrows is written only: `#[paged(encode_only)]`"
 )]
 pub trait DecodeFromHeap<C = ()>: Sized {
     /// Reads a value from the front of `input`, and what varies from `heap`.

@@ -72,12 +72,10 @@ fn calls(folder: &Path, replace: bool) -> Option<Vec<String>> {
         let (name, arguments) = call.split_once('(').unwrap();
         let of = if arguments.contains(".partial") {
             "pending"
-        } else if arguments.contains(&format!("<{folder}>")) || call.contains("O_DIRECTORY") {
-            "folder"
-        } else if arguments.starts_with("AT_FDCWD, \"") && !call.contains("O_CREAT") {
-            "folder"
-        } else {
+        } else if call.contains("O_CREAT") {
             "other"
+        } else {
+            "folder"
         };
         format!("{name} {of}")
     });
