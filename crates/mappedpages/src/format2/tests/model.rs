@@ -256,7 +256,8 @@ impl<const P: usize> Run<P> {
     fn crash(&mut self, in_flight: Option<&Expected>) {
         self.crashes += 1;
         // At times the process ends first, and what it wrote is seen, and may still be lost.
-        let mut disk = if self.random.one_in(2) {
+        let mut is_settled = self.random.one_in(2);
+        let mut disk = if is_settled {
             self.session.disk.power_cut(&mut self.random)
         } else {
             self.session.disk.kill()
@@ -271,9 +272,15 @@ impl<const P: usize> Run<P> {
                 Err(error) => panic!("an interrupted recovery: {error}"),
             }
             disk = shared.power_cut(&mut self.random);
+            is_settled = true;
         }
         self.session = Session::open(disk).unwrap();
+        let mut loose = self.durable.loose.clone();
+        loose.extend(in_flight.iter().flat_map(|expected| &expected.loose));
         self.adopt(in_flight);
+        if !is_settled {
+            self.keep_loose(loose);
+        }
     }
 
     fn kill(&mut self) {
@@ -281,7 +288,12 @@ impl<const P: usize> Run<P> {
         self.session = self.session.reopen().unwrap();
         let loose = self.durable.loose.clone();
         self.adopt(None);
-        // What was stored directly is there, and may still be lost.
+        self.keep_loose(loose);
+    }
+
+    /// What was stored directly is there after a kill, and may still be lost.
+    fn keep_loose(&mut self, mut loose: BTreeSet<u64>) {
+        loose.retain(|page| self.durable.holdings.regular.contains_key(page));
         self.durable.loose.clone_from(&loose);
         self.accepted.loose = loose;
     }
