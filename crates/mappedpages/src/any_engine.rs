@@ -7,10 +7,20 @@ use crate::format2::FormatTwo;
 use crate::medium::Medium;
 use crate::options::Format;
 use crate::pages::Pages;
+use crate::plain::Plain;
 use crate::recovery::Recovery;
 
 /// Bytes at the start of a file that tell its format: one sector.
 const START_LEN: usize = 512;
+
+/// The engine of a file, and what it has answered before.
+#[derive(Debug)]
+pub(crate) struct AnyEngine<const P: usize> {
+    pub(crate) form: Form<P>,
+    plain: Plain,
+    /// Something may be staged, and be taken back.
+    is_staging: bool,
+}
 
 /// The engine of one of the formats.
 #[derive(Debug)]
@@ -18,7 +28,7 @@ const START_LEN: usize = 512;
     clippy::large_enum_variant,
     reason = "a pager has one of them, and a box would be one more step to every page"
 )]
-pub(crate) enum AnyEngine<const P: usize> {
+pub(crate) enum Form<const P: usize> {
     One(FormatOne<P>),
     Two(FormatTwo<P>),
 }
@@ -26,32 +36,46 @@ pub(crate) enum AnyEngine<const P: usize> {
 impl<const P: usize> AnyEngine<P> {
     /// Makes the first pages of a file in `format`.
     pub(crate) fn create(format: Format, pages: &mut Pages<P>) -> Result<Self> {
-        Ok(match format {
-            Format::One => Self::One(FormatOne::create(pages)?),
-            Format::Two => Self::Two(FormatTwo::create(pages)?),
-        })
+        Ok(Self::new(match format {
+            Format::One => Form::One(FormatOne::create(pages)?),
+            Format::Two => Form::Two(FormatTwo::create(pages)?),
+        }))
     }
 
     /// Opens a file that is in `format`.
     pub(crate) fn open(format: Format, pages: &mut Pages<P>) -> Result<(Self, Recovery)> {
-        Ok(match format {
+        let (form, recovery) = match format {
             Format::One => {
                 let (engine, recovery) = FormatOne::open(pages)?;
-                (Self::One(engine), recovery)
+                (Form::One(engine), recovery)
             }
             Format::Two => {
                 let (engine, recovery) = FormatTwo::open(pages)?;
-                (Self::Two(engine), recovery)
+                (Form::Two(engine), recovery)
             }
-        })
+        };
+        Ok((Self::new(form), recovery))
+    }
+
+    fn new(form: Form<P>) -> Self {
+        let mut engine = Self { form, plain: Plain::default(), is_staging: false };
+        engine.plain.make_room(engine.page_count());
+        engine
     }
 
     /// The format of the file.
     pub(crate) const fn format(&self) -> Format {
-        match self {
-            Self::One(_) => Format::One,
-            Self::Two(_) => Format::Two,
+        match self.form {
+            Form::One(_) => Format::One,
+            Form::Two(_) => Format::Two,
         }
+    }
+
+    /// The content of a page that is known to be regular and in its place, and is mapped. `None` says
+    /// nothing.
+    #[inline]
+    pub(crate) fn plain_page<'a>(&'a self, pages: &'a Pages<P>, page: u64) -> Option<&'a [u8]> {
+        if self.plain.has(page) { pages.mapped_page(page) } else { None }
     }
 }
 
@@ -77,10 +101,16 @@ pub(crate) fn format_of<const P: usize>(medium: &dyn Medium) -> Result<Format> {
 
 /// Calls the same method of whichever engine it is.
 macro_rules! either {
+    (mut $any:ident.$method:ident($($argument:ident),*)) => {
+        match &mut $any.form {
+            Form::One(engine) => engine.$method($($argument),*),
+            Form::Two(engine) => engine.$method($($argument),*),
+        }
+    };
     ($any:ident.$method:ident($($argument:ident),*)) => {
-        match $any {
-            Self::One(engine) => engine.$method($($argument),*),
-            Self::Two(engine) => engine.$method($($argument),*),
+        match &$any.form {
+            Form::One(engine) => engine.$method($($argument),*),
+            Form::Two(engine) => engine.$method($($argument),*),
         }
     };
 }
@@ -111,14 +141,17 @@ impl<const P: usize> Engine<P> for AnyEngine<P> {
         either!(self.next_protected(pages, from_slot))
     }
 
-    #[inline]
     fn page<'a>(&'a self, pages: &'a Pages<P>, page: u64) -> Result<&'a [u8]> {
-        either!(self.page(pages, page))
+        let content = either!(self.page(pages, page))?;
+        if !self.is_staging && std::ptr::eq(content, pages.page(page)?) {
+            self.plain.insert(page);
+        }
+        Ok(content)
     }
 
     #[inline]
     fn page_mut<'a>(&'a mut self, pages: &'a mut Pages<P>, page: u64) -> Result<&'a mut [u8]> {
-        either!(self.page_mut(pages, page))
+        either!(mut self.page_mut(pages, page))
     }
 
     #[inline]
@@ -127,7 +160,8 @@ impl<const P: usize> Engine<P> for AnyEngine<P> {
     }
 
     fn alloc(&mut self, pages: &mut Pages<P>, content: Content) -> Result<u64> {
-        either!(self.alloc(pages, content))
+        self.is_staging = true;
+        either!(mut self.alloc(pages, content))
     }
 
     fn alloc_bulk(
@@ -137,19 +171,24 @@ impl<const P: usize> Engine<P> for AnyEngine<P> {
         content: Content,
         out: &mut Vec<u64>,
     ) -> Result<()> {
-        either!(self.alloc_bulk(pages, count, content, out))
+        self.is_staging = true;
+        either!(mut self.alloc_bulk(pages, count, content, out))
     }
 
     fn free(&mut self, pages: &mut Pages<P>, page: u64) -> Result<()> {
-        either!(self.free(pages, page))
+        self.is_staging = true;
+        self.plain.remove(page);
+        either!(mut self.free(pages, page))
     }
 
     fn free_bulk(&mut self, pages: &mut Pages<P>, ids: &[u64]) -> Result<()> {
-        either!(self.free_bulk(pages, ids))
+        self.is_staging = true;
+        ids.iter().for_each(|page| self.plain.remove(*page));
+        either!(mut self.free_bulk(pages, ids))
     }
 
     fn alloc_protected(&mut self, pages: &mut Pages<P>) -> Result<u64> {
-        either!(self.alloc_protected(pages))
+        either!(mut self.alloc_protected(pages))
     }
 
     fn alloc_protected_bulk(
@@ -158,42 +197,47 @@ impl<const P: usize> Engine<P> for AnyEngine<P> {
         count: usize,
         out: &mut Vec<u64>,
     ) -> Result<()> {
-        either!(self.alloc_protected_bulk(pages, count, out))
+        either!(mut self.alloc_protected_bulk(pages, count, out))
     }
 
     fn free_protected(&mut self, pages: &mut Pages<P>, id: u64) -> Result<()> {
-        either!(self.free_protected(pages, id))
+        either!(mut self.free_protected(pages, id))
     }
 
     fn free_protected_bulk(&mut self, pages: &mut Pages<P>, ids: &[u64]) -> Result<()> {
-        either!(self.free_protected_bulk(pages, ids))
+        either!(mut self.free_protected_bulk(pages, ids))
     }
 
     fn stage_protected<'a>(&'a mut self, pages: &'a mut Pages<P>, id: u64) -> Result<&'a mut [u8]> {
-        either!(self.stage_protected(pages, id))
+        either!(mut self.stage_protected(pages, id))
     }
 
     fn stage_page<'a>(&'a mut self, pages: &'a mut Pages<P>, page: u64) -> Result<&'a mut [u8]> {
-        either!(self.stage_page(pages, page))
+        self.is_staging = true;
+        self.plain.remove(page);
+        either!(mut self.stage_page(pages, page))
     }
 
     fn rollback(&mut self, pages: &mut Pages<P>) {
-        either!(self.rollback(pages));
+        self.is_staging = false;
+        either!(mut self.rollback(pages));
     }
 
     fn accept(&mut self) {
-        either!(self.accept());
+        self.is_staging = false;
+        self.plain.make_room(self.page_count());
+        either!(mut self.accept());
     }
 
     fn write_commit(&mut self, pages: &mut Pages<P>, barrier: Barrier) -> Result<bool> {
-        either!(self.write_commit(pages, barrier))
+        either!(mut self.write_commit(pages, barrier))
     }
 
     fn after_sync(&mut self, pages: &mut Pages<P>) -> Result<Progress> {
-        either!(self.after_sync(pages))
+        either!(mut self.after_sync(pages))
     }
 
     fn close(&mut self, pages: &mut Pages<P>) -> Result<()> {
-        either!(self.close(pages))
+        either!(mut self.close(pages))
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: every step is a commit or changes what no state needs, so an interrupted one leaves a
 //! whole file. Knows the order of the steps, and of the format only that it can do them.
 
-use crate::any_engine::AnyEngine;
+use crate::any_engine::{AnyEngine, Form};
 use crate::engine::{Engine as _, Result};
 use crate::error::MappedPageError;
 use crate::format2::FormatTwo;
@@ -106,8 +106,8 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
 }
 
 fn two<const P: usize>(engine: &mut AnyEngine<P>) -> Result<&mut FormatTwo<P>> {
-    match engine {
-        AnyEngine::Two(engine) => Ok(engine),
-        AnyEngine::One(_) => Err(MappedPageError::Unsupported { what: "give space back" }),
+    match &mut engine.form {
+        Form::Two(engine) => Ok(engine),
+        Form::One(_) => Err(MappedPageError::Unsupported { what: "give space back" }),
     }
 }

@@ -125,6 +125,7 @@ mod options;
 mod page;
 mod pager;
 mod pages;
+mod plain;
 mod protected;
 mod read_only;
 mod recovery;

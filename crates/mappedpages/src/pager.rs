@@ -65,7 +65,6 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
     }
 
     /// Choices other than those of [`create`](Self::create) and [`open`](Self::open).
-    #[must_use]
     pub fn builder() -> Builder<PAGE_SIZE> {
         Builder::new()
     }
@@ -295,13 +294,11 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
     }
 
     /// Walks the regular pages that are in use, in ascending order.
-    #[must_use]
     pub const fn iter_allocated_pages(&self) -> AllocatedPageIter<'_, PAGE_SIZE> {
         AllocatedPageIter::new(self)
     }
 
     /// Walks the protected pages that are in use, in the order of their slots.
-    #[must_use]
     pub const fn iter_allocated_protected_pages(
         &self,
     ) -> AllocatedProtectedPageIter<'_, PAGE_SIZE> {
@@ -310,6 +307,15 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
 
     #[inline]
     pub(crate) fn page(&self, id: PageId<PAGE_SIZE>) -> Result<&MappedPage> {
+        match self.engine.plain_page(&self.pages, id.0) {
+            Some(content) if !self.failed => Ok(map::view(content)),
+            _ => self.page_anew(id),
+        }
+    }
+
+    /// The same, not looking at what the engine has answered before.
+    #[inline(never)]
+    fn page_anew(&self, id: PageId<PAGE_SIZE>) -> Result<&MappedPage> {
         if self.failed {
             return Err(MappedPageError::Unavailable);
         }

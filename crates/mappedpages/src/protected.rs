@@ -100,7 +100,6 @@ pub(crate) const REUSE_MAX: u32 = (1 << (64 - SLOT_BITS)) - 1;
 
 /// Takes an id apart: slot, reuse count.
 pub(crate) const fn parts_of(id: u64) -> (u64, u32) {
-    #[expect(clippy::cast_possible_truncation, reason = "24 bits are left")]
     let reuse = (id >> SLOT_BITS) as u32;
     (id & ((1 << SLOT_BITS) - 1), reuse)
 }

@@ -1,6 +1,6 @@
 //! Figures about a file and what was done to it.
 
-use crate::any_engine::AnyEngine;
+use crate::any_engine::Form;
 use crate::engine::{Engine as _, Result};
 use crate::error::MappedPageError;
 use crate::options::Format;
@@ -78,9 +78,9 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
         if self.failed {
             return Err(MappedPageError::Unavailable);
         }
-        let figures = match &self.engine {
-            AnyEngine::One(engine) => engine.figures(),
-            AnyEngine::Two(engine) => engine.figures(&self.pages)?,
+        let figures = match &self.engine.form {
+            Form::One(engine) => engine.figures(),
+            Form::Two(engine) => engine.figures(&self.pages)?,
         };
         let pages = self.engine.page_count();
         let pages_free = self.engine.free_page_count();
