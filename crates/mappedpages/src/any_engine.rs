@@ -71,6 +71,16 @@ impl<const P: usize> AnyEngine<P> {
         }
     }
 
+    /// Makes the next commit one even if nothing was changed, while free pages are kept from being given
+    /// out because they hold the journal of one that is durable: they are free after a few commits.
+    pub(crate) fn release_journals(&mut self) {
+        if let Form::Two(engine) = &mut self.form
+            && engine.has_journals()
+        {
+            engine.commit_anyway();
+        }
+    }
+
     /// The content of a page that is known to be regular and in its place, and is mapped. `None` says
     /// nothing.
     #[inline]

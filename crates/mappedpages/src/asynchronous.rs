@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use crate::any_engine::AnyEngine;
 use crate::builder::Builder;
 use crate::commit::is_full;
-use crate::engine::{Barrier, Content, Engine as _, Result};
+use crate::engine::{Content, Engine as _, Result};
 use crate::error::MappedPageError;
 use crate::options::Durability;
 use crate::page::PageId;
@@ -166,12 +166,13 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
         change: impl Fn(&mut AnyEngine<PAGE_SIZE>, &mut Pages<PAGE_SIZE>) -> Result<T>,
     ) -> Result<T> {
         self.land_async().await?;
-        let value = match self.start(durability, &change) {
-            Err(error) if is_full(&error) && self.begin(Barrier::OneFlush)? => {
-                self.land_async().await?;
-                self.start(durability, &change)?
+        let value = loop {
+            match self.start(durability, &change) {
+                Err(error) if is_full(&error) && self.begin_for_room()? => {
+                    self.land_async().await?;
+                }
+                started => break started?,
             }
-            started => started?,
         };
         self.land_async().await?;
         Ok(value)

@@ -37,23 +37,28 @@ impl Durability {
 impl<const P: usize> Pager<P> {
     /// Makes one change of its own: all of `change`, or nothing.
     ///
-    /// `change` may be called twice: what an earlier commit freed can be given out only when that is
-    /// durable, so where there is no room otherwise, that is seen to first.
+    /// `change` may be called more than once: what an earlier commit freed can be given out only when that
+    /// is durable, so where there is no room otherwise, that is seen to first.
     pub(crate) fn operate<T>(
         &mut self,
         durability: Durability,
         change: impl Fn(&mut AnyEngine<P>, &mut Pages<P>) -> Result<T>,
     ) -> Result<T> {
         self.land()?;
-        let value = match self.start(durability, &change) {
-            Err(error) if is_full(&error) && self.begin(Barrier::OneFlush)? => {
-                self.land()?;
-                self.start(durability, &change)?
+        let value = loop {
+            match self.start(durability, &change) {
+                Err(error) if is_full(&error) && self.begin_for_room()? => self.land()?,
+                started => break started?,
             }
-            started => started?,
         };
         self.land()?;
         Ok(value)
+    }
+
+    /// Begins a commit if one may make room. A few of them make all the room there is.
+    pub(crate) fn begin_for_room(&mut self) -> Result<bool> {
+        self.engine.release_journals();
+        self.begin(Barrier::OneFlush)
     }
 
     /// Stages and accepts `change` and, unless it may wait, begins its commit. Nothing is in flight.

@@ -94,6 +94,22 @@ fn a_failed_sync_ends_the_pager_and_is_not_repeated() {
 }
 
 #[test]
+fn a_medium_that_panics_ends_the_pager() {
+    for format in [Format::One, Format::Two] {
+        let (medium, mut pager) = create(format, Durability::Immediate);
+        pager.alloc().unwrap();
+        medium.on_sync(|| panic!("of the medium"));
+        let panicking = std::panic::AssertUnwindSafe(|| pager.alloc());
+        std::panic::catch_unwind(panicking).unwrap_err();
+        medium.on_sync(|| {});
+        let writes = medium.writes();
+        assert_fails!(pager.alloc(), MappedPageError::Unavailable);
+        drop(pager);
+        assert_eq!(medium.writes(), writes);
+    }
+}
+
+#[test]
 fn a_failed_write_ends_the_pager_and_a_drop_writes_nothing() {
     for format in [Format::One, Format::Two] {
         let (medium, mut pager) = create(format, Durability::Immediate);
@@ -153,6 +169,27 @@ fn pages_that_wait_for_a_commit_are_made_free_when_there_is_no_other_room() {
     let again = pager.alloc_bulk(pages.len()).unwrap();
     assert_eq!(again, pages);
     assert!(medium.syncs() > before);
+}
+
+#[test]
+fn pages_that_hold_a_journal_are_made_free_when_there_is_no_other_room() {
+    let (medium, mut pager) = create(Format::Two, Durability::Immediate);
+    medium.limit(64 * P as u64);
+    let pages = pager.alloc_bulk(20).unwrap();
+    let mut transaction = pager.transaction().unwrap();
+    for page in &pages {
+        transaction.page_mut(*page).unwrap().as_bytes_mut().fill(1);
+    }
+    transaction.commit().unwrap();
+    let mut taken = 20;
+    while pager.alloc().is_ok() {
+        taken += 1;
+    }
+    assert_eq!(listed(&pager).0.len(), taken);
+    assert_eq!(pager.free_page_count(), 0, "of {}", pager.page_count());
+    for page in &pages {
+        assert_eq!(page.get(&pager).unwrap().as_bytes(), [1; P]);
+    }
 }
 
 #[test]
