@@ -310,6 +310,31 @@ struct Node {
     data: HeapSection,
 }
 
+mod elsewhere {
+    pub use ::paged as found_here;
+}
+
+/// Contains itself with its parameter, so what its field needs is not to be asked of the field.
+#[derive(Paged, Debug, PartialEq)]
+#[paged(crate = elsewhere::found_here)]
+#[paged(context(C), encode_sized_bounds(T: EncodeSized), schema_bounds(T: Schema))]
+#[paged(encode_bounds(T: Encode<C> + EncodeOnHeap<C>), decode_bounds(T: Decode<C> + DecodeFromHeap<C>))]
+struct Chain<T> {
+    value: T,
+    next: Option<Section<Chain<T>>>,
+}
+
+#[test]
+fn a_type_with_parameters_may_contain_itself() {
+    check_entry(&Chain { value: 1_u8, next: None }, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[]);
+    let next = Some(Section::new(2, 3));
+    check_alone(&Chain { value: 1_u8, next }, &[1, 1, 0, 0, 0, 2, 0, 0, 0, 3]);
+    assert_eq!(
+        type_text::<Chain<u8>>(),
+        "{value:u8,next:option<section<{value:u8,next:option<section>}>>}"
+    );
+}
+
 #[derive(Paged, Debug, PartialEq)]
 enum Renamed {
     #[paged(name = "Old")]
