@@ -222,7 +222,8 @@ fn every_torn_state_of_a_long_index_is_one_of_the_two_as_well() {
 
 #[test]
 fn the_index_of_a_full_directory_is_read_back() {
-    let mut session = Session::<1024>::create(Recorder::over(Vec::new()));
+    let medium = Recorder::over(Vec::new());
+    let mut session = Session::<1024>::create(medium.clone());
     let mut taken = Vec::new();
     while let Ok(id) = session.commit(|session| session.engine.alloc_protected(&mut session.pages))
     {
@@ -230,4 +231,7 @@ fn the_index_of_a_full_directory_is_read_back() {
         taken.push(id);
     }
     assert_eq!(taken.len(), 1914);
+    let again = Session::<1024>::open_image(medium.image()).unwrap();
+    assert_eq!(again.state().unwrap(), session.state().unwrap());
+    assert!(!again.recovery.unclean);
 }
