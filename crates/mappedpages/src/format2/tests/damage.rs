@@ -176,7 +176,8 @@ fn crafted_counts_are_refused() {
 
 #[test]
 fn crafted_entries_are_refused() {
-    let entry = |change: fn(&mut [u8])| {
+    type Change = fn(&mut [u8]);
+    let entry = |change: Change| {
         let (session, _) = specimen(true);
         let disk = session.disk.kill();
         craft_directory(&disk, |page| {
@@ -184,7 +185,7 @@ fn crafted_entries_are_refused() {
         });
         Small::open(disk)
     };
-    let refused: [(&str, fn(&mut [u8])); 7] = [
+    let refused: [(&str, Change); 7] = [
         ("a reserved page", |entry| entry[0] = 1),
         ("past the end", |entry| entry[7] = 1),
         ("a regular page", |entry| entry[0] = 4),
