@@ -5,11 +5,15 @@
 
 mod checksums;
 pub(crate) mod format;
+mod parts;
 mod pending;
 mod read;
+mod table;
 mod write;
 
 pub use format::{FormatError, HeapItem, Item, ItemKind, SectionItem};
+pub use parts::{HeapWriter, SectionWriter};
 pub use pending::PendingFile;
 pub use read::{Container, OpenError};
-pub use write::{HeapId, HeapWriter, NO_HEAP, NamedHeap, SectionHeap, SectionWriter, Writer};
+pub use table::HeapId;
+pub use write::{NO_HEAP, NamedHeap, SectionHeap, Writer};

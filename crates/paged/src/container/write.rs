@@ -4,24 +4,19 @@
 //! each other, so any output will do. Heaps and checksums that outgrow their share of memory wait
 //! in scratch files where the writer has a folder for them.
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
 use super::checksums::Checksummed;
-use super::format::{
-    self, Footer, FormatError, Header, HeapItem, ITEM_COUNT_MAX, Item, ItemKind, NAME_LEN_MAX,
-    SectionItem, TYPE_LEN_MAX,
-};
+use super::format::{self, Footer, FormatError, Header, SectionItem, TYPE_LEN_MAX};
+use super::parts::{HeapWriter, SectionWriter};
 use super::pending::{PendingFile, ScratchFile};
-use crate::heap::{Offset, Spool};
+use super::table::{HeapId, Table};
+use crate::heap::Spool;
 use crate::schema::{fingerprint, type_text};
 use crate::values::pad;
-use crate::{
-    Encode, EncodeOnHeap, EncodeSized, Encoder, Heap, HeapSection, Schema, Section, WriteError,
-};
+use crate::{EncodeSized, Encoder, Heap, Schema, WriteError};
 
 /// Bytes of a heap, or of checksums, that stay in memory where there is a folder for more.
 const SPOOL_MEMORY_LIMIT: usize = 1 << 20;
@@ -32,28 +27,10 @@ const SPOOL_MEMORY_LIMIT: usize = 1 << 20;
 pub struct Writer<W> {
     encoder: Encoder<Checksummed<W>>,
     header: Header,
-    /// Sections and heaps in the order in which they were begun; a heap that is still being
-    /// collected has none.
-    items: Vec<(String, Option<ItemKind>)>,
-    names: BTreeSet<String>,
+    table: Table,
     scratch: Option<PathBuf>,
     /// What sections without a heap are given, and have to leave empty.
     no_heap: Heap,
-}
-
-/// A heap that was written, and its place in the table of its container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeapId {
-    place: u32,
-    section: HeapSection,
-}
-
-impl HeapId {
-    /// The handle, for entries that name a heap.
-    #[must_use]
-    pub const fn section(self) -> HeapSection {
-        self.section
-    }
 }
 
 /// The heap that the entries of a section refer to.
@@ -166,8 +143,7 @@ impl<W: Write> Writer<W> {
         Ok(Self {
             encoder: Encoder::new(pages, page_len),
             header,
-            items: Vec::new(),
-            names: BTreeSet::new(),
+            table: Table::default(),
             scratch,
             no_heap: Heap::new(),
         })
@@ -190,8 +166,8 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`new_heap`](Self::new_heap).
     pub fn new_heap_in(&mut self, name: &str, heap: Heap) -> Result<NamedHeap, WriteError> {
-        self.check_name(name)?;
-        let place = push_item(&mut self.items, &mut self.names, name.to_owned(), None);
+        self.table.check_name(name)?;
+        let place = self.table.push(name.to_owned(), None);
         Ok(NamedHeap { place, name: name.to_owned(), heap })
     }
 
@@ -213,18 +189,17 @@ impl<W: Write> Writer<W> {
         let heap = heap.into();
         let place = match &heap {
             SectionHeap::None => None,
-            SectionHeap::Collected(heap) => Some(self.check_heap(heap)?),
-            SectionHeap::Written(id) => Some(self.check_written(*id)?),
+            SectionHeap::Collected(heap) => {
+                Some(self.table.check_collected(heap.place, &heap.name)?)
+            }
+            SectionHeap::Written(id) => Some(self.table.check_written(*id)?),
         };
-        self.check_name(name)?;
+        self.table.check_name(name)?;
         let (heap, may_grow) = match heap {
             SectionHeap::Collected(named) => (&mut named.heap, true),
             SectionHeap::None | SectionHeap::Written(_) => (&mut self.no_heap, false),
         };
-        let mut section = self.encoder.begin_section(heap)?;
-        if !may_grow {
-            section.keep_heap_empty();
-        }
+        let section = self.encoder.begin_section(heap)?;
         let item = SectionItem {
             page_offset: section.page_offset(),
             entry_count: 0,
@@ -233,8 +208,11 @@ impl<W: Write> Writer<W> {
             fingerprint: fingerprint(&type_text),
             type_text,
         };
-        let (items, names) = (&mut self.items, &mut self.names);
-        Ok(SectionWriter { section, name: name.to_owned(), item, items, names })
+        let mut writer = SectionWriter::new(section, name.to_owned(), item, &mut self.table);
+        if !may_grow {
+            writer.keep_heap();
+        }
+        Ok(writer)
     }
 
     /// Writes a heap that was collected.
@@ -242,13 +220,10 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`Encoder::add_heap`]; [`WriteError::ForeignHeap`].
     pub fn add_heap(&mut self, heap: NamedHeap) -> Result<HeapId, WriteError> {
-        self.check_heap(&heap)?;
+        let place = self.table.check_collected(heap.place, &heap.name)?;
         let byte_len = heap.len();
         let section = self.encoder.add_heap(heap.heap)?;
-        if let Some((_, item)) = self.items.get_mut(heap.place as usize) {
-            *item = Some(heap_item(section, byte_len));
-        }
-        Ok(HeapId { place: heap.place, section })
+        Ok(self.table.place_heap(place, section, byte_len))
     }
 
     /// Begins a heap whose values are written at once, for sections that follow it.
@@ -256,10 +231,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`Encoder::begin_heap`] and [`new_heap`](Self::new_heap).
     pub fn begin_heap(&mut self, name: &str) -> Result<HeapWriter<'_, W>, WriteError> {
-        self.check_name(name)?;
+        self.table.check_name(name)?;
         let heap = self.encoder.begin_heap()?;
-        let (items, names) = (&mut self.items, &mut self.names);
-        Ok(HeapWriter { heap, name: name.to_owned(), items, names })
+        Ok(HeapWriter::new(heap, name.to_owned(), &mut self.table))
     }
 
     /// Writes checksums, table and footer, and gives back the output, which stands after them.
@@ -270,14 +244,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// [`WriteError::HeapNotAdded`], and what the output meets.
     pub fn finish(self) -> Result<W, WriteError> {
-        let mut items = Vec::with_capacity(self.items.len());
-        for (name, kind) in self.items {
-            match kind {
-                Some(kind) => items.push(Item { name, kind }),
-                None => return Err(WriteError::HeapNotAdded { name }),
-            }
-        }
-        let table = format::encode_table(&items)?;
+        let table = format::encode_table(&self.table.into_items()?)?;
         let (output, page_count, checksums) = self.encoder.end()?.into_parts();
 
         let page_len = self.header.page_len;
@@ -305,37 +272,6 @@ impl<W: Write> Writer<W> {
         output.write_all(&footer.encode())?;
         output.into_inner().map_err(|error| WriteError::Io(error.into_error()))
     }
-
-    fn check_name(&self, name: &str) -> Result<(), WriteError> {
-        if name.is_empty() || name.len() > NAME_LEN_MAX {
-            return Err(FormatError::NameLen { len: name.len() }.into());
-        }
-        if self.items.len() >= ITEM_COUNT_MAX as usize {
-            return Err(FormatError::TooManyItems.into());
-        }
-        if self.names.contains(name) {
-            return Err(WriteError::NameTaken { name: name.to_owned() });
-        }
-        Ok(())
-    }
-
-    /// The place of a heap that is being collected for this container.
-    fn check_heap(&self, heap: &NamedHeap) -> Result<u32, WriteError> {
-        match self.items.get(heap.place as usize) {
-            Some((name, None)) if *name == heap.name => Ok(heap.place),
-            _ => Err(WriteError::ForeignHeap),
-        }
-    }
-
-    /// The place of a heap that is in this container.
-    fn check_written(&self, id: HeapId) -> Result<u32, WriteError> {
-        match self.items.get(id.place as usize) {
-            Some((_, Some(ItemKind::Heap(heap)))) if heap.page_offset == id.section.page_offset => {
-                Ok(id.place)
-            }
-            _ => Err(WriteError::ForeignHeap),
-        }
-    }
 }
 
 /// Bytes after the pages that are collected before they are written.
@@ -347,152 +283,5 @@ fn spool(scratch: Option<&Path>) -> Spool {
             Spool::spilling(Box::new(ScratchFile::new(folder.to_owned())), SPOOL_MEMORY_LIMIT)
         }
         None => Spool::default(),
-    }
-}
-
-const fn heap_item(section: HeapSection, byte_len: u64) -> ItemKind {
-    ItemKind::Heap(HeapItem { page_offset: section.page_offset, byte_len })
-}
-
-/// Puts an item with a name that was checked into the table and returns its place.
-fn push_item(
-    items: &mut Vec<(String, Option<ItemKind>)>,
-    names: &mut BTreeSet<String>,
-    name: String,
-    kind: Option<ItemKind>,
-) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "the name was checked with the number")]
-    let place = items.len() as u32;
-    names.insert(name.clone());
-    items.push((name, kind));
-    place
-}
-
-/// Writes the entries of one section of a container. Dropped without [`end`](Self::end), it leaves
-/// pages that the table does not name.
-#[must_use = "a section is in the table when it is ended"]
-pub struct SectionWriter<'a, W, T> {
-    section: crate::section::Encoder<'a, 'a, Checksummed<W>, T>,
-    name: String,
-    item: SectionItem,
-    items: &'a mut Vec<(String, Option<ItemKind>)>,
-    names: &'a mut BTreeSet<String>,
-}
-
-impl<W: Write, T> SectionWriter<'_, W, T> {
-    /// Appends an entry.
-    ///
-    /// # Errors
-    /// As [`section::Encoder::push`](crate::section::Encoder::push); [`WriteError::NoHeap`] when
-    /// `value` has something for a heap and the section none that is being collected.
-    #[inline]
-    pub fn push<C>(&mut self, context: &C, value: &T) -> Result<(), WriteError>
-    where
-        T: EncodeOnHeap<C>,
-    {
-        self.section.push(context, value)
-    }
-
-    /// Entries written.
-    #[must_use]
-    pub const fn entry_count(&self) -> u32 {
-        self.section.entry_count()
-    }
-
-    /// Completes the last page and puts the section into the table. The handle is for entries of
-    /// other sections.
-    ///
-    /// # Errors
-    /// What the output meets; [`WriteError::Poisoned`] after it has failed.
-    pub fn end(mut self) -> Result<Section<T>, WriteError> {
-        let section = self.section.end()?;
-        self.item.entry_count = section.entry_count();
-        push_item(self.items, self.names, self.name, Some(ItemKind::Section(self.item)));
-        Ok(section)
-    }
-}
-
-impl<W, T> fmt::Debug for SectionWriter<'_, W, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SectionWriter").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Writes the values of one heap of a container. Dropped without [`end`](Self::end), it leaves
-/// pages that the table does not name.
-///
-/// As an [`io::Write`] it takes bytes from elsewhere, [`len`](Self::len) before and after telling
-/// where they are.
-#[must_use = "a heap is in the table when it is ended"]
-pub struct HeapWriter<'a, W> {
-    heap: crate::heap::Encoder<'a, Checksummed<W>>,
-    name: String,
-    items: &'a mut Vec<(String, Option<ItemKind>)>,
-    names: &'a mut BTreeSet<String>,
-}
-
-impl<W: Write> HeapWriter<'_, W> {
-    /// Bytes written: where the next value starts.
-    #[must_use]
-    pub const fn len(&self) -> u64 {
-        self.heap.len()
-    }
-
-    /// `true` before anything was written.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.heap.is_empty()
-    }
-
-    /// Appends `value` and returns where it starts.
-    ///
-    /// # Errors
-    /// As [`heap::Encoder::insert`](crate::heap::Encoder::insert).
-    pub fn insert<C>(
-        &mut self,
-        context: &C,
-        value: &(impl Encode<C> + ?Sized),
-    ) -> Result<Offset, WriteError> {
-        self.heap.insert(context, value)
-    }
-
-    /// Appends `value`, wherever it starts, and returns that byte.
-    ///
-    /// # Errors
-    /// As [`heap::Encoder::insert_wide`](crate::heap::Encoder::insert_wide).
-    pub fn insert_wide<C>(
-        &mut self,
-        context: &C,
-        value: &(impl Encode<C> + ?Sized),
-    ) -> Result<u64, WriteError> {
-        self.heap.insert_wide(context, value)
-    }
-
-    /// Completes the last page and puts the heap into the table.
-    ///
-    /// # Errors
-    /// What the output meets; [`WriteError::Poisoned`] after it has failed.
-    pub fn end(self) -> Result<HeapId, WriteError> {
-        let byte_len = self.heap.len();
-        let section = self.heap.end()?;
-        let kind = heap_item(section, byte_len);
-        let place = push_item(self.items, self.names, self.name, Some(kind));
-        Ok(HeapId { place, section })
-    }
-}
-
-impl<W: Write> Write for HeapWriter<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.heap.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.heap.flush()
-    }
-}
-
-impl<W> fmt::Debug for HeapWriter<'_, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeapWriter").field("name", &self.name).finish_non_exhaustive()
     }
 }

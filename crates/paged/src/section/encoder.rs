@@ -18,8 +18,8 @@ pub struct Encoder<'a, 'h, W, T> {
     entry_count: u32,
     /// Entries that the page being written still has room for.
     room: u32,
-    /// The heap is there for no value.
-    heap_stays_empty: bool,
+    /// No value may put anything on the heap.
+    heap_stays: bool,
     entry: PhantomData<fn(&T)>,
 }
 
@@ -37,14 +37,14 @@ impl<'a, 'h, W, T> Encoder<'a, 'h, W, T> {
             per_page,
             entry_count: 0,
             room: per_page,
-            heap_stays_empty: false,
+            heap_stays: false,
             entry: PhantomData,
         }
     }
 
-    /// Refuses values that put something on the heap, which is empty.
-    pub(crate) const fn keep_heap_empty(&mut self) {
-        self.heap_stays_empty = true;
+    /// Refuses values that put something on the heap.
+    pub(crate) const fn keep_heap(&mut self) {
+        self.heap_stays = true;
     }
 
     pub(crate) const fn page_offset(&self) -> u32 {
@@ -108,6 +108,7 @@ impl<W: Write, T> Encoder<'_, '_, W, T> {
     where
         T: EncodeOnHeap<C>,
     {
+        let heap_len = self.heap.len();
         let buffer = self.encoder.buffer();
         let before = buffer.len();
         buffer.reserve(T::ENCODED_SIZE as usize);
@@ -117,7 +118,7 @@ impl<W: Write, T> Encoder<'_, '_, W, T> {
             let written = written as u64;
             return Err(WriteError::EntrySize { expected: T::ENCODED_SIZE, written });
         }
-        if self.heap_stays_empty && !self.heap.is_empty() {
+        if self.heap_stays && self.heap.len() != heap_len {
             return Err(WriteError::NoHeap);
         }
         Ok(())
