@@ -75,7 +75,7 @@ impl Sets {
             return false;
         }
         if tag & USED == 0 {
-            set.mark_used(way);
+            set.mark_used(way, wanted);
         }
         true
     }
@@ -101,7 +101,8 @@ impl Sets {
         let wanted = unit.wrapping_add(1);
         let way = set.place_for(wanted, version);
         if let Some(tag) = set.tags.get(way) {
-            tag.store(wanted, Ordering::Relaxed);
+            // Not a store: loom has no order between one and the exchange of `mark_used`.
+            tag.swap(wanted, Ordering::Relaxed);
         }
         let start = way.wrapping_mul(self.unit_len / WORD);
         let frame = frames.get(start..).unwrap_or_default().iter().take(self.unit_len / WORD);
@@ -155,10 +156,13 @@ impl Set {
         })
     }
 
+    /// Says that a unit was read, unless another one has taken its place.
     #[cold]
-    fn mark_used(&self, way: usize) {
+    fn mark_used(&self, way: usize, wanted: u64) {
         if let Some(tag) = self.tags.get(way) {
-            tag.fetch_or(USED, Ordering::Relaxed);
+            let used = wanted | USED;
+            // Whoever failed has nothing to say of what is there now.
+            let _ = tag.compare_exchange(wanted, used, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 }
