@@ -127,6 +127,7 @@ fn ids_that_name_no_page_of_the_caller_are_refused() {
             assert_fails!(pager.free_protected(slot), MappedPageError::OutOfBounds);
         }
         assert_eq!((pager.page_count(), pager.free_page_count()), before);
+        id.get(&pager).unwrap();
         pager.free(id).unwrap();
         assert_fails!(id.get(&pager), MappedPageError::Stale);
         assert_fails!(pager.free(id), MappedPageError::DoubleFree);

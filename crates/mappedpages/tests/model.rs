@@ -136,6 +136,9 @@ impl Model {
         for id in &self.gone {
             assert!(ProtectedPageId(*id).get(pager).is_err());
         }
+        for page in (0..pager.page_count()).filter(|page| !self.pages.contains_key(page)) {
+            assert!(PageId(page).get(pager).is_err(), "page {page} is nobody's");
+        }
         let used = self.pages.len() as u64 + 3;
         assert!(pager.free_page_count() + used <= pager.page_count());
     }
@@ -193,7 +196,11 @@ impl Model {
         change: &Change,
     ) -> Result<(), MappedPageError> {
         match change {
-            Change::Alloc => self.takes(&[transaction.alloc()?]),
+            Change::Alloc => {
+                let id = transaction.alloc()?;
+                assert_eq!(transaction.page(id)?.as_bytes(), [0; P]);
+                self.takes(&[id]);
+            }
             Change::AllocBulk(count) => self.takes(&transaction.alloc_bulk(*count)?),
             Change::Free(at) => {
                 if let Some(id) = nth(&self.pages, *at) {

@@ -210,6 +210,35 @@ fn a_failed_sync_is_heard_by_all_who_wait() {
     }
 }
 
+/// Who was refused has changed nothing; who was accepted before the close hears so.
+#[test]
+fn a_close_beside_writers_keeps_exactly_what_was_acknowledged() {
+    for _ in 0..60 {
+        let (medium, pager) = on_watched(Format::Two);
+        medium.on_sync(std::thread::yield_now);
+        let acknowledged = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        match pager.write(|transaction| transaction.alloc()) {
+                            Ok(_) => acknowledged.fetch_add(1, Ordering::SeqCst),
+                            Err(MappedPageError::Unavailable) => break,
+                            Err(error) => panic!("{error:?}"),
+                        };
+                    }
+                });
+            }
+            while acknowledged.load(Ordering::SeqCst) < 8 {
+                std::thread::yield_now();
+            }
+            pager.clone().close().unwrap();
+        });
+        let pager = Pager::<P>::builder().open_on(medium as Arc<dyn Medium>).unwrap();
+        assert_eq!(listed(&pager).0.len() as u64, acknowledged.into_inner());
+    }
+}
+
 /// A write from inside a sync: only possible when the lock is free meanwhile.
 #[test]
 fn the_lock_is_free_while_the_medium_syncs() {
