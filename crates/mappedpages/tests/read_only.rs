@@ -259,6 +259,102 @@ fn a_file_that_was_replaced_is_opened_anew() {
     });
 }
 
+/// What is shown of a file with pages of `N` bytes, and the error instead.
+fn read_and_opened<const N: usize>(bytes: &[u8]) -> [Result<Vec<Vec<u8>>, String>; 2] {
+    let medium = || Arc::new(MemoryMedium::from(bytes.to_vec())) as Arc<dyn Medium>;
+    let told = |error: MappedPageError| format!("{error:?}");
+    let read = || {
+        let reader = ReadOnlyPager::<N>::open_on(medium())?;
+        let (mut pages, mut contents) = (Vec::new(), Vec::new());
+        for id in reader.iter_allocated_pages() {
+            let id = id?;
+            pages.push(id.0);
+            contents.push(reader.get_page(id)?.as_bytes().to_vec());
+        }
+        for id in reader.iter_allocated_protected_pages() {
+            let id = id?;
+            pages.push(id.0);
+            // Damaged content is an error of its page alone.
+            let content = reader.get_protected_page(id);
+            contents.push(
+                content.map_or_else(|error| told(error).into(), |page| page.as_bytes().into()),
+            );
+        }
+        contents.push(pages.iter().flat_map(|page| page.to_le_bytes()).collect());
+        contents.push(format!("{} {}", reader.page_count(), reader.free_page_count()).into());
+        Ok(contents)
+    };
+    let opened = || {
+        let pager = Pager::<N>::builder().open_on(medium()).map_err(told)?;
+        let (mut pages, mut contents) = (Vec::new(), Vec::new());
+        let mut regular = pager.iter_allocated_pages();
+        for id in regular.by_ref() {
+            pages.push(id.0);
+            contents.push(id.get(&pager).map_err(told)?.as_bytes().to_vec());
+        }
+        let mut protected = pager.iter_allocated_protected_pages();
+        for id in protected.by_ref() {
+            pages.push(id.0);
+            let content = id.get(&pager);
+            contents.push(
+                content.map_or_else(|error| told(error).into(), |page| page.as_bytes().into()),
+            );
+        }
+        if let Some(error) = regular.error().or(protected.error()) {
+            return Err(format!("{error:?}"));
+        }
+        contents.push(pages.iter().flat_map(|page| page.to_le_bytes()).collect());
+        contents.push(format!("{} {}", pager.page_count(), pager.free_page_count()).into());
+        Ok(contents)
+    };
+    [read().map_err(told), opened()]
+}
+
+#[test]
+fn published_files_read_as_they_open() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let mut files = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "mpp") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let [read, opened] = read_and_opened::<1024>(&bytes);
+        assert_eq!(read, opened, "{}", path.display());
+        let [read, opened] = read_and_opened::<4096>(&bytes);
+        assert_eq!(read, opened, "{}", path.display());
+        files += 1;
+    }
+    assert!(files >= 18, "{files}");
+}
+
+/// Every bit of a small file: a reader shows what an open for writing would show, or an error.
+#[test]
+fn a_flipped_bit_is_met_as_by_an_open_for_writing() {
+    for format in [Format::One, Format::Two] {
+        let medium = Arc::new(MemoryMedium::new());
+        let shared = Arc::clone(&medium) as Arc<dyn Medium>;
+        let mut pager = Pager::<P>::builder().format(format).create_on(shared).unwrap();
+        pager.alloc_bulk(2).unwrap();
+        let id = pager.alloc_protected().unwrap();
+        let mut writer = id.get_mut(&mut pager).unwrap();
+        writer.page_mut().as_bytes_mut().fill(3);
+        writer.commit().unwrap();
+        pager.close().unwrap();
+        let sound = medium.to_vec();
+        // The head of each page, where all numbers are, and a part of what follows.
+        let bits = (0..sound.len() * 8).filter(|bit| bit / 8 % P < 64 || bit % 401 == 0);
+        for bit in bits {
+            let mut bytes = sound.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let [read, opened] = read_and_opened::<P>(&bytes);
+            let same = read == opened;
+            assert!(same, "{format:?}, bit {bit}: {:?}, {:?}", read.err(), opened.err());
+        }
+    }
+}
+
 /// Pages of each kind that the commits of [`write_step`] write. In format 2 the regular ones are the first
 /// that there are, and beside them others come and go.
 const WRITTEN: u64 = 12;
@@ -301,6 +397,9 @@ fn write_step(pager: &mut Pager<P>, step: u64) {
         mark(transaction.page_mut(id).unwrap().as_bytes_mut(), step);
     }
     transaction.commit().unwrap();
+    if is_two && step.is_multiple_of(25) {
+        pager.compact().unwrap();
+    }
 }
 
 /// Which step up to `step` wrote a regular page last.
