@@ -9,8 +9,11 @@ use crate::tasks::test::counts;
 use crate::tree;
 
 /// The crates that have explorations, and where those are.
-const EXPLORED: [(&str, &str); 2] =
-    [("hypercore-log", "commit::explored"), ("mappedpages", "group::explored")];
+const EXPLORED: [(&str, &str); 3] = [
+    ("hypercore-log", "commit::explored"),
+    ("mappedpages", "group::explored"),
+    ("paged", "cache::explored"),
+];
 
 /// Runs the explorations; none may find a bad interleaving.
 pub(crate) fn run() -> Outcome {
