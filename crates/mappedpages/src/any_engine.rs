@@ -160,6 +160,11 @@ impl<const P: usize> Engine<P> for AnyEngine<P> {
     }
 
     #[inline]
+    fn settle(&mut self, pages: &mut Pages<P>, page: u64) -> Result<()> {
+        either!(mut self.settle(pages, page))
+    }
+
+    #[inline]
     fn page_mut<'a>(&'a mut self, pages: &'a mut Pages<P>, page: u64) -> Result<&'a mut [u8]> {
         either!(mut self.page_mut(pages, page))
     }

@@ -81,8 +81,12 @@ pub(crate) trait Engine<const P: usize> {
     /// The content of a regular page, staged changes included. About a nanosecond when the map of its
     /// region is loaded. `Stale` when it is free, `ReservedPage`, `OutOfBounds`.
     fn page<'a>(&'a self, pages: &'a Pages<P>, page: u64) -> Result<&'a [u8]>;
-    /// The same page for direct stores, outside any commit. Settles first what a later replay or an
-    /// accepted commit would put over them. Never called while a commit is in flight.
+    /// Makes a page ready for direct stores: what a later replay or an accepted commit would put over them
+    /// is put in its place first. Never called while a commit is in flight. An error ends the pager.
+    fn settle(&mut self, _pages: &mut Pages<P>, _page: u64) -> Result<()> {
+        Ok(())
+    }
+    /// The same page for direct stores, outside any commit, once it is settled.
     fn page_mut<'a>(&'a mut self, pages: &'a mut Pages<P>, page: u64) -> Result<&'a mut [u8]>;
     /// The content of a protected page, staged changes included; what comes from the file is verified on
     /// each call. `Stale`, `OutOfBounds`, `CorruptPage`.

@@ -249,10 +249,12 @@ impl<const P: usize> Engine<P> for FormatTwo<P> {
         pages.page(page)
     }
 
+    fn settle(&mut self, pages: &mut Pages<P>, page: u64) -> Result<()> {
+        self.settle_page(pages, page)
+    }
+
     fn page_mut<'a>(&'a mut self, pages: &'a mut Pages<P>, page: u64) -> Result<&'a mut [u8]> {
-        self.regular_kind(pages, page, MappedPageError::Stale)?;
-        self.settle(pages, page)?;
-        if self.state.kind(pages, page)? == StoredKind::Blank {
+        if self.regular_kind(pages, page, MappedPageError::Stale)? == StoredKind::Blank {
             // An open that finds the commit without a seal would make the page zeros again.
             self.state.set_regular(pages, page)?;
             self.must_order = true;

@@ -326,6 +326,7 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
     pub(crate) fn page_mut(&mut self, id: PageId<PAGE_SIZE>) -> Result<&mut MappedPage> {
         self.ready()?;
         self.land()?;
+        self.write(|engine, pages| engine.settle(pages, id.0))?;
         self.engine.page_mut(&mut self.pages, id.0).map(map::view_mut)
     }
 

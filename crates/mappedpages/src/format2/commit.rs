@@ -148,7 +148,7 @@ impl<const P: usize> FormatTwo<P> {
 
     /// Makes sure that neither a commit nor a replay puts anything over what will be stored directly to
     /// `page`.
-    pub(super) fn settle(&mut self, pages: &mut Pages<P>, page: u64) -> Result<()> {
+    pub(super) fn settle_page(&mut self, pages: &mut Pages<P>, page: u64) -> Result<()> {
         assert!(self.in_flight.is_none(), "direct stores while a commit is in flight");
         if self.regular.get(page).is_some() {
             self.commit_now(pages)?;

@@ -68,11 +68,11 @@ fn a_direct_store_outlives_the_replay_of_an_older_write() {
     session.fill_page(pages[1], 1);
     session.commit();
     let syncs = session.disk.syncs();
-    session.engine.page_mut(&mut session.pages, pages[2]).unwrap().fill(5);
+    session.page_mut(pages[2]).fill(5);
     assert_eq!(session.disk.syncs(), syncs, "no write of it waits");
-    session.engine.page_mut(&mut session.pages, pages[0]).unwrap().fill(2);
+    session.page_mut(pages[0]).fill(2);
     assert_eq!(session.disk.syncs(), syncs + 1);
-    session.engine.page_mut(&mut session.pages, pages[1]).unwrap().fill(3);
+    session.page_mut(pages[1]).fill(3);
     assert_eq!(session.disk.syncs(), syncs + 1, "all are settled");
     session.sync();
     let again = Small::open(session.disk.power_cut(&mut Random(1))).unwrap();
@@ -85,7 +85,7 @@ fn a_direct_store_to_a_page_with_an_accepted_write_commits_that_first() {
     let (mut session, pages) = with_pages(3);
     session.fill_page(pages[0], 1);
     session.engine.accept();
-    let bytes = session.engine.page_mut(&mut session.pages, pages[0]).unwrap();
+    let bytes = session.page_mut(pages[0]);
     assert_eq!(bytes, [1; 1024]);
     bytes[0] = 2;
     session.commit();
@@ -99,13 +99,13 @@ fn a_flushed_store_to_a_page_of_the_same_commit_is_kept() {
     // Reused, so that the open would have reason to make it zeros again.
     for seed in 0..40 {
         let (mut session, pages) = with_pages(3);
-        session.engine.page_mut(&mut session.pages, pages[1]).unwrap().fill(9);
+        session.page_mut(pages[1]).fill(9);
         session.free(pages[1]);
         session.commit();
         let page = session.alloc();
         assert_eq!(page, pages[1]);
         session.engine.accept();
-        session.engine.page_mut(&mut session.pages, page).unwrap().fill(7);
+        session.page_mut(page).fill(7);
         session.commit();
         let again = Small::open(session.disk.power_cut(&mut Random(seed))).unwrap();
         assert_eq!(content(&again, page), [7; 1024], "seed {seed}");
@@ -117,7 +117,7 @@ fn a_page_that_was_given_out_as_zeros_is_zeros_whatever_arrived() {
     let mut seen = [false; 2];
     for seed in 0..60 {
         let (mut session, pages) = with_pages(3);
-        session.engine.page_mut(&mut session.pages, pages[1]).unwrap().fill(9);
+        session.page_mut(pages[1]).fill(9);
         session.free(pages[1]);
         session.commit();
         assert_eq!(session.alloc(), pages[1]);

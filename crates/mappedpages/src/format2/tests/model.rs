@@ -191,7 +191,7 @@ impl<const P: usize> Run<P> {
             return;
         };
         let generation = session.engine.generation();
-        let bytes = session.engine.page_mut(&mut session.pages, page).unwrap();
+        let bytes = session.page_mut(page);
         bytes[random.below(P as u64) as usize..].fill(random.below(256) as u8);
         let bytes = bytes.to_vec();
         if session.engine.generation() != generation {

@@ -73,6 +73,12 @@ impl<const P: usize> Session<P> {
         self.engine.stage_protected(&mut self.pages, id).unwrap().fill(fill);
     }
 
+    /// A page for direct stores.
+    pub(super) fn page_mut(&mut self, page: u64) -> &mut [u8] {
+        self.engine.settle(&mut self.pages, page).unwrap();
+        self.engine.page_mut(&mut self.pages, page).unwrap()
+    }
+
     pub(super) fn fill_page(&mut self, page: u64, fill: u8) {
         self.engine.stage_page(&mut self.pages, page).unwrap().fill(fill);
     }

@@ -103,7 +103,7 @@ fn a_rollback_undoes_everything_since_the_last_accept() {
 fn pages_that_were_written_and_rolled_back_are_zeros_when_they_are_given_out() {
     let mut session = Small::create();
     let page = session.alloc();
-    session.engine.page_mut(&mut session.pages, page).unwrap().fill(7);
+    session.page_mut(page).fill(7);
     session.engine.rollback(&mut session.pages);
     assert_eq!(session.alloc(), page);
     assert_eq!(session.engine.page(&session.pages, page).unwrap(), [0; 1024]);
@@ -240,7 +240,7 @@ fn what_lies_behind_the_last_page_is_cut() {
     session.commit();
     let count = session.engine.page_count();
     session.alloc_bulk(100);
-    session.engine.page_mut(&mut session.pages, count + 2).unwrap().fill(9);
+    session.page_mut(count + 2).fill(9);
     session.sync();
     let mut again = session.reopen().unwrap();
     assert_eq!(again.pages.count(), count);
