@@ -69,6 +69,7 @@ mod key;
 mod named_batch;
 mod options;
 mod outside;
+mod packed;
 mod proofs;
 mod queue;
 mod replication;

@@ -20,6 +20,7 @@ use random_access_storage::{Error as StoreError, RandomAccess, Result as StoreRe
 use crate::backup::UNFINISHED;
 use crate::error::{Error, Result};
 use crate::options::Access;
+use crate::packed::{self, is_packed};
 use crate::side_stores::{Side, SideDirectory, SideStores};
 
 /// The files of a directory, in the order in which they are opened. The oplog is first: it carries
@@ -56,7 +57,8 @@ impl Storage {
         Self { place, side: None }
     }
 
-    /// A directory in the format of Hypercore 10, made when it is missing and the options allow it.
+    /// A directory in the format of Hypercore 10, made when it is missing and the options allow it; or a file that
+    /// [`Hypercore::pack`](crate::Hypercore::pack) wrote, for reading.
     #[must_use]
     pub fn directory(path: impl Into<PathBuf>) -> Self {
         Self::at(Place::Directory(path.into()))
@@ -175,7 +177,7 @@ impl Storage {
     /// Whether opening would make files where none are. Decides nothing: only the lock does.
     pub(crate) fn would_create(&self) -> Result<bool> {
         match &self.place {
-            Place::Directory(path) => Ok(!exists(&path.join("oplog"))?),
+            Place::Directory(path) if !is_packed(path) => Ok(!exists(&path.join("oplog"))?),
             _ => Ok(false),
         }
     }
@@ -201,6 +203,7 @@ impl Storage {
             return Side::new(Arc::clone(own));
         }
         match &self.place {
+            Place::Directory(path) if is_packed(path) => Side::none(),
             Place::Directory(path) => Side::new(Arc::new(SideDirectory::new(path, access))),
             Place::Memory(memory) => Side::new(Arc::new(memory.clone())),
             Place::Stores(_) | Place::Gone => Side::none(),
@@ -210,6 +213,10 @@ impl Storage {
     /// Opens the stores, locking a directory. May be called again, unless they are one's own.
     pub(crate) fn open(&mut self, access: Access, create: Create) -> Result<Stores> {
         match &mut self.place {
+            Place::Directory(path) if is_packed(path) => match access {
+                Access::ReadWrite => Err(Error::packed_for_writing(path)),
+                _ => packed::open(path),
+            },
             Place::Directory(path) => open_directory(path, access, create),
             Place::Memory(memory) => Ok(memory.stores()),
             own => match std::mem::replace(own, Place::Gone) {

@@ -182,6 +182,7 @@ const ROWS: &[Row] = &[
             "random-access-storage",
             "random-access-memory",
             "random-access-disk",
+            "paged",
         ],
         outside: &[Runtime, Entropy],
     },

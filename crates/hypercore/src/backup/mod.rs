@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::handle::Hypercore;
 use crate::replication::survey::Survey;
 
-/// What a backup holds; see [`Hypercore::backup`].
+/// What a backup, or a packed log, holds; see [`Hypercore::backup`] and [`Hypercore::pack`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -35,10 +35,23 @@ pub struct BackupReport {
     pub tree_hash: Hash,
     /// Blocks that are stored in the copy: those that are stored in the log.
     pub blocks: u64,
-    /// Bytes that the copy takes in its directory.
+    /// Bytes that the copy takes, in its directory or as a file.
     pub bytes: u64,
     /// Blocks that are damaged in the log and left out: readers of the copy can fetch them from peers.
     pub blocks_damaged: u64,
+}
+
+impl From<hypercore_log::BackupReport> for BackupReport {
+    fn from(report: hypercore_log::BackupReport) -> Self {
+        Self {
+            length: report.head.length,
+            fork: report.head.fork,
+            tree_hash: report.head.tree_hash,
+            blocks: report.blocks,
+            bytes: report.bytes,
+            blocks_damaged: report.blocks_damaged,
+        }
+    }
 }
 
 /// Backups. They are of the log itself, also where the session sees a snapshot or a batch of it.
@@ -78,15 +91,7 @@ impl Hypercore {
     ) -> Result<BackupReport> {
         let directory = directory.into();
         let copy = self.session_ref().blocking_write(move |view, _| {
-            let report = directory::write(view.log(), &directory, &mut progress)?;
-            Ok(BackupReport {
-                length: report.head.length,
-                fork: report.head.fork,
-                tree_hash: report.head.tree_hash,
-                blocks: report.blocks,
-                bytes: report.bytes,
-                blocks_damaged: report.blocks_damaged,
-            })
+            Ok(directory::write(view.log(), &directory, &mut progress)?.into())
         });
         copy.await
     }

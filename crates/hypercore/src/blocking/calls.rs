@@ -190,6 +190,8 @@ impl Hypercore {
         fn remote_proof(&self, index: Option<u64>) -> Option<RemoteProof>;
         fn backup(&self, directory: impl Into<PathBuf>) -> BackupReport;
         fn backup_with(&self, directory: impl Into<PathBuf>, progress: impl FnMut(BackupProgress) + Send + 'static) -> BackupReport;
+        fn pack(&self, file: impl Into<PathBuf>) -> BackupReport;
+        fn pack_with(&self, file: impl Into<PathBuf>, progress: impl FnMut(BackupProgress) + Send + 'static) -> BackupReport;
         fn confirm_newest(&self) -> ();
         fn confirm_with_peers(&self, deadline: Duration) -> Survey;
     }

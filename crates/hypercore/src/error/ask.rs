@@ -41,8 +41,10 @@ impl Error {
     /// Whether a new log was asked for where one is stored, or a backup where something is.
     #[must_use]
     pub fn is_already_exists(&self) -> bool {
-        matches!(*self.0, Repr::Open(OpenError::AlreadyExists) | Repr::NotEmpty { .. })
-            || matches!(self.log_error(), Some(LogError::TargetNotEmpty { .. }))
+        matches!(
+            *self.0,
+            Repr::Open(OpenError::AlreadyExists) | Repr::NotEmpty { .. } | Repr::Occupied { .. }
+        ) || matches!(self.log_error(), Some(LogError::TargetNotEmpty { .. }))
     }
 
     /// Whether this is a backup of which it is not known that it is the newest copy of its log, so that it signs nothing. See
@@ -57,7 +59,7 @@ impl Error {
     /// no key that may sign, or the system refuses writes to the files.
     #[must_use]
     pub fn is_not_writable(&self) -> bool {
-        matches!(*self.0, Repr::NotWritable)
+        matches!(*self.0, Repr::NotWritable | Repr::PackedForWriting { .. })
             || matches!(self.log_error(), Some(LogError::ReadOnly | LogError::NotWritable))
             || matches!(self.store_error(), Some(StoreError::ReadOnly { .. }))
             || self.is_permission_denied()

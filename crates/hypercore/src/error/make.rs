@@ -8,6 +8,8 @@ use std::sync::Arc;
 use hypercore_crypto::id::IdError;
 use hypercore_crypto::{DecryptError, VerifyError};
 use hypercore_log::LogError;
+use paged::WriteError;
+use paged::container::{FormatError, OpenError};
 use random_access_storage::Error as StoreError;
 
 use super::{Error, Repr};
@@ -40,6 +42,33 @@ impl Error {
 
     pub(crate) fn not_empty(path: &Path) -> Self {
         Self::new(Repr::NotEmpty { path: path.to_path_buf() })
+    }
+
+    /// A packed log could not be written.
+    pub(crate) fn packing(path: &Path, source: WriteError) -> Self {
+        let path = path.to_path_buf();
+        Self::new(match source {
+            WriteError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Repr::Occupied { path, source: WriteError::Io(error) }
+            }
+            source => Repr::Packing { path, source },
+        })
+    }
+
+    /// A packed log could not be opened.
+    pub(crate) fn unpacking(path: &Path, source: OpenError) -> Self {
+        let path = path.to_path_buf();
+        Self::new(match source {
+            OpenError::Format(FormatError::NoContainer)
+            | OpenError::NoSection { .. }
+            | OpenError::NoHeap { .. }
+            | OpenError::WrongType { .. } => Repr::NotPacked { path, source },
+            source => Repr::Unpacking { path, source },
+        })
+    }
+
+    pub(crate) fn packed_for_writing(path: &Path) -> Self {
+        Self::new(Repr::PackedForWriting { path: path.to_path_buf() })
     }
 
     pub(crate) fn not_found() -> Self {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use hypercore_crypto::DecryptError;
 use hypercore_crypto::id::IdError;
 use hypercore_log::{LogError, OpenError};
+use paged::{WriteError, container};
 use random_access_storage::Error as StoreError;
 
 use crate::backup::Doubt;
@@ -69,6 +70,16 @@ enum Repr {
     Unfinished { path: PathBuf },
     #[error("{} is not empty, so no backup goes there", path.display())]
     NotEmpty { path: PathBuf },
+    #[error("{} exists already", path.display())]
+    Occupied { path: PathBuf, source: WriteError },
+    #[error("{} could not be written", path.display())]
+    Packing { path: PathBuf, source: WriteError },
+    #[error("{} is not a packed log", path.display())]
+    NotPacked { path: PathBuf, source: container::OpenError },
+    #[error("{} could not be read", path.display())]
+    Unpacking { path: PathBuf, source: container::OpenError },
+    #[error("{} is a packed log, which is open for reading only", path.display())]
+    PackedForWriting { path: PathBuf },
     #[error(transparent)]
     Doubt(Doubt),
     #[error("{} {what}", path.display())]
@@ -147,9 +158,13 @@ impl Error {
         match &*self.0 {
             Repr::Open(error) => match error {
                 OpenError::Unsupported { .. } | OpenError::Corrupt(_) => ErrorKind::Corrupt,
-                OpenError::Storage(_) => ErrorKind::Io,
+                OpenError::Storage(error) => kind_of_store(&error.source),
                 _ => ErrorKind::Caller,
             },
+            Repr::Unpacking { source: container::OpenError::Io(_), .. } | Repr::Packing { .. } => {
+                ErrorKind::Io
+            }
+            Repr::Unpacking { .. } => ErrorKind::Corrupt,
             Repr::Log(error) => kind_of(error),
             Repr::Replicated(error) => kind_of(error),
             Repr::File { .. }
@@ -166,6 +181,9 @@ impl Error {
             | Repr::Strangers { .. }
             | Repr::Unfinished { .. }
             | Repr::NotEmpty { .. }
+            | Repr::Occupied { .. }
+            | Repr::NotPacked { .. }
+            | Repr::PackedForWriting { .. }
             | Repr::Doubt(_)
             | Repr::BatchName { .. }
             | Repr::NoSideStores
@@ -188,14 +206,25 @@ impl Error {
     }
 }
 
-const fn kind_of(error: &LogError) -> ErrorKind {
+fn kind_of(error: &LogError) -> ErrorKind {
     match error {
         LogError::Proof(_) => ErrorKind::Peer,
         LogError::CorruptBlock { .. } | LogError::Corrupt(_) | LogError::HeaderLost => {
             ErrorKind::Corrupt
         }
-        LogError::Storage(_) | LogError::Target(_) | LogError::Poisoned => ErrorKind::Io,
+        LogError::Storage(error) => kind_of_store(&error.source),
+        LogError::Target(_) | LogError::Poisoned => ErrorKind::Io,
         _ => ErrorKind::Caller,
+    }
+}
+
+/// A store that verifies what it reads, as that of a packed log, tells damage from failure.
+fn kind_of_store(error: &StoreError) -> ErrorKind {
+    match error {
+        StoreError::Io { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+            ErrorKind::Corrupt
+        }
+        _ => ErrorKind::Io,
     }
 }
 

@@ -54,6 +54,13 @@ pub(crate) fn table() -> Vec<Case> {
             assert_eq!(report.length, BLOCKS as u64);
             Ok(())
         }),
+        reads(&["Hypercore::pack", "Hypercore::pack_with"], |log| async move {
+            let scratch = tempfile::tempdir().unwrap();
+            log.pack(scratch.path().join("one")).await?;
+            let report = log.pack_with(scratch.path().join("another"), |_| {}).await?;
+            assert_eq!(report.length, BLOCKS as u64);
+            Ok(())
+        }),
         reads(
             &["Hypercore::sign_partial", "Hypercore::sign_partial_with", "Hypercore::assemble"],
             |log| async move {
