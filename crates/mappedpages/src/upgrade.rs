@@ -53,11 +53,12 @@ impl<const PAGE_SIZE: usize> Builder<PAGE_SIZE> {
         let mut found = None;
         let file = match format_of::<PAGE_SIZE>(&file)? {
             Format::One => {
-                let mut old = Pages::<PAGE_SIZE>::positioned(Arc::new(file.again()?))?;
+                let file = Arc::new(file);
+                let mut old = Pages::<PAGE_SIZE>::positioned(Arc::<FileMedium>::clone(&file))?;
                 file.replace(&path, |new| {
                     let (engine, recovery) = FormatOne::open(&mut old)?;
                     found = Some(recovery);
-                    let mut pages = Pages::positioned(Arc::new(new.again()?))?;
+                    let mut pages = Pages::positioned(Arc::<FileMedium>::clone(new))?;
                     copy(&engine, &old, &mut pages)
                 })?
             }

@@ -7,6 +7,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{FileMedium, Space};
@@ -65,23 +66,26 @@ impl FileMedium {
     }
 
     /// Makes a file that `fill` writes and puts it in the place of this one, which has the name
-    /// `path`. This one stays locked until then.
+    /// `path`. This one stays locked until it is dropped.
     ///
     /// # Durability
     /// A power cut leaves the old file or the new one under the name; the new one once this has
     /// returned.
     ///
     /// # Errors
-    /// What `fill` says; else `Io`. The old file is then still there, unless the last sync
-    /// of the folder failed.
+    /// What `fill` says; `Unavailable` when it keeps the new file; else `Io`. The old file is then still
+    /// there, unless the last sync of the folder failed.
     pub(crate) fn replace(
-        self,
+        &self,
         path: &Path,
-        fill: impl FnOnce(&Self) -> Result<(), MappedPageError>,
+        fill: impl FnOnce(&Arc<Self>) -> Result<(), MappedPageError>,
     ) -> Result<Self, MappedPageError> {
         let (file, name) = named(path)?;
         let made = Self::from_new(file, self.space).and_then(|medium| {
+            let medium = Arc::new(medium);
             fill(&medium)?;
+            // Whoever maps a file relies on being the only one to write to it.
+            let medium = Arc::into_inner(medium).ok_or(MappedPageError::Unavailable)?;
             medium.file().set_permissions(self.file().metadata()?.permissions())?;
             medium.file().sync_all()?;
             fs::rename(&name, path)?;

@@ -72,14 +72,6 @@ impl FileMedium {
         Ok(Self { file, space })
     }
 
-    /// The same open file once more: with the same lock, which ends with the last of them.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub(crate) fn again(&self) -> io::Result<Self> {
-        Ok(Self { file: self.file.try_clone()?, space: self.space })
-    }
-
     /// Says whether this file is still the one at `path`.
     ///
     /// # Errors

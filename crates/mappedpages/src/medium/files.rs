@@ -143,8 +143,16 @@ fn a_file_is_replaced_whole() {
     assert!(matches!(open(&path), Err(MappedPageError::Locked)), "the new one is locked");
     let failed = new.replace(&path, |_| Err(MappedPageError::Full));
     assert!(matches!(failed, Err(MappedPageError::Full)));
+    let mut kept = None;
+    let refused = new.replace(&path, |file| {
+        kept = Some(std::sync::Arc::clone(file));
+        Ok(())
+    });
+    assert!(matches!(refused, Err(MappedPageError::Unavailable)));
     assert_eq!(fs::read(&path).unwrap(), b"new");
     assert_eq!(names(folder.path()), ["file"]);
+    assert!(matches!(open(&path), Err(MappedPageError::Locked)));
+    drop((old, new));
     open(&path).unwrap();
 }
 
