@@ -6,6 +6,8 @@
 //! nothing of page contents, journals and commits.
 
 mod compact;
+mod find;
+mod undo;
 
 pub(crate) use compact::{Ends, Movable, Moved};
 
@@ -19,7 +21,8 @@ use super::tree::{Added, Leaf, Place, Tree};
 use crate::engine::Result;
 use crate::error::MappedPageError;
 use crate::pages::Pages;
-use crate::protected::SLOT_BITS;
+
+use undo::Undo;
 
 /// Regions that one search for two adjacent pages looks into before it takes two at the end of the file
 /// instead. Those in which it found none are known from then on.
@@ -37,16 +40,6 @@ const GROWTH_LEN_MAX: u64 = 1 << 30;
 enum TreeName {
     Allocation,
     Directory,
-}
-
-/// A change, and what it takes to undo it.
-#[derive(Clone, Copy, Debug)]
-enum Undo {
-    Taken(u64),
-    Released { page: u64, kind: StoredKind },
-    Withheld(u64),
-    Entry { slot: u64, old: Entry },
-    Added(TreeName, Added),
 }
 
 /// What is in use, and where.
@@ -139,72 +132,6 @@ impl<const P: usize> State<P> {
     pub(crate) fn entry(&self, pages: &Pages<P>, slot: u64) -> Result<Entry> {
         let leaf = self.directory.leaf(pages, slot)?;
         Ok(leaf.map_or_else(Entry::default, |(leaf, index)| leaf.entry(index)))
-    }
-
-    /// The first regular page at or after `from`.
-    pub(crate) fn next_regular(&self, pages: &Pages<P>, from: u64) -> Result<Option<u64>> {
-        if let Some(page) =
-            (from < Self::INLINE).then(|| self.inline.next_regular(index_of(from))).flatten()
-        {
-            return Ok(Some(page));
-        }
-        let from = from.saturating_sub(Self::INLINE);
-        let found = self.allocation.search(
-            pages,
-            from,
-            &|counts| counts.used > 0,
-            &mut |first_unit, _, leaf| {
-                let start = index_of(from.saturating_sub(first_unit));
-                let index = leaf?.next_regular(start)?;
-                Some(first_unit.saturating_add(index))
-            },
-        )?;
-        Ok(found.map(page_of::<P>))
-    }
-
-    /// The first slot in use at or after `from`, with its entry.
-    pub(crate) fn next_slot(&self, pages: &Pages<P>, from: u64) -> Result<Option<(u64, Entry)>> {
-        self.directory.search(pages, from, &|counts| counts.used > 0, &mut |first_unit, _, leaf| {
-            let leaf = leaf?;
-            let index = leaf.next(index_of(from.saturating_sub(first_unit)), Entry::is_in_use)?;
-            Some((first_unit.saturating_add(index), leaf.entry(index_of(index))))
-        })
-    }
-
-    /// The lowest slot that can be given out.
-    pub(crate) fn free_slot(&self, pages: &Pages<P>) -> Result<Option<u64>> {
-        self.directory.search(
-            pages,
-            0,
-            &|counts| counts.busy < counts.span,
-            &mut |first_unit, _, leaf| {
-                let index = leaf.map_or(Some(0), |leaf| leaf.next(0, Entry::is_free))?;
-                Some(first_unit.saturating_add(index)).filter(|slot| slot >> SLOT_BITS == 0)
-            },
-        )
-    }
-
-    /// How much can be undone.
-    pub(crate) fn mark(&self) -> usize {
-        self.undo.len()
-    }
-
-    /// Runs `stage`; what it staged before it failed, and a growth, are undone.
-    pub(crate) fn or_undo<T>(
-        &mut self,
-        pages: &mut Pages<P>,
-        stage: impl FnOnce(&mut Self, &mut Pages<P>) -> Result<T>,
-    ) -> Result<T> {
-        let (mark, page_count) = (self.mark(), self.page_count);
-        let result = stage(self, pages);
-        if result.is_err() {
-            self.undo_to(pages, mark);
-            if self.page_count > page_count && pages.cut(page_count).is_ok() {
-                self.untouched_from = self.untouched_from.min(page_count);
-            }
-            self.set_page_count(page_count);
-        }
-        result
     }
 
     /// Takes the lowest page that can be given out, and tells whether it is known to be zeros.
@@ -372,53 +299,6 @@ impl<const P: usize> State<P> {
         self.grow(pages, missing.saturating_add(leaves.saturating_mul(3)))
     }
 
-    /// Undoes what was staged after `mark`.
-    pub(crate) fn undo_to(&mut self, pages: &Pages<P>, mark: usize) {
-        self.nodes_without_pair.clear();
-        while self.undo.len() > mark {
-            let Some(undo) = self.undo.pop() else { break };
-            let undone = self.undo_one(pages, undo);
-            assert!(undone.is_ok(), "what was changed is loaded");
-        }
-    }
-
-    fn undo_one(&mut self, pages: &Pages<P>, undo: Undo) -> Result<()> {
-        match undo {
-            Undo::Taken(page) => self.change(pages, page, |leaf, index| {
-                leaf.set_kind(index, StoredKind::Free);
-                leaf.set_busy(index, false);
-                true
-            }),
-            Undo::Released { page, kind } => {
-                self.freed.pop();
-                self.change(pages, page, |leaf, index| {
-                    leaf.set_kind(index, kind);
-                    true
-                })
-            }
-            Undo::Withheld(page) => {
-                self.withheld.pop();
-                self.hand_back(pages, &[page])
-            }
-            Undo::Entry { slot, old } => self.set_written(pages, slot, old),
-            Undo::Added(TreeName::Allocation, added) => {
-                self.allocation.remove(added);
-                Ok(())
-            }
-            Undo::Added(TreeName::Directory, added) => {
-                self.directory.remove(added);
-                Ok(())
-            }
-        }
-    }
-
-    /// What is staged stays. False: nothing was.
-    pub(crate) fn accept(&mut self) -> bool {
-        let is_changed = !self.undo.is_empty();
-        self.undo.clear();
-        is_changed
-    }
-
     /// Writes the changed nodes, and gives what the record says of the rest: the inline map, and the
     /// roots of the allocation tree and of the directory.
     pub(crate) fn write(
@@ -443,22 +323,6 @@ impl<const P: usize> State<P> {
                 self.lowest_now(pages)?.ok_or(MappedPageError::CorruptMetadata)
             }
         }
-    }
-
-    fn lowest_now(&self, pages: &Pages<P>) -> Result<Option<u64>> {
-        if let Some(page) = self.inline.lowest(Self::INLINE.min(self.page_count)) {
-            return Ok(Some(page));
-        }
-        let found = self.allocation.search(
-            pages,
-            0,
-            &|counts| counts.busy < counts.span,
-            &mut |first_unit, counts, leaf| {
-                let index = leaf.map_or(Some(0), |leaf| leaf.lowest(counts.span))?;
-                Some(first_unit.saturating_add(index))
-            },
-        )?;
-        Ok(found.map(page_of::<P>))
     }
 
     fn take(&mut self, pages: &Pages<P>, page: u64, kind: StoredKind) -> Result<()> {
@@ -499,54 +363,6 @@ impl<const P: usize> State<P> {
             Err(error) => return Err(error),
         }
         self.find_pair(pages, 0, u32::MAX)?.ok_or(MappedPageError::Full)
-    }
-
-    /// The lowest two adjacent pages that can be given out, from the region of `from` on, of at most
-    /// `scans` regions that have to be looked into.
-    fn find_pair(&mut self, pages: &Pages<P>, from: u64, scans: u32) -> Result<Option<u64>> {
-        let inline_span = Self::INLINE.min(self.page_count);
-        if from < Self::INLINE && !self.inline.is_pairless(inline_span) {
-            if let Some(first) = self.inline.lowest_pair(inline_span) {
-                return Ok(Some(first));
-            }
-            self.inline.set_pairless(inline_span);
-        }
-        let mut failed = Vec::new();
-        let mut scans = scans;
-        let found = self.allocation.search(
-            pages,
-            from.saturating_sub(Self::INLINE),
-            &|counts| counts.span.saturating_sub(counts.busy) >= 2,
-            &mut |first_unit, counts, leaf| {
-                let Some(leaf) = leaf else {
-                    // All free, but for a last unit, which has no neighbour in its leaf.
-                    let next = first_unit.saturating_add(1);
-                    let is_last = (next % <MapLeaf as Leaf<P>>::UNITS) == 0;
-                    let first = first_unit.saturating_add(is_last.into());
-                    let end = first_unit.saturating_add(counts.span);
-                    return (first.saturating_add(1) < end).then_some(Some(first));
-                };
-                if leaf.is_pairless(counts.span) {
-                    return None;
-                }
-                let found = leaf.lowest_pair(counts.span);
-                if found.is_none() {
-                    failed.push((first_unit, counts.span));
-                    scans = scans.saturating_sub(1);
-                }
-                match found {
-                    Some(index) => Some(Some(first_unit.saturating_add(index))),
-                    None => (scans == 0).then_some(None),
-                }
-            },
-        )?;
-        for (first_unit, span) in failed {
-            self.allocation.update(pages, first_unit, |leaf, _| {
-                leaf.set_pairless(span);
-                false
-            })?;
-        }
-        Ok(found.flatten().map(page_of::<P>))
     }
 
     /// Gives every node that was added its pair.

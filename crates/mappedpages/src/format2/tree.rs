@@ -9,19 +9,25 @@
 //! pages: who adds nodes gives them pairs, with [`Tree::set_pair`], before the next commit.
 
 mod compact;
+mod place;
+mod search;
+
+pub(crate) use place::Place;
 
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::OnceLock;
 
 use super::fields::{Writer, crc_of};
-use super::layout::{LEVEL_MAX, NODE_HEADER_LEN, at_least_one, fan_out};
+use super::layout::{LEVEL_MAX, NODE_HEADER_LEN, fan_out};
 use super::node::{self, NodeHeader};
 use super::record::Root;
 use super::reference::Reference;
 use crate::engine::Result;
 use crate::error::MappedPageError;
 use crate::pages::Pages;
+
+use place::{below, child_of, index_of, nth_below, place_of, span};
 
 /// What the leaves of a tree hold.
 pub(crate) trait Leaf<const P: usize>: Sized + Send + Sync + fmt::Debug {
@@ -45,22 +51,6 @@ pub(crate) trait Leaf<const P: usize>: Sized + Send + Sync + fmt::Debug {
     fn used(&self) -> u64;
     /// Units that can not be given out now: those in use, and those withheld.
     fn busy(&self) -> u64;
-}
-
-/// The place of a node: its level, and the first unit it describes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) level: u8,
-    pub(crate) first_unit: u64,
-}
-
-/// A node that a walk came by.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen<'a, L> {
-    pub(crate) place: Place,
-    pub(crate) reference: &'a Reference,
-    /// `None` above the leaves.
-    pub(crate) leaf: Option<&'a L>,
 }
 
 #[derive(Debug)]
@@ -329,131 +319,12 @@ impl<L: Leaf<P>, const P: usize> Tree<L, P> {
         Some(child)
     }
 
-    /// Visits the leaves from that of unit `from` on, in order, until `visit` gives something.
-    ///
-    /// `wants` chooses by what is used and busy below and by the units that exist.
-    pub(crate) fn search<T>(
-        &self,
-        pages: &Pages<P>,
-        from: u64,
-        wants: &dyn Fn(Counts) -> bool,
-        visit: Visit<'_, L, T>,
-    ) -> Result<Option<T>> {
-        let place = Place { level: self.level, first_unit: 0 };
-        let found = self.search_below(pages, &self.root, place, from, wants, visit)?;
-        if found.is_some() {
-            return Ok(found);
-        }
-        // Units past the last level that there is: nothing is used there.
-        let limit = L::limit(self.page_count);
-        let mut first_unit = from.max(self.capacity());
-        first_unit = first_unit.saturating_sub(first_unit % L::UNITS);
-        while first_unit < limit {
-            let span = L::UNITS.get().min(limit.saturating_sub(first_unit));
-            let counts = Counts { used: 0, busy: 0, span };
-            if !wants(counts) {
-                break;
-            }
-            let found = visit(first_unit, counts, None);
-            if found.is_some() {
-                return Ok(found);
-            }
-            first_unit = first_unit.saturating_add(L::UNITS.get());
-        }
-        Ok(None)
-    }
-
-    fn search_below<T>(
-        &self,
-        pages: &Pages<P>,
-        child: &Child<L>,
-        place: Place,
-        from: u64,
-        wants: &dyn Fn(Counts) -> bool,
-        visit: Visit<'_, L, T>,
-    ) -> Result<Option<T>> {
-        let all = span::<L, P>(place.level);
-        let limit = L::limit(self.page_count);
-        let span = all.min(limit.saturating_sub(place.first_unit));
-        let counts = Counts { used: child.reference.used, busy: child.busy, span };
-        if span == 0 || from >= place.first_unit.saturating_add(all) || !wants(counts) {
-            return Ok(None);
-        }
-        let node = self.node(pages, child, place)?;
-        let Some(node) = node else {
-            return Ok(visit(place.first_unit.max(from), counts, None));
-        };
-        match &node.body {
-            Body::Leaf(leaf) => Ok(visit(place.first_unit, counts, Some(leaf))),
-            Body::Inner(children) => {
-                let (start, _) = below::<L, P>(place, from.max(place.first_unit));
-                for (index, child) in children.iter().enumerate().skip(start) {
-                    let below = nth_below::<L, P>(place, index);
-                    let found = self.search_below(pages, child, below, from, wants, visit)?;
-                    if found.is_some() {
-                        return Ok(found);
-                    }
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// Visits every node, or only those that the commit `written` wrote, which are below such ones.
-    pub(crate) fn walk(
-        &self,
-        pages: &Pages<P>,
-        written: Option<u64>,
-        visit: &mut dyn FnMut(Seen<'_, L>) -> Result<()>,
-    ) -> Result<()> {
-        let place = Place { level: self.level, first_unit: 0 };
-        self.walk_below(pages, &self.root, place, written, visit)
-    }
-
-    fn walk_below(
-        &self,
-        pages: &Pages<P>,
-        child: &Child<L>,
-        place: Place,
-        written: Option<u64>,
-        visit: &mut dyn FnMut(Seen<'_, L>) -> Result<()>,
-    ) -> Result<()> {
-        if written.is_some_and(|generation| child.reference.generation != generation) {
-            return Ok(());
-        }
-        let Some(node) = self.node(pages, child, place)? else { return Ok(()) };
-        let leaf = match &node.body {
-            Body::Leaf(leaf) => Some(leaf),
-            Body::Inner(_) => None,
-        };
-        visit(Seen { place, reference: &child.reference, leaf })?;
-        if let Body::Inner(children) = &node.body {
-            for (index, child) in children.iter().enumerate() {
-                let below = nth_below::<L, P>(place, index);
-                self.walk_below(pages, child, below, written, visit)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Writes every changed node to the page of its pair that is not current, which becomes current.
     pub(crate) fn write_changed(&mut self, pages: &mut Pages<P>, generation: u64) -> Result<()> {
         let place = Place { level: self.level, first_unit: 0 };
         let mut page = vec![0; P];
         write_changed::<L, P>(&mut self.root, pages, place, generation, &mut page)
     }
-}
-
-/// What a search calls: with the first unit, the counts, and the leaf, or `None` where there is no node.
-pub(crate) type Visit<'a, L, T> = &'a mut dyn FnMut(u64, Counts, Option<&L>) -> Option<T>;
-
-/// What there is below a node.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Counts {
-    pub(crate) used: u64,
-    pub(crate) busy: u64,
-    /// Units that exist.
-    pub(crate) span: u64,
 }
 
 /// What was added to a tree.
@@ -552,47 +423,6 @@ fn write_changed<L: Leaf<P>, const P: usize>(
     pages.write(reference.page(), page)?;
     node.is_changed = false;
     Ok(())
-}
-
-/// Children of a node above the leaves.
-const fn children<const P: usize>() -> NonZeroU64 {
-    at_least_one(fan_out(P) as u64)
-}
-
-/// Units below a node at `level`.
-fn span<L: Leaf<P>, const P: usize>(level: u8) -> u64 {
-    (0..level).fold(L::UNITS.get(), |span, _| span.saturating_mul(children::<P>().get()))
-}
-
-/// Which of its siblings the node at `level` is that has `unit`.
-#[inline]
-fn child_of<L: Leaf<P>, const P: usize>(level: u8, unit: u64) -> usize {
-    let leaf = unit / L::UNITS;
-    index_of((0..level).fold(leaf, |number, _| number / children::<P>()) % children::<P>())
-}
-
-/// The place of the node at `level` that has `unit`.
-fn place_of<L: Leaf<P>, const P: usize>(level: u8, unit: u64) -> Place {
-    let number = (0..level).fold(unit / L::UNITS, |number, _| number / children::<P>());
-    Place { level, first_unit: number.saturating_mul(span::<L, P>(level)) }
-}
-
-/// Which child of the node at `place` has `unit`, and where that child is.
-fn below<L: Leaf<P>, const P: usize>(place: Place, unit: u64) -> (usize, Place) {
-    let level = place.level.saturating_sub(1);
-    (child_of::<L, P>(level, unit), place_of::<L, P>(level, unit))
-}
-
-fn nth_below<L: Leaf<P>, const P: usize>(place: Place, index: usize) -> Place {
-    let level = place.level.saturating_sub(1);
-    let start = span::<L, P>(level).saturating_mul(index as u64);
-    Place { level, first_unit: place.first_unit.saturating_add(start) }
-}
-
-/// A unit's place in its node: less than eight times a page's bytes.
-#[expect(clippy::cast_possible_truncation, reason = "less than eight times the bytes of a page")]
-fn index_of(unit: u64) -> usize {
-    unit as usize
 }
 
 fn is_pair_inside(reference: &Reference, page_count: u64) -> bool {
