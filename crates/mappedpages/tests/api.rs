@@ -5,7 +5,7 @@ mod support;
 use mappedpages::{
     BulkPageAllocator, MappedPageError, PageAllocator, PageHandle, PageId, Pager, ProtectedPageId,
 };
-use support::{P, in_all_cases, listed};
+use support::{P, in_all_cases, leak, listed};
 
 #[test]
 fn a_new_file_has_four_pages_of_which_one_is_free() {
@@ -175,7 +175,7 @@ fn protected_pages_are_written_by_commits_only() {
 
         let mut writer = id.get_mut(&mut pager).unwrap();
         writer.page_mut().as_bytes_mut().fill(7);
-        std::mem::forget(writer);
+        leak(writer);
         assert_eq!(id.get(&pager).unwrap().as_bytes(), [0; P], "leaked");
 
         for byte in 1..=4 {

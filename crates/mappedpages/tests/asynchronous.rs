@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use mappedpages::{
     Durability, Format, MappedPageError, Medium, PageId, Pager, ProtectedPageId, SharedPager,
@@ -103,7 +103,7 @@ fn create(medium: &Arc<Watched>, format: Format, durability: Durability) -> Page
 async fn poll_and_drop<T>(future: impl Future<Output = T>, polls: usize) -> bool {
     let mut future = pin!(future);
     for _ in 0..polls {
-        if let Poll::Ready(_) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return true;
         }
         // The blocking thread gets on, so that each poll finds the future elsewhere.
@@ -214,8 +214,11 @@ async fn dropped(format: Format, durability: Durability, step: Step, polls: usiz
         assert_eq!(shown, before, "{step:?}: not polled and yet something happened");
     }
     // Whole: what it shows is what it keeps, with further changes of either kind on top.
-    let more =
-        if polls % 2 == 0 { pager.alloc_async().await.unwrap() } else { pager.alloc().unwrap() };
+    let more = if polls.is_multiple_of(2) {
+        pager.alloc_async().await.unwrap()
+    } else {
+        pager.alloc().unwrap()
+    };
     assert!(!shown.0.contains(&more.0), "{step:?}: given out twice");
     let mut expected = shown;
     expected.0.push(more.0);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use mappedpages::{Durability, Format, MappedPageError, Medium, Pager, SharedPager};
 use support::medium::Watched;
-use support::{P, in_all_cases, listed};
+use support::{P, in_all_cases, leak, listed};
 
 fn on_watched(format: Format) -> (Arc<Watched>, SharedPager<P>) {
     let medium = Watched::new();
@@ -133,7 +133,7 @@ fn a_closure_that_fails_or_panics_changes_nothing() {
         let leaking = pager.exclusive(|pager| {
             let mut transaction = pager.transaction().unwrap();
             transaction.alloc().unwrap();
-            std::mem::forget(transaction);
+            leak(transaction);
         });
         leaking.unwrap();
         assert_eq!(pager.read(listed).unwrap().0, []);

@@ -3,7 +3,7 @@
 mod support;
 
 use mappedpages::{Durability, Format, MappedPageError, PageId, Pager};
-use support::{Case, P, in_all_cases, listed};
+use support::{Case, P, in_all_cases, leak, listed};
 
 fn in_format_two(test: impl Fn(&Case)) {
     in_all_cases(|case| {
@@ -13,8 +13,11 @@ fn in_format_two(test: impl Fn(&Case)) {
     });
 }
 
-/// Everything that the pager shows.
-fn state(pager: &Pager<P>) -> (u64, Vec<(u64, Vec<u8>)>, Vec<(u64, Vec<u8>)>) {
+/// Pages by id.
+type Contents = Vec<(u64, Vec<u8>)>;
+
+/// Everything that the pager shows: how many are free, regular pages, protected pages.
+fn state(pager: &Pager<P>) -> (u64, Contents, Contents) {
     let regular = pager.iter_allocated_pages();
     let regular = regular.map(|id| (id.0, id.get(pager).unwrap().as_bytes().to_vec())).collect();
     let protected = pager.iter_allocated_protected_pages();
@@ -73,7 +76,7 @@ fn a_transaction_that_is_dropped_changes_nothing() {
         page.get_mut(&mut pager).unwrap().as_bytes_mut().fill(1);
         let protected = pager.alloc_protected().unwrap();
         let before = state(&pager);
-        let change = |pager: &mut Pager<P>, leak: bool| {
+        let change = |pager: &mut Pager<P>, leaks: bool| {
             let mut transaction = pager.transaction().unwrap();
             transaction.alloc_bulk(40).unwrap();
             let id = transaction.alloc_protected().unwrap();
@@ -81,8 +84,8 @@ fn a_transaction_that_is_dropped_changes_nothing() {
             transaction.protected_mut(protected).unwrap().as_bytes_mut().fill(8);
             transaction.page_mut(page).unwrap().as_bytes_mut().fill(8);
             transaction.free(page).unwrap();
-            if leak {
-                std::mem::forget(transaction);
+            if leaks {
+                leak(transaction);
             } else {
                 transaction.rollback();
             }

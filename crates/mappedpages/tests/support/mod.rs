@@ -78,6 +78,11 @@ pub(crate) fn is_io(error: &MappedPageError) -> bool {
     matches!(error, MappedPageError::Io(_))
 }
 
+/// Forgets a guard without running its end, as safe code may.
+pub(crate) fn leak<T>(guard: T) {
+    let _ = std::mem::ManuallyDrop::new(guard);
+}
+
 /// The ids of both iterators.
 pub(crate) fn listed<const N: usize>(pager: &Pager<N>) -> (Vec<u64>, Vec<u64>) {
     let regular = pager.iter_allocated_pages().map(|id| id.0).collect();
