@@ -47,9 +47,10 @@ usage: cargo xtask TASK
                         directories of the hypercore command, likewise; then replication
                         over TCP with JavaScript 10 and 11 in every role
   crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
-                        every disk that a crash may leave of the log's workloads, judged
+                        every disk that a crash may leave of the workloads of the log and of the
+                        page file (pages/NAME), judged
   faults [--seed S] [--calls N] [--limit N] [--one-byte] [--point POINT]
-                        every call to a store fails in each way, in the log's workloads
+                        every call to a store fails in each way, in those workloads
   network [--seed S] [--seeds N] [--deep]
                         logs that replicate while connections, power and honesty fail
   hostile [--attack NAME]

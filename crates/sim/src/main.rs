@@ -18,6 +18,7 @@ mod attacks;
 mod canaries;
 mod crash;
 mod faults;
+mod page_files;
 mod seeds;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: sim crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
        sim faults [--seed S] [--calls N] [--limit N] [--one-byte] [--point POINT]
+       sim pages crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
+       sim pages faults [--seed S] [--limit N] [--point POINT]
        sim network [--seed S] [--seeds N] [--deep]
        sim hostile [--attack NAME]
 
@@ -46,6 +49,9 @@ fn main() -> ExitCode {
     let good = match arguments.split_first() {
         Some((task, rest)) if task == "crash" => crash::Arguments::parse(rest).map(crash::run),
         Some((task, rest)) if task == "faults" => faults::Arguments::parse(rest).map(faults::run),
+        Some((task, rest)) if task == "pages" => {
+            page_files::Arguments::parse(rest).map(page_files::run)
+        }
         Some((task, rest)) if task == "network" => seeds::Arguments::parse(rest).map(seeds::run),
         Some((task, rest)) if task == "hostile" => {
             attacks::Arguments::parse(rest).map(attacks::run)

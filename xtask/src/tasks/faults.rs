@@ -1,10 +1,12 @@
-//! `faults`: every call to a store fails once in each way, in all workloads of the log.
+//! `faults`: every call to a store fails once in each way, in all workloads of the log and of the page file.
 //!
-//! Runs `sim faults` and hands its arguments on; its closing line is this task's. Without arguments also on stores that
-//! move one byte a call, where only some of the calls can be tried.
+//! Runs `sim faults` and `sim pages faults`, and hands arguments on to the one whose point they name, or to the log's;
+//! their closing lines are this task's. Without arguments also on stores that move one byte a call, where only some of
+//! the calls can be tried.
 
 use crate::process::{Echo, cargo, try_capture};
-use crate::report::{Figures, Outcome, miss};
+use crate::report::{Figures, Miss, Outcome, miss};
+use crate::tasks::crash::PAGES;
 
 /// Calls that a run without arguments must let fail.
 const CALLS_MIN: u64 = 20_000;
@@ -15,23 +17,28 @@ const ONE_BYTE_LIMIT: u64 = 2;
 
 /// Lets calls fail as `arguments` say.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    if !arguments.is_empty() {
-        return Ok(Figures::new(sim(arguments)?));
+    if arguments.iter().any(|argument| argument.starts_with(PAGES)) {
+        return Ok(Figures::new(sim(&["pages", "faults"], arguments)?));
     }
-    let closing = sim(&["--calls".to_owned(), CALLS_MIN.to_string()])?;
+    if !arguments.is_empty() {
+        return Ok(Figures::new(sim(&["faults"], arguments)?));
+    }
+    let closing = sim(&["faults"], &["--calls".to_owned(), CALLS_MIN.to_string()])?;
     let calls = closing.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
     if calls < CALLS_MIN {
         return miss(format!("only {calls} failed calls, at least {CALLS_MIN} are wanted"));
     }
     let limit = ONE_BYTE_LIMIT.to_string();
-    let one_byte = sim(&["--one-byte".to_owned(), "--limit".to_owned(), limit])?;
-    Ok(Figures::new(format!("{closing}; {one_byte}")))
+    let one_byte = ["--one-byte".to_owned(), "--limit".to_owned(), limit];
+    let one_byte = sim(&["faults"], &one_byte)?;
+    let pages = sim(&["pages", "faults"], &[])?;
+    Ok(Figures::new(format!("{closing}; {one_byte}; {pages}")))
 }
 
-/// Runs `sim faults`, and gives its closing line.
-fn sim(arguments: &[String]) -> Result<String, crate::report::Miss> {
-    let mut command = cargo(["run", "--quiet", "--profile", "checked", "--package", "sim"]);
-    command.args(["--", "faults"]).args(arguments);
+/// Runs a task of `sim`, and gives its closing line.
+fn sim(task: &[&str], arguments: &[String]) -> Result<String, Miss> {
+    let mut command = cargo(["run", "--quiet", "--profile", "checked", "--package", "sim", "--"]);
+    command.args(task).args(arguments);
     let (status, text) = try_capture(&mut command, Echo::Always)?;
     let last = text.lines().rev().find(|line| !line.is_empty()).unwrap_or("no call failed");
     if status.success() { Ok(last.to_owned()) } else { miss(last) }

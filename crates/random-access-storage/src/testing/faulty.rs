@@ -120,8 +120,8 @@ impl Faults {
     /// As [`fail`](Self::fail), and all later ones fail too.
     #[must_use]
     pub fn fail_from(nth: u64, fault: Fault) -> Self {
-        let faults = Self::fail(nth, fault);
-        hold(&faults.0).lasting = true;
+        let faults = Self::none();
+        faults.set_from(nth, fault);
         faults
     }
 
@@ -129,6 +129,12 @@ impl Faults {
     pub fn set(&self, nth: u64, fault: Fault) {
         let before = nth.saturating_sub(1);
         *hold(&self.0) = Plan { fault: Some(fault), before, ..Plan::default() };
+    }
+
+    /// As [`set`](Self::set), and all later ones fail too.
+    pub fn set_from(&self, nth: u64, fault: Fault) {
+        self.set(nth, fault);
+        hold(&self.0).lasting = true;
     }
 
     /// Lets every call through from now on. [`fired`](Self::fired) stays as it is.

@@ -44,6 +44,11 @@ const fn lasting(name: &'static str, fault: Fault) -> Kind {
 }
 
 impl Kind {
+    /// Plans it for the `nth` call from now that it fits.
+    pub(crate) fn plan(&self, faults: &Faults, nth: u64) {
+        if self.lasting { faults.set_from(nth, self.fault) } else { faults.set(nth, self.fault) }
+    }
+
     /// Whether a failed call takes bytes away that could be read before.
     pub(super) const fn reverts(&self) -> bool {
         matches!(self.fault, Fault::SyncLoses)
@@ -67,8 +72,9 @@ impl Point {
     /// The plan for a disk.
     #[must_use]
     pub fn faults(&self) -> Faults {
-        let Kind { fault, lasting, .. } = self.kind;
-        if lasting { Faults::fail_from(self.nth, fault) } else { Faults::fail(self.nth, fault) }
+        let faults = Faults::none();
+        self.kind.plan(&faults, self.nth);
+        faults
     }
 }
 
