@@ -97,6 +97,10 @@ pub(crate) enum Command {
     Clear(ClearArgs),
     /// Copy a log into an empty directory, to be restored one day
     Backup(BackupArgs),
+    /// Freeze a log into one file, which is read and shared as a directory is
+    Pack(PackArgs),
+    /// Make a directory of a packed log again
+    Unpack(UnpackArgs),
     /// Say that a restored backup is the newest copy of its log, so that it can be written to
     #[command(after_help = CONFIRM_HELP)]
     ConfirmNewest(DirArgs),
@@ -150,6 +154,28 @@ pub(crate) struct BackupArgs {
     pub(crate) dir: PathBuf,
     /// Directory of the backup: missing or empty
     pub(crate) target: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file holds manifest, head and signature, the stored blocks, the tree, the bitfield and the user data, with a checksum for each \
+page, and no secret key. Blocks of an encrypted log stay encrypted. Damaged blocks are left out. Commands that read take the file in \
+the place of a directory. It gets its name when it is complete; until then its folder needs room for the log twice.")]
+pub(crate) struct PackArgs {
+    /// Directory of the log
+    pub(crate) dir: PathBuf,
+    /// The file to be made
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The log comes without a secret key: it is read and shared, fetches what its peers have more, and can not be appended to.")]
+pub(crate) struct UnpackArgs {
+    /// The packed log
+    pub(crate) file: PathBuf,
+    /// Directory of the log to be made: missing or empty
+    pub(crate) dir: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -110,17 +110,27 @@ pub(super) async fn print(
     let info = log.info().await.map_err(|error| Failure::log(dir, &error))?;
     // Describing opens for reading only; what counts is whether a command that writes would succeed.
     let writable = info.signer.is_some() && !info.needs_confirmation && !common.read_only;
-    if out.json {
-        print_json(&info, writable, bytes_freed, out)
-    } else {
-        print_text(&info, writable, bytes_freed, out)
-    }
+    let shown = Shown { format: format_of(dir), writable, bytes_freed };
+    if out.json { print_json(&info, &shown, out) } else { print_text(&info, &shown, out) }
 }
 
-fn print_json(info: &Info, writable: bool, bytes_freed: Option<u64>, out: &mut Output) -> Outcome {
+/// What is told beside what the log tells.
+struct Shown {
+    format: &'static str,
+    writable: bool,
+    bytes_freed: Option<u64>,
+}
+
+/// How the log is stored at `dir`, which was opened.
+fn format_of(dir: &Path) -> &'static str {
+    if dir.is_file() { "hypercore-packed" } else { "hypercore-10" }
+}
+
+fn print_json(info: &Info, shown: &Shown, out: &mut Output) -> Outcome {
     let storage = &info.storage;
+    let &Shown { format, writable, bytes_freed } = shown;
     out.object(&InfoJson {
-        format: "hypercore-10",
+        format,
         key: info.key.to_string(),
         id: id::encode(info.key.as_bytes()),
         discovery_key: info.discovery_key.to_string(),
@@ -144,9 +154,10 @@ fn print_json(info: &Info, writable: bool, bytes_freed: Option<u64>, out: &mut O
     })
 }
 
-fn print_text(info: &Info, writable: bool, bytes_freed: Option<u64>, out: &mut Output) -> Outcome {
+fn print_text(info: &Info, shown: &Shown, out: &mut Output) -> Outcome {
+    let &Shown { format, writable, bytes_freed } = shown;
     let compat = if info.compat { " (compat: the writer's public key)" } else { "" };
-    out.line(format_args!("format             hypercore-10"))?;
+    out.line(format_args!("format             {format}"))?;
     out.line(format_args!("key                {}{compat}", info.key))?;
     out.line(format_args!("id                 {}", id::encode(info.key.as_bytes())))?;
     out.line(format_args!("discovery key      {}", info.discovery_key))?;

@@ -38,6 +38,8 @@ pub(crate) async fn run(cli: &Cli, out: &mut Output) -> Outcome {
         Command::Truncate(args) => shrink::truncate(common, args, out).await,
         Command::Clear(args) => shrink::clear(common, args, out).await,
         Command::Backup(args) => keep::backup(common, args, out).await,
+        Command::Pack(args) => keep::pack(common, args, out).await,
+        Command::Unpack(args) => keep::unpack(common, args, out).await,
         Command::ConfirmNewest(args) => keep::confirm_newest(common, args, out).await,
         Command::Serve(args) => serve::serve(common, args, out).await,
         Command::Clone(args) => clone::clone(common, args, out).await,

@@ -1,0 +1,95 @@
+//! `pack` and `unpack`, and the commands that read a packed log.
+
+mod common;
+
+use common::Shell;
+use common::running::Server;
+
+#[test]
+fn a_packed_log_is_read_as_its_directory_is() {
+    let shell = Shell::new();
+    shell.log("log", "a\nbb\nccc\ndddd\n");
+    shell.run(&["clear", "log", "1..2"]).ok();
+    let report = shell.run(&["pack", "log", "frozen.log", "--json"]).ok().json();
+    let info = shell.info("log");
+    assert_eq!((&report["length"], &report["blocks"]), (&4.into(), &3.into()));
+    assert_eq!((&report["key"], &report["tree_hash"]), (&info["key"], &info["tree_hash"]));
+    assert_eq!(report["bytes"], std::fs::metadata(shell.path("frozen.log")).unwrap().len());
+
+    let packed = shell.info("frozen.log");
+    assert_eq!(
+        (&packed["format"], &packed["writable"]),
+        (&"hypercore-packed".into(), &false.into())
+    );
+    for field in ["key", "id", "tree_hash", "length", "byte_length", "fork", "manifest"] {
+        assert_eq!(packed[field], info[field], "{field}");
+    }
+    assert!(shell.run(&["info", "frozen.log"]).ok().text().contains("hypercore-packed"));
+    for args in [
+        &["ls", "--json"][..],
+        &["cat", "--blocks", "2..4"],
+        &["cat", "--bytes", "4..9"],
+        &["get", "3"],
+        &["seek", "7", "--json"],
+        &["tail", "-n", "2", "--json"],
+        &["verify", "--json"],
+    ] {
+        let on = |place: &str| {
+            let mut all = vec![args[0], place];
+            all.extend(&args[1..]);
+            shell.run(&all).ok().text()
+        };
+        assert_eq!(on("frozen.log"), on("log"), "{args:?}");
+    }
+    shell.run(&["get", "frozen.log", "1"]).exits(3);
+}
+
+#[test]
+fn a_packed_log_is_shared_and_becomes_a_directory_again() {
+    let shell = Shell::new();
+    shell.log("log", "a\nbb\nccc\n");
+    shell.run(&["pack", "log", "frozen.log"]).ok();
+    let key = shell.info("log")["key"].as_str().unwrap().to_owned();
+    let server = Server::start(&shell, &["frozen.log"]);
+    shell.run(&["clone", &key, "copy", "--connect", &server.address]).ok();
+    assert_eq!(shell.run(&["cat", "copy"]).ok().text(), "abbccc");
+
+    let report = shell.run(&["unpack", "frozen.log", "again", "--json"]).ok().json();
+    assert_eq!((&report["length"], &report["blocks"]), (&3.into(), &3.into()));
+    assert_eq!(shell.run(&["cat", "again"]).ok().text(), "abbccc");
+    shell.run(&["verify", "again"]).ok();
+    shell.run(&["append", "again", "--lines"]).exits(4);
+}
+
+#[test]
+fn what_can_not_be_packed_or_unpacked_is_told() {
+    let shell = Shell::new();
+    shell.log("log", "a\n");
+    shell.run(&["pack", "log", "frozen.log"]).ok();
+    let refused = shell.run(&["pack", "log", "frozen.log", "--json"]).exits(1);
+    assert!(refused.failure()["message"].as_str().unwrap().contains("exists already"));
+    shell.run(&["pack", "none", "other.log"]).exits(3);
+    shell.run(&["pack", "log", "other.log", "--read-only"]).exits(4);
+    assert!(!shell.path("other.log").exists());
+    shell.run(&["pack", "log"]).exits(2);
+
+    shell.run(&["unpack", "none.log", "again"]).exits(3);
+    shell.run(&["unpack", "log", "again"]).exits(1);
+    shell.run(&["unpack", "frozen.log", "log"]).exits(1);
+    shell.write("words", b"no log at all");
+    shell.run(&["unpack", "words", "again"]).exits(1);
+    shell.run(&["info", "words"]).exits(1);
+    shell.run(&["append", "frozen.log", "--lines"]).exits(4);
+    shell.run(&["clear", "frozen.log", "0..1"]).exits(4);
+
+    let mut bytes = std::fs::read(shell.path("frozen.log")).unwrap();
+    let end = bytes.len();
+    bytes[end - 20] ^= 1;
+    shell.write("damaged", &bytes);
+    for args in [&["info", "damaged"][..], &["verify", "damaged"], &["unpack", "damaged", "again"]]
+    {
+        shell.run(args).exits(5);
+    }
+    shell.write("short", &bytes[..end / 2]);
+    shell.run(&["info", "short"]).exits(5);
+}
