@@ -3,7 +3,10 @@
 //!
 //! 24 operations run while a recorder keeps every content that each sector of the file had between two syncs.
 //! From that every file is made that a power cut could leave (what was synced, plus any of what came
-//! since), opened and judged. The published crate was measured in the same way.
+//! since), opened and judged. Measured in the same way, 29 of 246 files of mappedpages 0.2.0 do not open at
+//! all (P = 1024, sectors), 29 of 2,514 at P = 4096, and in another 37 pages leak.
+//!
+//! More files: `POWER_CUT_IMAGES=1000`; others: `POWER_CUT_SEED=2`. The table: `--nocapture`.
 
 mod images;
 mod interpose;
@@ -22,7 +25,7 @@ use recorder::{ATOMIC_LENS, Interval};
 use workload::{Outcome, State, run, run_then};
 
 /// Files of one interval between two syncs, when there are more.
-const IMAGES_PER_INTERVAL: usize = 200;
+const IMAGES_PER_INTERVAL: usize = 100;
 /// Of so many files one is opened under the recorder, and the power goes again.
 const RECOVERIES_ONE_IN: usize = 8;
 /// Files of each interval of such a recovery.
@@ -133,7 +136,7 @@ fn row<const P: usize>(format: Format, atomic: usize) -> Row {
     result.unwrap();
     let row = judge_all::<P>(&recording.intervals, &states, atomic, limit, &mut Random(seed));
     println!(
-        "| {format:?} | {P} | {} | {} | {} | {} | {} | {} | {} | seed {seed} |",
+        "| {format:?} | {P} | {} | {} | {} | {} | {} | {} | {} |",
         ATOMIC_LENS[atomic],
         recording.syncs,
         row.states,
@@ -149,31 +152,39 @@ fn row<const P: usize>(format: Format, atomic: usize) -> Row {
 static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
-fn a_power_cut_leaves_the_state_before_or_after() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    println!(
-        "published 0.2.0: of 246, 2514, 138, 138 states 29, 29, 0, 0 refuse, 37, 37, 24, 24 leak"
-    );
-    println!("| format | P | atomic | syncs | states | fine | refuse | leak or twice | other | |");
-    for format in [Format::One, Format::Two] {
-        let small = [row::<1024>(format, 0), row::<1024>(format, 1)];
-        let large = [row::<4096>(format, 0), row::<4096>(format, 1)];
-        for row in small.into_iter().chain(large) {
-            assert!(row.states > 100, "{row:?}");
-            assert_eq!(row.fine, row.states, "{row:#?}");
-        }
-    }
+fn a_power_cut_leaves_the_state_before_or_after_in_format_1() {
+    power_cuts(Format::One);
 }
 
 #[test]
-fn a_failed_call_and_another_open_leave_the_state_before_or_after() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+fn a_power_cut_leaves_the_state_before_or_after_in_format_2() {
+    power_cuts(Format::Two);
+}
+
+#[test]
+fn a_failed_call_and_another_open_are_no_worse_in_format_1() {
     failing_calls(Format::One);
+}
+
+#[test]
+fn a_failed_call_and_another_open_are_no_worse_in_format_2() {
     failing_calls(Format::Two);
+}
+
+fn power_cuts(format: Format) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    println!("| format | P | atomic | syncs | states | fine | refuse | leak or twice | other |");
+    let small = [row::<1024>(format, 0), row::<1024>(format, 1)];
+    let large = [row::<4096>(format, 0), row::<4096>(format, 1)];
+    for row in small.into_iter().chain(large) {
+        assert!(row.states > 50, "{row:?}");
+        assert_eq!(row.fine, row.states, "{row:#?}");
+    }
 }
 
 /// Each call that changes or syncs the file fails once, or from then on for ever.
 fn failing_calls(format: Format) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = folder();
     // Where a call fails the workload does not learn what it would have got: this one does.
     let clean = run::<1024>(&folder.path().join("clean"), format, None);
