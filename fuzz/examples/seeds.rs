@@ -7,8 +7,8 @@ use std::path::Path;
 use compact_encoding::Encode;
 use hypercore_crypto::id;
 use hypercore_fuzz::{
-    LENGTH, StreamSide, block, contents, core, framed, manifests, nodes, recorded, recorded_oplog,
-    signatures, sources,
+    LENGTH, StreamSide, block, container, contents, core, framed, manifests, nodes, recorded,
+    recorded_oplog, signatures, sources,
 };
 use hypercore_merkle::{BlockRequest, Data, HashRequest, Request, SeekRequest, UpgradeRequest};
 use hypercore_replication::StandaloneProof;
@@ -202,6 +202,15 @@ fn main() -> Result<()> {
         [&[1, 2], &[0; 8], &[1, 7, 8, 9, 3, 0, 0, 0], &[1, 7, 8, 9, 4, 1, 0, 0]];
     let blocks = padding.map(|padding| [&[5, 0, 3], padding, &padding[2..]].concat());
     write("encryption_decrypt", blocks)?;
+
+    // The container itself, and edits of it: a place in two bytes, then what it becomes.
+    let edits: [&[u8]; 3] = [&[], &[65, 0, 200], &[70, 0, 9, 90, 4, 1, 97, 0, 5]];
+    write("paged_container_open", edits.map(<[u8]>::to_vec).into_iter().chain([container()]))?;
+    // Length and offset of pages; heap; section; the entry that is looked for.
+    let handles: [[u8; 7]; 3] =
+        [[64, 64, 10, 8, 0, 20, 3], [64, 64, 10, 8, 0, 199, 19], [7, 1, 0, 99, 3, 40, 5]];
+    let handles = handles.map(|handles| [&handles[..], &[0; 17], &container()].concat());
+    write("paged_decode", handles)?;
 
     write("storage_decode", stored())?;
     let directories: [&[u8]; 6] = [

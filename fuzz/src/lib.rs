@@ -6,6 +6,7 @@ mod allocation;
 mod conversation;
 mod directory;
 mod model;
+mod paged;
 mod script;
 mod source;
 mod stream;
@@ -17,6 +18,9 @@ pub use directory::{
     Disk, Files, contents, edited, framed, oplog_file, recorded, recorded_oplog, with_oplog,
 };
 pub use model::Model;
+pub use paged::{
+    PAGED_CONSTANT, Positioned, Value, container, edited_container, use_container, use_plain,
+};
 pub use script::Script;
 pub use source::{Source, readers, request, sources, spoil};
 pub use stream::StreamSide;
