@@ -94,6 +94,22 @@ fn a_failed_sync_ends_the_pager_and_is_not_repeated() {
 }
 
 #[test]
+fn a_failed_sync_before_direct_stores_ends_the_pager() {
+    let (medium, mut pager) = create(Format::Two, Durability::Eventual);
+    let page = pager.alloc().unwrap();
+    pager.flush().unwrap();
+    let mut transaction = pager.transaction().unwrap();
+    transaction.page_mut(page).unwrap().as_bytes_mut().fill(1);
+    transaction.commit().unwrap();
+    // What was accepted for the page has to be durable before it is stored to beside it.
+    medium.fail_syncs(true);
+    assert_fails!(page.get_mut(&mut pager), MappedPageError::Io(_));
+    medium.fail_syncs(false);
+    assert_fails!(page.get_mut(&mut pager), MappedPageError::Unavailable);
+    assert_fails!(page.get(&pager), MappedPageError::Unavailable);
+}
+
+#[test]
 fn a_medium_that_panics_ends_the_pager() {
     for format in [Format::One, Format::Two] {
         let (medium, mut pager) = create(format, Durability::Immediate);
