@@ -23,8 +23,7 @@ use crate::error::MappedPageError;
 use crate::protected::parts_of;
 
 const SPREAD: MappedPageError = MappedPageError::Unsupported {
-    what: "change contents of protected pages together with anything else when there are more than 28 \
-           blocks of them; commit or flush in between",
+    what: "commit that together with more than 28 blocks of protected pages; commit in between",
 };
 
 impl<const P: usize> FormatOne<P> {

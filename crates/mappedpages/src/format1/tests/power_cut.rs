@@ -2,6 +2,7 @@
 
 use super::harness::{Event, Random, Recorder, Session, State, torn_images};
 use crate::engine::{Content, Engine, Result};
+use crate::error::MappedPageError;
 use crate::protected::parts_of;
 
 /// An operation of a workload, which picks what it works on by itself.
@@ -125,7 +126,12 @@ fn enumerate<const P: usize>(
         medium.events.lock().unwrap().clear();
         let mut durable = medium.image();
         let before = session.state().unwrap();
-        session.commit(|session| operation(session, &mut random)).unwrap();
+        match session.commit(|session| operation(session, &mut random)) {
+            Ok(()) => {}
+            // What a long index can not do at once.
+            Err(MappedPageError::Unsupported { .. }) => continue,
+            Err(error) => panic!("seed {seed:#x}, operation {number}: {error}"),
+        }
         let after = session.state().unwrap();
         let events = std::mem::take(&mut *medium.events.lock().unwrap());
         let mut window: Vec<Event> = Vec::new();
@@ -214,7 +220,7 @@ fn every_torn_state_of_a_long_index_is_one_of_the_two_as_well() {
         alloc_many,
         many_protected,
     ];
-    for (seed, blocks) in [(1, 28), (2, 31)] {
+    for (seed, blocks) in [(1, 28), (2, 31), (3, 27)] {
         let images = enumerate(wide_image::<1024>(blocks), &operations, seed, 12);
         assert!(images > 100, "{images} images");
     }
