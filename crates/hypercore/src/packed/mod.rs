@@ -112,3 +112,58 @@ impl Hypercore {
         pack.await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hypercore_crypto::KeyPair;
+    use hypercore_log::{Create, Log, OpenOptions};
+    use paged::container::Container;
+    use paged::{DecodeFromHeap, Encode, EncodeSized, FileSource, Schema};
+
+    use super::{BLOCKS, LOG, NODES, PackedLog, PackedNode, PackedRun, RUNS, write};
+    use crate::storage::MemoryStorage;
+
+    const PAGE: &str = include_str!("../../../../docs/format/packed-log.md");
+
+    fn line(name: &str, index: u32, bytes: &[u8]) -> String {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{name} {index} {hex}")
+    }
+
+    /// A section's entries as the page shows them.
+    fn lines<T>(file: &Container<FileSource>, name: &str) -> Vec<String>
+    where
+        T: EncodeSized + Schema + DecodeFromHeap + Encode,
+    {
+        let entries = file.section::<T>(name).unwrap();
+        let encoded = (0..entries.len()).map(|index| {
+            let mut bytes = Vec::new();
+            entries.get(index).unwrap().unwrap().encode(&(), &mut bytes).unwrap();
+            line(name, index, &bytes)
+        });
+        encoded.collect()
+    }
+
+    #[test]
+    fn the_worked_example_is_what_is_written() {
+        let (_, example) = PAGE.split_once("```entries\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+
+        let options =
+            OpenOptions::new().create(Create::New).key_pair(KeyPair::from_seed(&[0x20; 32]));
+        let log = Log::open(MemoryStorage::new().stores(), options).unwrap();
+        log.append(&["one", "two", "three"]).unwrap();
+        log.clear(1..2).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("frozen.log");
+        write::write(&log, &path, &mut |_| {}).unwrap();
+
+        let file = Container::open(&path).unwrap();
+        let blocks = file.heap(BLOCKS).unwrap();
+        let mut written = lines::<PackedLog>(&file, LOG);
+        written.extend(lines::<PackedNode>(&file, NODES));
+        written.push(line(BLOCKS, 0, &blocks.bytes(0, blocks.len()).unwrap()));
+        written.extend(lines::<PackedRun>(&file, RUNS));
+        assert_eq!(example.trim(), written.join("\n"));
+    }
+}
