@@ -194,3 +194,41 @@ fn one_rotten_journal_page_is_no_loss_when_its_content_is_in_place() {
     let error = session.reopen().err().unwrap();
     assert!(matches!(error, MappedPageError::CorruptPage { page } if page == pages[0]), "{error}");
 }
+
+#[test]
+fn a_stored_to_page_of_a_commit_in_flight_never_shows_its_old_owner() {
+    for seed in 0..40 {
+        let (mut session, pages) = with_pages(3);
+        session.page_mut(pages[1]).fill(9);
+        session.free(pages[1]);
+        session.commit();
+        assert_eq!(session.alloc(), pages[1]);
+        session.engine.accept();
+        session.page_mut(pages[1]).fill(7);
+        assert!(session.engine.write_commit(&mut session.pages, Barrier::OneFlush).unwrap());
+        session.pages.flush_dirty().unwrap();
+        let again = Small::open(session.disk.power_cut(&mut Random(seed))).unwrap();
+        if let Ok(content) = again.engine.page(&again.pages, pages[1]) {
+            assert!(!content.contains(&9), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn the_journal_before_is_replayed_while_its_places_are_not_durable() {
+    let mut is_newest = false;
+    for seed in 0..40 {
+        let (mut session, pages) = with_pages(8);
+        pages.iter().for_each(|&page| session.fill_page(page, 1));
+        session.commit();
+        session.alloc();
+        session.engine.accept();
+        assert!(session.engine.write_commit(&mut session.pages, Barrier::OneFlush).unwrap());
+        let again = Small::open(session.disk.power_cut(&mut Random(seed))).unwrap();
+        is_newest |= again.engine.generation() == session.engine.generation();
+        for &page in &pages {
+            assert_eq!(content(&again, page), [1; 1024], "page {page}, seed {seed}");
+        }
+    }
+    assert!(is_newest, "the second commit never arrived");
+}
