@@ -13,7 +13,7 @@ use paged::container::{Container, ItemKind, OpenError};
 use paged::{FileSource, ReadError, Section};
 use random_access_storage::{Error as StoreError, Operation, RandomAccess, Result, SyncScope};
 
-use super::write::NODE_LEN;
+use super::write::{NODE_BYTES, NODE_LEN};
 use super::{
     BITFIELD, BLOCKS, HEADER, LOG, NODES, OPLOG, PackedLog, PackedNode, PackedRun, RUNS, VERSION,
 };
@@ -229,7 +229,7 @@ impl fmt::Debug for Store {
 
 impl PackedNode {
     /// From its form in the tree file.
-    pub(super) fn from_bytes(index: u64, bytes: &[u8; NODE_LEN as usize]) -> Self {
+    pub(super) fn from_bytes(index: u64, bytes: &[u8; NODE_BYTES]) -> Self {
         let (mut size, mut hash) = ([0; 8], [0; 32]);
         let (first, rest) = bytes.split_at(size.len());
         size.copy_from_slice(first);
@@ -238,8 +238,8 @@ impl PackedNode {
     }
 
     /// Its form in the tree file.
-    fn to_bytes(self) -> [u8; NODE_LEN as usize] {
-        let mut bytes = [0; NODE_LEN as usize];
+    fn to_bytes(self) -> [u8; NODE_BYTES] {
+        let mut bytes = [0; NODE_BYTES];
         let (size, hash) = bytes.split_at_mut(8);
         size.copy_from_slice(&self.size.to_le_bytes());
         hash.copy_from_slice(&self.hash);

@@ -25,7 +25,10 @@ use crate::storage::share;
 const PIECE_LEN: u64 = 1024 * NODE_LEN;
 
 /// Bytes of a node in the tree file.
-pub(super) const NODE_LEN: u64 = 40;
+pub(super) const NODE_BYTES: usize = 40;
+
+/// The same, for offsets.
+pub(super) const NODE_LEN: u64 = NODE_BYTES as u64;
 
 /// Runs of blocks that the engine is asked for at once.
 const RUNS_AT_ONCE: usize = 1024;
@@ -97,11 +100,11 @@ fn write_nodes(writer: &mut Writer<PendingFile>, tree: &dyn RandomAccess) -> Wri
     let end = tree.len().map_err(in_scratch("tree"))?;
     let mut next = 0;
     while let Some(stored) = tree.next_stored(next).map_err(in_scratch("tree"))? {
-        let start = next.max(stored.start / NODE_LEN * NODE_LEN);
+        let start = next.max(stored.start.saturating_sub(stored.start % NODE_LEN));
         next = stored.end.min(end).next_multiple_of(NODE_LEN);
         let mut index = start / NODE_LEN;
         copy_bytes(tree, "tree", start..next.min(end), |bytes| {
-            let (nodes, _) = bytes.as_chunks::<{ NODE_LEN as usize }>();
+            let (nodes, _) = bytes.as_chunks::<NODE_BYTES>();
             for node in nodes {
                 if node.iter().any(|byte| *byte != 0) {
                     section.push(&(), &PackedNode::from_bytes(index, node))?;
