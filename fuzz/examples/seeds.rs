@@ -268,6 +268,10 @@ fn main() -> Result<()> {
     let raw = [&[0], own].concat();
     write("oplog_open", [raw, framed(own)].into_iter().chain(recorded))?;
 
+    // Each recorded file as it is, and after a number of edits.
+    let files: Vec<[u8; 2]> = (0..8).map(|file| [file, 0]).collect();
+    let files: Vec<&[u8]> = files.iter().map(|file| &file[..]).collect();
+    write("mappedpages_open", scripts(&files, 24, 40))?;
     write("protomux_frames", protomux_scripts()?)?;
     write("replication_messages", replication_scripts())?;
     write("standalone_verify", standalone()?)?;

@@ -7,6 +7,7 @@ mod conversation;
 mod directory;
 mod model;
 mod paged;
+mod pages;
 mod script;
 mod source;
 mod stream;
@@ -21,6 +22,7 @@ pub use model::Model;
 pub use paged::{
     PAGED_CONSTANT, Positioned, Value, container, edited_container, use_container, use_plain,
 };
+pub use pages::{Memory, PAGE_LEN, PAGES_CONSTANT, edited_pages, recorded_pages, use_pages};
 pub use script::Script;
 pub use source::{Source, readers, request, sources, spoil};
 pub use stream::StreamSide;

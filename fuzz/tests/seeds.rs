@@ -4,8 +4,9 @@ use std::path::Path;
 
 use compact_encoding::Decode;
 use hypercore_fuzz::{
-    Conversation, Disk, Model, Script, check, core, edited, framed, manifests, oplog_file, reader,
-    readers, recorded, recorded_oplog, request, signatures, sources,
+    Conversation, Disk, Memory, Model, Script, check, core, edited, edited_pages, framed,
+    manifests, oplog_file, reader, readers, recorded, recorded_oplog, recorded_pages, request,
+    signatures, sources, use_pages,
 };
 use hypercore_log::Access;
 use hypercore_merkle::{Authority, Data, Tree};
@@ -91,6 +92,28 @@ fn scripts_of_the_model_do_something() {
         model.end();
         assert!(model.operations() > 3);
     }
+}
+
+#[test]
+fn recorded_page_files_are_sound() {
+    for file in recorded_pages() {
+        let memory = Memory::with(file);
+        let mut pager = memory.open().unwrap();
+        assert!(pager.check().unwrap().is_clean());
+        use_pages(&memory, pager);
+    }
+}
+
+/// Those whose checksums were put right get past them now and then.
+#[test]
+fn edited_page_files_open_now_and_then() {
+    let seeds = seeds("mappedpages_open");
+    let opened = seeds.iter().filter(|seed| {
+        let memory = Memory::with(&edited_pages(&mut Script::new(seed)));
+        memory.open().map(|pager| use_pages(&memory, pager)).is_ok()
+    });
+    let opened = opened.count();
+    assert!(opened >= 8 && opened < seeds.len(), "{opened} of {}", seeds.len());
 }
 
 /// Who follows the protocol gets the whole log across, then another fork of it; and one who shows a third is found out.
