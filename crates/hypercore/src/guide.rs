@@ -2,7 +2,7 @@
 //!
 //! | page | is about |
 //! |---|---|
-//! | [`storage`] | directories, memory, stores of one's own; clearing, backups, damage |
+//! | [`storage`] | directories, memory, stores of one's own; clearing, backups, packed logs, damage |
 //! | [`durability`] | what is still there after a crash, and after a future was dropped |
 //! | [`sessions`] | sessions, snapshots, named batches, streams, events |
 //! | [`encryption`] | keys, encryption of one's own, what it hides and what not |
