@@ -1,8 +1,8 @@
 //! `fuzz` and `fuzz-smoke`: the targets of `fuzz/`, one until it is stopped, or each for a short while.
 //!
-//! Built without a sanitizer, and so by the stable compiler: the crates forbid unsafe code, `asan` runs the tests, and
-//! the targets count what is allocated themselves. What a run finds goes below the target directory, so that the
-//! committed corpus stays small; an input that fails goes to `fuzz/artifacts`.
+//! Built without a sanitizer, and so by the stable compiler: what is fuzzed has no unsafe code but two memory maps,
+//! `asan` and `valgrind` run their tests, and the targets count what is allocated themselves. What a run finds goes
+//! below the target directory, so that the committed corpus stays small; an input that fails goes to `fuzz/artifacts`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
