@@ -23,7 +23,7 @@ use crate::error::MappedPageError;
 use crate::protected::parts_of;
 
 const SPREAD: MappedPageError = MappedPageError::Unsupported {
-    what: "commit that together with more than 28 blocks of protected pages; commit in between",
+    what: "commit that together with more than 28 blocks of protected pages, only before or after",
 };
 
 impl<const P: usize> FormatOne<P> {
