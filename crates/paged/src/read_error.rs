@@ -14,7 +14,7 @@ use crate::LayoutError;
 #[non_exhaustive]
 pub enum ReadError {
     /// The source failed.
-    #[error("the source failed")]
+    #[error("the file could not be read")]
     Io(#[from] io::Error),
     /// A value goes on past the bytes that are there.
     #[error("a value needs {needed} more bytes where {available} are left")]
@@ -31,7 +31,7 @@ pub enum ReadError {
         what: &'static str,
     },
     /// A reference to a heap leads out of it.
-    #[error("bytes {offset} to {offset} + {len} of a heap of {heap_len}")]
+    #[error("{len} bytes at {offset} lie outside of a heap of {heap_len} bytes")]
     OutsideHeap {
         /// First byte, from the start of the heap.
         offset: u64,
@@ -41,7 +41,10 @@ pub enum ReadError {
         heap_len: u64,
     },
     /// A section or heap leads out of the file.
-    #[error("bytes {offset} to {offset} + {len} of pages that have {pages_len}")]
+    #[error(
+        "{len} bytes at {offset} lie outside of the pages, which have {pages_len}: \
+         another file's handle or page length, or the file was cut short"
+    )]
     OutsideFile {
         /// First byte, from the first page of the file.
         offset: u64,

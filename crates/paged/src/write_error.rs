@@ -13,7 +13,7 @@ use crate::container::FormatError;
 #[non_exhaustive]
 pub enum WriteError {
     /// The output failed.
-    #[error("the output failed")]
+    #[error("the file could not be created or written")]
     Io(#[source] io::Error),
     /// The output failed before; what it holds is unfinished.
     #[error("the output failed before: throw the file away and write it again")]

@@ -208,14 +208,14 @@ fn read(source: &impl Source, offset: u64, len: u64) -> io::Result<Vec<u8>> {
 #[non_exhaustive]
 pub enum OpenError {
     /// The disk failed, or there is no such file.
-    #[error("the source failed")]
+    #[error("the file could not be opened or read")]
     Io(#[from] io::Error),
     /// The file is no container, one of a later version, or damaged.
     #[error(transparent)]
     Format(#[from] FormatError),
     /// The file has another length than when it was finished: it was cut short, is still being
     /// copied, or something was appended. Get it again from where it came from.
-    #[error("the file is not whole: it has {file_len} bytes")]
+    #[error("the file is not whole: it has {file_len} bytes; get it again from where it came from")]
     Length {
         /// Bytes that it has.
         file_len: u64,
