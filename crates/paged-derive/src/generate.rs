@@ -375,7 +375,8 @@ impl<'a> Implementation<'a> {
         Ok(quote! {
             #head {
                 fn describe(description: &mut #paged::schema::Description) {
-                    #body
+                    let name = ::core::any::type_name::<Self>();
+                    #paged::schema::Description::once(description, name, |description| { #body });
                 }
             }
         })

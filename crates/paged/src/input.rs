@@ -68,11 +68,18 @@ impl HeapBytes for [u8] {
 /// Bytes that are fetched at once while a value of unknown length is decoded from a heap.
 const WINDOW_LEN: u64 = 4096;
 
+/// Values in each other that are decoded, one on the stack for each.
+pub(crate) const DEPTH_MAX: u8 = 128;
+
+const TOO_DEEP: ReadError = ReadError::Invalid { what: "values in each other, more than 128 deep" };
+
 /// Bytes to decode from, front to back.
 #[derive(Debug)]
 pub struct Input<'a> {
     rest: &'a [u8],
     beyond: Option<Box<Beyond<'a>>>,
+    /// Values that the one being decoded is in, as far as a type can be in itself by them.
+    depth: u8,
 }
 
 /// What follows `Input::rest` in a heap that is not in memory.
@@ -96,7 +103,7 @@ impl<'a> Input<'a> {
     /// Decodes from `bytes` and nothing else.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, beyond: None }
+        Self { rest: bytes, beyond: None, depth: 0 }
     }
 
     /// Decodes from byte `offset` of `heap` on, at most to its end. Bytes are fetched as they are
@@ -116,7 +123,7 @@ impl<'a> Input<'a> {
         }
         let heap = Box::new(heap);
         let beyond = Beyond { heap, window: Vec::new(), taken: 0, next: offset };
-        Ok(Self { rest: &[], beyond: Some(Box::new(beyond)) })
+        Ok(Self { rest: &[], beyond: Some(Box::new(beyond)), depth: 0 })
     }
 
     /// Bytes that are left.
@@ -124,6 +131,22 @@ impl<'a> Input<'a> {
     pub fn remaining(&self) -> u64 {
         let beyond = self.beyond.as_deref().map_or(0, Beyond::remaining);
         (self.rest.len() as u64).saturating_add(beyond)
+    }
+
+    /// Decodes what may have a value of its own type in it: [`Inline`](crate::Inline) lists and boxes do
+    /// it so, and other pointers should. The stack then does not end before the bytes do.
+    ///
+    /// # Errors
+    /// [`ReadError::Invalid`] at a depth of more than 128; those of `decode`.
+    pub fn nested<T>(
+        &mut self,
+        decode: impl FnOnce(&mut Self) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let outside = self.depth;
+        self.depth = outside.checked_add(1).filter(|depth| *depth <= DEPTH_MAX).ok_or(TOO_DEEP)?;
+        let value = decode(self);
+        self.depth = outside;
+        value
     }
 
     /// The next `N` bytes.

@@ -11,6 +11,7 @@
 //!         | "{" field { "," field } "}"              struct; field = name ":" type
 //!         | "enum{" variant { "," variant } "}"      variant = name [ "(" ... ")" | "{" ... "}" ]
 //!         | "section<" type ">" | "section" | "heap" | "offset" | "entry" | "wide_entry"
+//!         | "up<" count ">"                          the struct or enum that many around this, 1 for the next
 //!         | "opaque<" name ";" size ">"              stored by hand-written code
 //! ```
 //!
@@ -41,6 +42,8 @@ pub trait Schema {
 pub struct Description {
     text: String,
     inside_section: bool,
+    /// Structs and enums around what is described.
+    around: Vec<&'static str>,
 }
 
 /// A field of a struct or variant: its name, if it has one, and what describes its type.
@@ -51,6 +54,19 @@ impl Description {
     /// does, and the bytes that a value takes.
     pub fn opaque(&mut self, name: &str, encoded_size: u32) {
         self.word(&format!("opaque<{name};{encoded_size}>"));
+    }
+
+    /// What may be in itself: `describe` tells it, unless this is inside of that. `name` is that of the
+    /// type, as [`std::any::type_name`] has it.
+    pub fn once(&mut self, name: &'static str, describe: impl FnOnce(&mut Self)) {
+        match self.around.iter().rev().position(|around| *around == name) {
+            Some(between) => self.word(&format!("up<{}>", between.saturating_add(1))),
+            None => {
+                self.around.push(name);
+                describe(self);
+                self.around.pop();
+            }
+        }
     }
 
     /// A struct or a tuple: its fields in order.
@@ -188,7 +204,9 @@ impl<T: Schema> Schema for Section<T> {
             description.word("section");
         } else {
             description.inside_section = true;
+            let around = std::mem::take(&mut description.around);
             description.with("section", &[T::describe]);
+            description.around = around;
             description.inside_section = false;
         }
     }

@@ -286,3 +286,13 @@ fn pages_of_a_container_have_a_power_of_two_of_bytes() {
         assert!(matches!(refused, WriteError::Format(FormatError::PageLen { .. })), "{refused}");
     }
 }
+
+#[test]
+fn a_name_may_be_as_long_as_names_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("n".repeat(255));
+    let mut writer = Writer::create(&path, 64).unwrap();
+    fill(&mut writer, 3).unwrap();
+    writer.publish().unwrap();
+    assert!(Container::open(&path).is_ok());
+}

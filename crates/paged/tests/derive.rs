@@ -321,7 +321,7 @@ mod elsewhere {
 #[paged(encode_bounds(T: Encode<C> + EncodeOnHeap<C>), decode_bounds(T: Decode<C> + DecodeFromHeap<C>))]
 struct Chain<T> {
     value: T,
-    next: Option<Section<Chain<T>>>,
+    next: Option<Section<Self>>,
 }
 
 #[test]
@@ -389,5 +389,51 @@ fn fields_may_be_of_any_type_that_can_be_stored() {
     assert_eq!(
         stored(&value),
         "{wide:wide<list<u32>>,map:map<inline<string>,(u8,bool)>,boxed:string,letters:[char;2]}"
+    );
+}
+
+#[derive(Paged, Debug, PartialEq)]
+#[paged(unsized)]
+enum Tree {
+    Leaf(u8),
+    Branch(Inline<Vec<Self>>),
+    Edge { to: Box<Self>, twig: Twig },
+}
+
+#[derive(Paged, Debug, PartialEq)]
+#[paged(unsized)]
+struct Twig(Inline<Vec<Tree>>);
+
+/// Branches in each other.
+fn branches(depth: usize) -> Vec<u8> {
+    let mut bytes = [1, 0, 0, 0, 1].repeat(depth);
+    bytes.extend([0, 7]);
+    bytes
+}
+
+#[test]
+fn a_type_that_is_in_itself_is_read_as_deep_as_the_stack_is_good_for() {
+    let tree = Tree::decode(&mut Input::new(&branches(128)), &mut ()).unwrap();
+    let mut inner = &tree;
+    while let Tree::Branch(branch) = inner {
+        inner = &branch[0];
+    }
+    assert_eq!(*inner, Tree::Leaf(7));
+
+    for deeper in [branches(129), branches(1_000_000), vec![2; 1_000_000]] {
+        let refused = Tree::decode(&mut Input::new(&deeper), &mut ()).unwrap_err();
+        assert!(refused.to_string().contains("deep"), "{refused}");
+    }
+    // What stands side by side is not deep.
+    let mut wide = vec![1, 0, 0, 1, 0];
+    wide.extend([1, 0, 0, 0, 0].repeat(256));
+    assert!(Tree::decode(&mut Input::new(&wide), &mut ()).is_ok());
+}
+
+#[test]
+fn a_type_that_is_in_itself_says_so() {
+    assert_eq!(
+        type_text::<Tree>(),
+        "enum{Leaf(u8),Branch(inline<list<up<1>>>),Edge{to:up<1>,twig:(inline<list<up<2>>>)}}"
     );
 }

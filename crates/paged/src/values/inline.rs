@@ -37,7 +37,8 @@ impl<C, T: Encode<C>> Encode<C> for Inline<Vec<T>> {
 impl<C, T: Decode<C>> Decode<C> for Inline<Vec<T>> {
     fn decode(input: &mut Input<'_>, context: &mut C) -> Result<Self, ReadError> {
         let count = u32::decode(input, context)?;
-        T::decode_all(input, len_usize(u64::from(count))?, context).map(Self)
+        let count = len_usize(u64::from(count))?;
+        input.nested(|input| T::decode_all(input, count, context)).map(Self)
     }
 }
 

@@ -40,7 +40,7 @@ impl<C, T: Decode<C>> Decode<C> for Box<T> {
 
     #[inline]
     fn decode(input: &mut Input<'_>, context: &mut C) -> Result<Self, ReadError> {
-        T::decode(input, context).map(Self::new)
+        input.nested(|input| T::decode(input, context)).map(Self::new)
     }
 }
 
