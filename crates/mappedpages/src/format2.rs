@@ -17,7 +17,7 @@ pub(crate) mod journal;
 pub(crate) mod kinds;
 pub(crate) mod layout;
 pub(crate) mod list;
-mod map_leaf;
+pub(crate) mod map_leaf;
 pub(crate) mod node;
 pub(crate) mod recover;
 pub(crate) mod record;

@@ -181,6 +181,9 @@ impl<const P: usize> FormatTwo<P> {
                 }
             }
         };
+        if seal.is_none() && !is_in_place(pages, &verified)? {
+            return Err(MappedPageError::CorruptMetadata);
+        }
         recovery.generation = verified.record.generation;
         let format = Self::bring_back(pages, verified, seal, &mut recovery)?;
         // What lies behind was never part of a commit.
@@ -323,6 +326,32 @@ fn verify_or_fail<const P: usize>(pages: &Pages<P>, record: Record) -> Result<Ve
     verified.written = written;
     verified.blank = blank;
     Ok(verified)
+}
+
+/// Whether regular pages hold what an open that knows of no seal would give them. Where they do not, they may have
+/// been stored to since: the seal would tell.
+fn is_in_place<const P: usize>(pages: &Pages<P>, verified: &Verified<P>) -> Result<bool> {
+    let [own, before] = &verified.journals;
+    let mut journaled = HashSet::new();
+    for entry in own.entries.iter().chain(&before.entries) {
+        let kind = verified.state.kind(pages, entry.target)?;
+        let is_regular = matches!(kind, StoredKind::Regular | StoredKind::Blank);
+        if journaled.insert(entry.target)
+            && is_regular
+            && crc_of(pages.page(entry.target)?) != entry.crc
+        {
+            return Ok(false);
+        }
+    }
+    if verified.record.is_ordered {
+        return Ok(true);
+    }
+    for page in verified.blank.iter().filter(|page| !journaled.contains(page)) {
+        if pages.page(*page)?.iter().any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Gives up the newest commit, which did not arrive as a whole, for the one before, which did.

@@ -92,6 +92,11 @@ impl Heads {
 }
 
 impl Head {
+    /// Whether nothing says which commits are known to be durable, and their journals in place.
+    pub(crate) fn is_seal_damaged(&self) -> bool {
+        Seal::decode(&self.seal).is_none()
+    }
+
     /// Asks the file whether the state is still there.
     ///
     /// A writer overwrites what a state is made of only after it stored the seal of the next one.

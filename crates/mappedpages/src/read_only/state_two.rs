@@ -17,6 +17,7 @@ use crate::format2::fields::{Reader, crc_of};
 use crate::format2::kinds::{StoredKind, kind_at};
 use crate::format2::layout::{ENTRY_LEN, RESERVED_PAGES, inline_units, record_page};
 use crate::format2::list::ListEntry;
+use crate::format2::map_leaf::blank_units;
 use crate::protected::{SLOT_BITS, id_of, parts_of};
 
 /// A state of a file with pages of `page_len` bytes.
@@ -119,7 +120,43 @@ impl State {
                 Arrival::Partial => return Ok(Err(MappedPageError::CorruptMetadata)),
             }
         }
-        Ok(Ok(Self { head, page_len, map, moved, nodes: Nodes::default() }))
+        let state = Self { head, page_len, map, moved, nodes: Nodes::default() };
+        let may_be_older = state.head.is_seal_damaged() && !state.is_in_place(source)?;
+        Ok(if may_be_older { Err(MappedPageError::CorruptMetadata) } else { Ok(state) })
+    }
+
+    /// Whether regular pages hold what is to be shown instead of them where the seal does not tell. Where they do
+    /// not, they may have been stored to since.
+    fn is_in_place(&self, source: &dyn Source) -> Result<bool> {
+        let mut content = vec![0; self.page_len];
+        for moved in self.moved.values() {
+            if is_regular(self.known(source, moved.target)?.kind)
+                && !self.read_checked(source, moved.target, moved.crc, &mut content)?
+            {
+                return Ok(false);
+            }
+        }
+        if self.head.is_settled {
+            return Ok(true);
+        }
+        let inline = inline_units(self.page_len);
+        let mut blank: Vec<u64> = blank_units(&self.map).collect();
+        let mut unit = 0;
+        while let Some(leaf) = self.map_leaf(source, unit)? {
+            let first = leaf.place.first_unit;
+            if leaf.place.reference.generation == self.generation() {
+                let first = first.saturating_add(inline);
+                blank.extend(blank_units(&leaf.body).map(|unit| unit.saturating_add(first)));
+            }
+            unit = first.saturating_add(self.allocation().leaf_units);
+        }
+        for page in blank.into_iter().filter(|page| !self.moved.contains_key(page)) {
+            let is_there = source.read(page.saturating_mul(self.page_len as u64), &mut content)?;
+            if !is_there || content.iter().any(|&byte| byte != 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn allocation(&self) -> Tree {
