@@ -42,6 +42,8 @@ pub struct Pager<const PAGE_SIZE: usize> {
     pub(crate) failed: bool,
     /// A transaction is open, or one was leaked.
     pub(crate) staging: bool,
+    /// A transaction was told that there is no room, which a commit before the next one may make.
+    pub(crate) lacks_room: bool,
     pub(crate) activity: Activity,
 }
 
@@ -60,6 +62,7 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
             flight: None,
             failed: false,
             staging: false,
+            lacks_room: false,
             activity: Activity::NONE,
         }
     }
@@ -203,10 +206,19 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
 
     /// Begins a transaction: any number of changes in one commit. Dropping it changes nothing.
     ///
+    /// After one that was refused with `Full`, what may make room is committed first.
+    ///
     /// # Errors
-    /// `Unavailable`.
+    /// `Unavailable`; `Io` when something had to be committed first.
     pub fn transaction(&mut self) -> Result<Transaction<'_, PAGE_SIZE>> {
         self.ready()?;
+        if self.lacks_room {
+            self.land()?;
+            while self.begin_for_room()? {
+                self.land()?;
+            }
+            self.lacks_room = false;
+        }
         if self.format() == Format::One {
             // It commits only so much at once: the transaction gets all of it.
             self.settle()?;
@@ -264,7 +276,8 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
         self.engine.free_page_count()
     }
 
-    /// Counts the durable commits since the file was made.
+    /// Counts the commits since the file was made, up to the last one that was written. In format 1 only
+    /// those count that changed which pages are in use.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.engine.generation()
@@ -314,6 +327,7 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
     }
 
     /// The same, not looking at what the engine has answered before.
+    #[cold]
     #[inline(never)]
     fn page_anew(&self, id: PageId<PAGE_SIZE>) -> Result<&MappedPage> {
         if self.failed {

@@ -12,7 +12,7 @@ use crate::pager::Pager;
 pub struct Statistics {
     /// The format of the file.
     pub format: Format,
-    /// Counts the durable commits since the file was made.
+    /// See [`Pager::generation`].
     pub generation: u64,
     /// Bytes of the file.
     pub file_len: u64,

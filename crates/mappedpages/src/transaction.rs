@@ -53,8 +53,8 @@ impl<'a, const PAGE_SIZE: usize> Transaction<'a, PAGE_SIZE> {
     /// Takes a page that holds zeros: see [`Pager::alloc`].
     ///
     /// # Errors
-    /// `Full`. Pages that an earlier commit freed, and that is not durable yet, do not count: see
-    /// [`Pager::flush`].
+    /// `Full`. Pages that an earlier commit freed, and that is not durable yet, do not count, nor those that hold
+    /// journals; a transaction that is begun after this one makes room of them first.
     pub fn alloc(&mut self) -> Result<PageId<PAGE_SIZE>> {
         self.stage(|engine, pages| engine.alloc(pages, Content::Zeroed)).map(PageId)
     }
@@ -146,8 +146,13 @@ impl<'a, const PAGE_SIZE: usize> Transaction<'a, PAGE_SIZE> {
     /// Those of [`page`](Self::page); `Full`; in format 1 `Unsupported` for a page that this
     /// transaction did not take.
     pub fn page_mut(&mut self, id: PageId<PAGE_SIZE>) -> Result<&mut MappedPage> {
-        let (engine, pages) = self.parts()?;
-        engine.stage_page(pages, id.0).map(map::view_mut)
+        if self.pager.failed {
+            return Err(MappedPageError::Unavailable);
+        }
+        let Pager { engine, pages, lacks_room, .. } = &mut *self.pager;
+        let staged = engine.stage_page(pages, id.0);
+        *lacks_room |= matches!(staged, Err(MappedPageError::Full));
+        staged.map(map::view_mut)
     }
 
     /// The content of a protected page, with what this transaction has changed.
@@ -224,7 +229,9 @@ impl<'a, const PAGE_SIZE: usize> Transaction<'a, PAGE_SIZE> {
         if self.pager.failed {
             return Err(MappedPageError::Unavailable);
         }
-        self.pager.stage(change)
+        let staged = self.pager.stage(change);
+        self.pager.lacks_room |= matches!(staged, Err(MappedPageError::Full));
+        staged
     }
 }
 
