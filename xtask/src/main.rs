@@ -66,7 +66,8 @@ usage: cargo xtask TASK
   demo                  append this repository's own files to a log and show it
   bench [TABLE...]      the tables of bench/
   fuzz TARGET           one fuzz target until it is stopped
-  asan                  the tests under AddressSanitizer
+  asan [CRATE...]       the tests under AddressSanitizer; of all crates takes long, those with unsafe
+                        code are mappedpages and paged
   valgrind              the tests of the crates with unsafe code under valgrind
 ";
 
@@ -102,6 +103,7 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
             | "bench"
             | "fuzz"
             | "fuzz-smoke"
+            | "asan"
     );
     if !takes_arguments && !rest.is_empty() {
         return None;
@@ -163,7 +165,10 @@ fn run(task: &str, rest: &[String]) -> Option<bool> {
             let target = target.clone();
             Box::new(move || tasks::fuzz::one(&target))
         }
-        "asan" => Box::new(tasks::deeper::asan),
+        "asan" => {
+            let packages = rest.to_vec();
+            Box::new(move || tasks::deeper::asan(&packages))
+        }
         "valgrind" => Box::new(tasks::deeper::valgrind),
         _ => return None,
     };

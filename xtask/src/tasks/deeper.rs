@@ -2,6 +2,8 @@
 //!
 //! `bench/` is a workspace of its own, so an ordinary build never sees what it depends on.
 
+use std::process::Command;
+
 use crate::process::{Echo, cargo, is_present, run_in_front, try_capture};
 use crate::report::{Figures, Outcome, miss};
 use crate::tasks::test::counts;
@@ -34,20 +36,14 @@ pub(crate) fn bench(tables: &[String]) -> Outcome {
     Ok(if has_node { figures } else { figures.skip("JavaScript: node or npm is missing here") })
 }
 
-/// The tests under AddressSanitizer, but for those that bound memory: the
-/// sanitizer's own would be counted.
-pub(crate) fn asan() -> Outcome {
-    let (mut command, left_out) = if is_present("cargo-nextest") {
-        let mut nextest =
-            cargo(["nextest", "run", "--workspace", "--all-features", "--profile", "ci"]);
-        nextest.args(["--filterset", "not binary(memory)"]);
-        (nextest, "tests of hypercore-cli that bound its memory")
+/// The tests of `packages` under AddressSanitizer, those with unsafe code for example; of all without any.
+pub(crate) fn asan(packages: &[String]) -> Outcome {
+    let (mut command, left_out) = if packages.is_empty() {
+        whole_workspace()
     } else {
-        // cargo test can not leave out one test binary.
-        let tests = ["test", "--workspace", "--all-features", "--exclude", "hypercore-cli"];
-        let mut libtest = cargo(tests);
-        libtest.args(["--lib", "--bins", "--tests"]);
-        (libtest, "all tests of hypercore-cli: only cargo-nextest can leave out those of memory")
+        let mut some = cargo(["test", "--all-features", "--lib", "--bins", "--tests"]);
+        some.args(packages.iter().flat_map(|package| ["--package", package]));
+        (some, None)
     };
     command.args(["--no-fail-fast", "--target", ASAN_TARGET]);
     command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
@@ -55,11 +51,31 @@ pub(crate) fn asan() -> Outcome {
     command.env("ASAN_OPTIONS", "detect_leaks=0");
     let (status, text) = try_capture(&mut command, Echo::Always)?;
     let (passed, failed) = counts(&text);
-    let figures = format!("{passed} passed, {failed} failed");
+    let which = if packages.is_empty() { "all crates".to_owned() } else { packages.join(", ") };
+    let figures = format!("{which}: {passed} passed, {failed} failed");
     if !status.success() || passed == 0 {
         return miss(figures);
     }
-    Ok(Figures::new(figures).skip(left_out))
+    let figures = Figures::new(figures);
+    Ok(match left_out {
+        Some(left_out) => figures.skip(left_out),
+        None => figures,
+    })
+}
+
+/// The tests of all crates, but for those that bound memory: the sanitizer's own would be counted.
+fn whole_workspace() -> (Command, Option<&'static str>) {
+    if is_present("cargo-nextest") {
+        let mut nextest =
+            cargo(["nextest", "run", "--workspace", "--all-features", "--profile", "ci"]);
+        nextest.args(["--filterset", "not binary(memory)"]);
+        return (nextest, Some("tests of hypercore-cli that bound its memory"));
+    }
+    // cargo test can not leave out one test binary.
+    let tests = ["test", "--workspace", "--all-features", "--exclude", "hypercore-cli"];
+    let mut libtest = cargo(tests);
+    libtest.args(["--lib", "--bins", "--tests"]);
+    (libtest, Some("all tests of hypercore-cli: only cargo-nextest can leave out those of memory"))
 }
 
 /// The tests of the crates with unsafe code under valgrind, with fewer cases of each that has many.
@@ -67,7 +83,9 @@ pub(crate) fn valgrind() -> Outcome {
     if !is_present("valgrind") {
         return Ok(Figures::new("nothing was run").skip("everything: valgrind is missing here"));
     }
-    let mut command = cargo(["test", "--all-features", "--lib", "--tests", "--no-fail-fast"]);
+    // Optimized, with all assertions: what is not takes valgrind several times as long.
+    let mut command = cargo(["test", "--profile", "checked", "--all-features"]);
+    command.args(["--lib", "--tests", "--no-fail-fast"]);
     command.args(UNSAFE_PACKAGES.iter().flat_map(|package| ["--package", package]));
     // Its own tables of memory end far below a tebibyte; enumerations take it hours, and look at the
     // same code again and again.
