@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use mappedpages::{MappedPageError, Pager};
+use mappedpages::{MappedPageError, Pager, ReadOnlyPager};
 
 use super::model::{Content, Model};
 
@@ -16,6 +16,25 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// What `reader` shows.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn of_reader<const P: usize>(reader: &ReadOnlyPager<P>) -> Result<Self, MappedPageError> {
+        let mut observed = Self::default();
+        for id in reader.iter_allocated_pages() {
+            let id = id?;
+            let page = reader.get_page(id)?;
+            observed.regular.insert(id.0, Arc::clone(Content::of(page.as_bytes()).sectors()));
+        }
+        for id in reader.iter_allocated_protected_pages() {
+            let id = id?;
+            let page = reader.get_protected_page(id)?;
+            observed.protected.insert(id.0, Arc::clone(Content::of(page.as_bytes()).sectors()));
+        }
+        Ok(observed)
+    }
+
     /// What `pager` shows.
     ///
     /// # Errors

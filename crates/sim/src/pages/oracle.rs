@@ -7,11 +7,12 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use mappedpages::{MappedPageError, Pager};
+use mappedpages::{MappedPageError, Pager, ReadOnlyPager, check_on};
 use random_access_storage::testing::Faults;
 
-use super::medium::Life;
+use super::medium::{Life, PageFile};
 use super::model::Model;
 use super::observe::Observed;
 use super::play::{Setting, open, refuses_what_is_gone};
@@ -82,8 +83,12 @@ impl<const P: usize> Oracle<P> {
     fn look(&mut self, image: &Image, recoveries: bool) -> Result<Observed, String> {
         let disk = Disk::of(image.clone());
         let life = Life::new();
+        let read = read_only::<P>(&disk, &life)?;
         let mut pager = self.open(&disk, &life, "")?;
         let observed = shown(&pager, "after the recovery")?;
+        if let Some(difference) = read.difference(&observed) {
+            return Err(format!("a reader shows something else than a recovery: {difference}"));
+        }
         clean(&mut pager, "after the recovery")?;
         life.end();
         drop(pager);
@@ -182,6 +187,19 @@ impl<const P: usize> Oracle<P> {
         let mut pager = self.open(disk, &Life::new(), "after it was closed")?;
         same(&pager, observed, "opened after it was closed")?;
         clean(&mut pager, "after it was closed")
+    }
+}
+
+/// What a reader of the disk sees before anybody opens it to write.
+fn read_only<const P: usize>(disk: &Disk, life: &Life) -> Result<Observed, String> {
+    let file = || Arc::new(PageFile::new(disk, life, &Faults::none()));
+    let told = |error| format!("a reader cannot read what a crash left: {error:?}");
+    let reader = ReadOnlyPager::<P>::open_on(file()).map_err(told)?;
+    let observed = Observed::of_reader(&reader).map_err(told)?;
+    match check_on::<P>(file()) {
+        Ok(report) if report.is_clean() => Ok(observed),
+        Ok(report) => Err(format!("a check of what a crash left finds {report:?}")),
+        Err(error) => Err(format!("a check of what a crash left fails: {error:?}")),
     }
 }
 
