@@ -10,7 +10,8 @@ use crate::protected::{ProtectedPageId, parts_of};
 
 /// The regular pages of a [`Pager`] that are in use, in ascending order.
 ///
-/// It ends early where the file's books are damaged; [`error`](Self::error) tells that from the end.
+/// It ends early where the file's books are damaged, and when the pager is `Unavailable`; [`error`](Self::error)
+/// tells that from the end.
 #[derive(Debug)]
 #[must_use]
 pub struct AllocatedPageIter<'a, const PAGE_SIZE: usize> {
@@ -20,7 +21,8 @@ pub struct AllocatedPageIter<'a, const PAGE_SIZE: usize> {
 
 /// The protected pages of a [`Pager`] that are in use, in the order of their slots.
 ///
-/// It ends early where the file's books are damaged; [`error`](Self::error) tells that from the end.
+/// It ends early where the file's books are damaged, and when the pager is `Unavailable`; [`error`](Self::error)
+/// tells that from the end.
 #[derive(Debug)]
 #[must_use]
 pub struct AllocatedProtectedPageIter<'a, const PAGE_SIZE: usize> {
@@ -38,6 +40,16 @@ enum Walk {
 }
 
 impl Walk {
+    /// Where to go on; `None`: nowhere.
+    fn from<const P: usize>(&mut self, pager: &Pager<P>) -> Option<u64> {
+        let Self::At(from) = *self else { return None };
+        if pager.failed {
+            *self = Self::Failed(MappedPageError::Unavailable);
+            return None;
+        }
+        Some(from)
+    }
+
     /// Goes on with what was found; `place` is where in the walk that is.
     fn step(&mut self, found: Result<Option<u64>>, place: impl Fn(u64) -> u64) -> Option<u64> {
         match found {
@@ -92,7 +104,7 @@ impl<const PAGE_SIZE: usize> Iterator for AllocatedPageIter<'_, PAGE_SIZE> {
     type Item = PageId<PAGE_SIZE>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Walk::At(from) = self.walk else { return None };
+        let from = self.walk.from(self.pager)?;
         let found = self.pager.engine.next_regular(&self.pager.pages, from);
         self.walk.step(found, |page| page).map(PageId)
     }
@@ -102,7 +114,7 @@ impl<const PAGE_SIZE: usize> Iterator for AllocatedProtectedPageIter<'_, PAGE_SI
     type Item = ProtectedPageId<PAGE_SIZE>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Walk::At(from) = self.walk else { return None };
+        let from = self.walk.from(self.pager)?;
         let found = self.pager.engine.next_protected(&self.pager.pages, from);
         self.walk.step(found, |id| parts_of(id).0).map(ProtectedPageId)
     }

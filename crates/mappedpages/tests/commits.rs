@@ -82,6 +82,12 @@ fn a_failed_sync_ends_the_pager_and_is_not_repeated() {
             assert_fails!(protected.get(&pager), MappedPageError::Unavailable);
             assert_fails!(protected.get_mut(&mut pager), MappedPageError::Unavailable);
             assert_fails!(pager.transaction(), MappedPageError::Unavailable);
+            let (mut pages, mut ids) =
+                (pager.iter_allocated_pages(), pager.iter_allocated_protected_pages());
+            assert_eq!((pages.next(), ids.next()), (None, None));
+            for error in [pages.error(), ids.error()] {
+                assert!(matches!(error, Some(MappedPageError::Unavailable)), "{error:?}");
+            }
             assert_fails!(pager.flush(), MappedPageError::Unavailable);
             assert_fails!(pager.close(), MappedPageError::Unavailable);
             assert_eq!((medium.syncs(), medium.writes()), (syncs, writes), "it was tried again");
