@@ -378,13 +378,9 @@ impl Check<'_> {
             };
             for entry in &list.entries {
                 // Either will do: what is in its place already is not needed here.
-                let mut is_there = self.holds(entry.target, entry.crc)?;
-                if entry.journal != 0 {
-                    self.own_journal_page(entry.journal);
-                    is_there |= self.holds(entry.journal, entry.crc)?;
-                }
-                if !is_there {
-                    self.damaged(entry.journal.max(entry.target), Part::JournalPage);
+                self.own_journal_page(entry.journal);
+                if !self.holds(entry.target, entry.crc)? && !self.holds(entry.journal, entry.crc)? {
+                    self.damaged(entry.journal, Part::JournalPage);
                 }
             }
             entries = entries.saturating_add(list.entries.len() as u64);

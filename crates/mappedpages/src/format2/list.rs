@@ -8,8 +8,7 @@ use super::layout::{LIST_MAGIC, RESERVED_PAGES};
 pub(crate) struct ListEntry {
     /// The regular page.
     pub(crate) target: u64,
-    /// Where its content lies until it is in its place; 0: it was written there at once, because no
-    /// committed state used the page.
+    /// Where its content lies until it is in its place.
     pub(crate) journal: u64,
     /// Checksum of the content.
     pub(crate) crc: u32,
@@ -42,7 +41,7 @@ impl ListPage {
         for _ in 0..count {
             let (target, journal, crc) = (reader.u64()?, reader.u64()?, reader.u32()?);
             reader.expect([0; 4])?;
-            let is_sound = is_page(target) && (journal == 0 || is_page(journal));
+            let is_sound = is_page(target) && is_page(journal);
             is_sound.then_some(())?;
             entries.push(ListEntry { target, journal, crc });
         }

@@ -273,7 +273,7 @@ impl State {
     /// A page whose content may still lie in a journal.
     fn read_moved(&self, source: &dyn Source, moved: &ListEntry, into: &mut [u8]) -> Result<()> {
         for page in [moved.journal, moved.target] {
-            if page != 0 && self.read_checked(source, page, moved.crc, into)? {
+            if self.read_checked(source, page, moved.crc, into)? {
                 return Ok(());
             }
         }

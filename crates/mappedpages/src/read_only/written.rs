@@ -69,8 +69,7 @@ impl Walk<'_> {
         let list = list(self.source, &record.journal, record.page_count, self.page_len)?;
         let Some(entries) = list else { return Ok(false) };
         for entry in entries {
-            let at = if entry.journal == 0 { entry.target } else { entry.journal };
-            if !self.holds(at, entry.crc)? {
+            if !self.holds(entry.journal, entry.crc)? {
                 return Ok(false);
             }
         }
