@@ -37,5 +37,8 @@ pub enum Durability {
     /// With the next durable commit, [`flush`](crate::Pager::flush) or
     /// [`close`](crate::Pager::close). Until then the commit is in the memory of the process only: a
     /// kill or a power cut goes back to the last durable one.
+    ///
+    /// Pages that such commits free can be given out again only after a durable one, so without one from
+    /// time to time the file grows, and new contents of pages wait in memory.
     Eventual,
 }
