@@ -208,7 +208,7 @@ fn what_format_one_cannot_do() {
     let mut transaction = pager.transaction().unwrap();
     let error = transaction.page_mut(page).unwrap_err();
     assert!(matches!(error, MappedPageError::Unsupported { .. }), "{error:?}");
-    assert!(error.to_string().starts_with("the format of the page file cannot "), "{error}");
+    assert!(error.to_string().starts_with("format 1 cannot "), "{error}");
 }
 
 #[test]
