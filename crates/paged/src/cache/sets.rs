@@ -105,10 +105,15 @@ impl Sets {
             tag.swap(wanted, Ordering::Relaxed);
         }
         let start = way.wrapping_mul(self.unit_len / WORD);
-        let frame = frames.get(start..).unwrap_or_default().iter().take(self.unit_len / WORD);
-        for (word, chunk) in frame.zip(bytes.chunks(WORD)) {
+        let frame = frames.get(start..).and_then(|frame| frame.get(..self.unit_len / WORD));
+        let frame = frame.unwrap_or_default();
+        let (chunks, rest) = bytes.as_chunks::<WORD>();
+        for (word, chunk) in frame.iter().zip(chunks) {
+            word.store(u64::from_le_bytes(*chunk), Ordering::Relaxed);
+        }
+        if let Some(word) = frame.get(chunks.len()) {
             let mut padded = [0; WORD];
-            padded.iter_mut().zip(chunk).for_each(|(into, byte)| *into = *byte);
+            padded.iter_mut().zip(rest).for_each(|(into, byte)| *into = *byte);
             word.store(u64::from_le_bytes(padded), Ordering::Relaxed);
         }
         set.version.store(odd.wrapping_add(1), Ordering::Release);
