@@ -206,7 +206,7 @@ fn advice(error: &Error, exit: Exit) -> Option<&'static str> {
             Some("what was stored before stays: make room and try again")
         }
         Exit::Failed if error.is_already_exists() => {
-            Some("append to it, or choose another directory")
+            Some("choose another place, or go on with what is there")
         }
         _ => None,
     }

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{block, connect, reader, writer};
-use hypercore::{Access, Builder, ErrorKind, Hypercore, KeyPair, Storage};
+use hypercore::{
+    Access, Builder, ErrorKind, Hypercore, KeyPair, Manifest, ManifestSigner, Storage,
+};
 use tempfile::TempDir;
 
 /// A file that is not there yet.
@@ -200,4 +202,99 @@ async fn every_damaged_page_is_told_and_no_block_is_ever_wrong() {
         told += u32::from(damaged);
     }
     assert!(told > 5, "{told}");
+}
+
+/// A header that fits no slot lies in a file of its own in a directory.
+#[tokio::test]
+async fn large_user_data_is_packed_and_unpacked() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = writer(9).await;
+    let large = vec![0x5a; 3_000_000];
+    log.set_user_data("large", &large).await.unwrap();
+    log.set_user_data("small", "x").await.unwrap();
+    log.pack(target(&scratch)).await.unwrap();
+    let copy = packed(&target(&scratch)).open().await.unwrap();
+    assert_same(&log, &copy).await;
+    assert_eq!(copy.user_data("large").await.unwrap().unwrap(), large);
+    let directory = scratch.path().join("unpacked");
+    copy.backup(&directory).await.unwrap();
+    let again = Hypercore::open(&directory).await.unwrap();
+    assert_eq!(again.user_data("large").await.unwrap().unwrap(), large);
+    assert_same(&log, &again).await;
+}
+
+#[tokio::test]
+async fn a_log_of_several_signers_is_packed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let pairs = [1, 2, 3].map(|seed| KeyPair::from_seed(&[seed; 32]));
+    let signers = pairs.iter().map(|pair| ManifestSigner::new(pair.public()));
+    let manifest = Manifest::builder().quorum(1).signers(signers).build().unwrap();
+    let log = Hypercore::builder(Storage::memory())
+        .manifest(manifest)
+        .key_pair(pairs[1].clone())
+        .open()
+        .await
+        .unwrap();
+    log.append_batch(["one", "two"]).await.unwrap();
+    log.pack(target(&scratch)).await.unwrap();
+    let copy = packed(&target(&scratch)).open().await.unwrap();
+    assert_same(&log, &copy).await;
+    assert_eq!(copy.info().await.unwrap().manifest.unwrap().signers().len(), 3);
+}
+
+#[tokio::test]
+async fn a_log_is_one_moment_of_what_writers_make_of_it_meanwhile() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = writer(20_000).await;
+    let writing = {
+        let log = log.clone();
+        tokio::spawn(async move {
+            for round in 0..60_u64 {
+                log.append_batch((0..50).map(block)).await.unwrap();
+                if round % 7 == 3 {
+                    let keep = log.length() - 120;
+                    log.truncate(keep, None).await.unwrap();
+                    log.append_batch((0..9).map(|index| format!("{round}: {index}")))
+                        .await
+                        .unwrap();
+                }
+                log.clear(round * 10..round * 10 + 5).await.unwrap();
+            }
+        })
+    };
+    for turn in 0..4 {
+        let file = scratch.path().join(format!("{turn}.log"));
+        let report = log.pack(&file).await.unwrap();
+        let copy = packed(&file).open().await.unwrap();
+        let info = copy.info().await.unwrap();
+        assert_eq!((report.length, report.fork), (info.length, info.fork));
+        let found = copy.verify().await.unwrap();
+        assert!(found.is_ok(), "{found:?}");
+    }
+    writing.await.unwrap();
+}
+
+/// Where nodes are missing, those that are there do not stand where their numbers say.
+#[tokio::test]
+async fn every_node_of_a_log_with_holes_is_found() {
+    let scratch = tempfile::tempdir().unwrap();
+    let log = writer(3000).await;
+    let sparse = reader(&log).await;
+    let connection = connect(&log, &sparse);
+    for index in (0..3000).step_by(37).chain([1, 2, 1023, 1024, 2047, 2048, 2999]) {
+        sparse.get(index).await.unwrap();
+    }
+    drop(connection);
+    sparse.pack(target(&scratch)).await.unwrap();
+    let copy = packed(&target(&scratch)).open().await.unwrap();
+    assert!(copy.verify().await.unwrap().is_ok());
+    for index in 0..3000 {
+        let (one, other) = (sparse.get_local(index).await, copy.get_local(index).await);
+        assert_eq!(one.unwrap(), other.unwrap(), "block {index}");
+    }
+    // What can not be told without nodes that are missing can not be told in the file either.
+    for byte in (0..sparse.info().await.unwrap().byte_length).step_by(11) {
+        let (one, other) = (sparse.seek_local(byte).await, copy.seek_local(byte).await);
+        assert_eq!(format!("{one:?}"), format!("{other:?}"), "byte {byte}");
+    }
 }

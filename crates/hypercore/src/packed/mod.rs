@@ -85,7 +85,8 @@ impl Hypercore {
     /// For the time it takes, the folder of the file has room for the log once more.
     ///
     /// # Durability
-    /// On return the file survives a power cut. Before, and after an error, nothing is found at its name.
+    /// On return the file survives a power cut. Before, nothing is found at its name; nor after an error, unless that was the
+    /// sync of its folder.
     ///
     /// # Errors
     /// `Caller` when there is something at `file` ([`Error::is_already_exists`]); otherwise those of [`backup`](Self::backup).

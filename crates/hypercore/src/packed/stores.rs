@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hypercore_log::Stores;
 use paged::container::{Container, ItemKind, OpenError};
-use paged::{FileSource, ReadError, Section};
+use paged::{Entries, FileSource, ReadError, Section};
 use random_access_storage::{Error as StoreError, Operation, RandomAccess, Result, SyncScope};
 
 use super::write::{NODE_BYTES, NODE_LEN};
@@ -124,12 +124,11 @@ impl Store {
         let end = offset.saturating_add(buffer.len() as u64);
         let indexes = offset / NODE_LEN..end.div_ceil(NODE_LEN);
         let nodes = self.file.reader().entries(nodes, None)?;
-        let first = nodes.partition_point(|node| node.index < indexes.start)?;
-        for node in nodes.iter_range(first..) {
-            let node = node?;
-            if node.index >= indexes.end {
+        // One by one, through the cache: an iterator reads ahead, and few are wanted.
+        for place in first_from(&nodes, indexes.start)?..nodes.len() {
+            let Some(node) = nodes.get(place)?.filter(|node| node.index < indexes.end) else {
                 break;
-            }
+            };
             put(buffer, offset, node.index.saturating_mul(NODE_LEN), &node.to_bytes());
         }
         Ok(())
@@ -146,11 +145,8 @@ impl Store {
         let runs = self.file.reader().entries(runs, None)?;
         let Ok(blocks) = self.file.heap(BLOCKS) else { return Ok(()) };
         let first = runs.partition_point(|run| run.offset.saturating_add(run.len) <= offset)?;
-        for run in runs.iter_range(first..) {
-            let run = run?;
-            if run.offset >= end {
-                break;
-            }
+        for place in first..runs.len() {
+            let Some(run) = runs.get(place)?.filter(|run| run.offset < end) else { break };
             let from = run.offset.max(offset);
             let to = run.offset.saturating_add(run.len).min(end);
             let place = |at: u64| usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -161,6 +157,35 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The place of the first node whose index is at least `index`.
+///
+/// Indexes rise, so at most `index` of them are below it; in a log that has all its blocks nearly as many are, and
+/// the place is found near that one.
+fn first_from(
+    nodes: &Entries<'_, FileSource, PackedNode>,
+    index: u64,
+) -> std::result::Result<u32, ReadError> {
+    let mut end = u32::try_from(index).unwrap_or(u32::MAX).min(nodes.len());
+    let (mut start, mut step) = (end, 1_u32);
+    while start > 0 {
+        start = end.saturating_sub(step);
+        if nodes.get(start)?.is_some_and(|node| node.index < index) {
+            break;
+        }
+        end = start;
+        step = step.saturating_mul(2);
+    }
+    while start < end {
+        let middle = start.midpoint(end);
+        if nodes.get(middle)?.is_some_and(|node| node.index < index) {
+            start = middle.saturating_add(1);
+        } else {
+            end = middle;
+        }
+    }
+    Ok(start)
 }
 
 /// Puts what of `bytes`, which stand at `at`, lies in the buffer, which stands at `offset`.
