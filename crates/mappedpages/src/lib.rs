@@ -15,8 +15,10 @@
 //! let page: PageId<4096> = pager.alloc()?;
 //! page.get_mut(&mut pager)?.as_bytes_mut()[..5].copy_from_slice(b"hello");
 //!
-//! // A protected page: the new content counts from the commit on, as a whole.
+//! // A protected page: the new content counts from the commit on, as a whole. The first of a file has
+//! // the id 0, so that a program that opens the file later finds it.
 //! let root: ProtectedPageId<4096> = pager.alloc_protected()?;
+//! assert_eq!(root, ProtectedPageId(0));
 //! let mut writer = root.get_mut(&mut pager)?;
 //! writer.page_mut().as_bytes_mut()[..8].copy_from_slice(&page.0.to_le_bytes());
 //! writer.commit()?;
@@ -84,8 +86,15 @@
 //! # Formats
 //!
 //! Files are made in [`Format::Two`]. [`Format::One`] is the layout of versions 0.1 and 0.2 of the published
-//! crate, whose files are opened as they are; code that was written for that crate compiles against this
-//! one. Both are described in `docs/format/`.
+//! crate, whose files are opened as they are. Both are described in `docs/format/`.
+//!
+//! # Coming from mappedpages 0.2
+//!
+//! Code that was written for that crate compiles against this one, but for a `match` on errors without
+//! `_`. What differs when it runs: a file that is still open is [`Locked`](MappedPageError::Locked); a
+//! freed id is [`Stale`](MappedPageError::Stale); pages that are given out hold zeros; the `_async`
+//! calls need a tokio runtime. New files are in [`Format::Two`], which that crate does not read:
+//! choose [`Format::One`] with a [`Builder`] where it must.
 //!
 //! # Features
 //!
