@@ -13,7 +13,7 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of a name that one with a number in it is made of; names have 255 at most.
-const NAME_LEN_MAX: usize = 200;
+const NAME_LEN_KEPT: usize = 200;
 
 /// A file that is being written and has no name of its own yet.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl PendingFile {
         }
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         // A file system has no longer name for what its name leaves no room for.
-        let name = if name.len() > NAME_LEN_MAX { OsStr::new("paged") } else { name };
+        let name = if name.len() > NAME_LEN_KEPT { OsStr::new("paged") } else { name };
         let (file, temporary) = create_beside(folder_of(path), name, ".partial")?;
         Ok(Self { file, temporary, path: path.to_owned(), replace })
     }
