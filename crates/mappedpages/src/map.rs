@@ -95,7 +95,7 @@ fn map(file: &FileMedium, len: u64) -> io::Result<MmapMut> {
     //   self`, while `bytes` and `bytes_mut` borrow it; `SyncHandle` can only sync.
     // - `FileMedium` holds the exclusive lock of the file, so no other pager, of this or another process, has
     //   it open to be written; one that reads does not map it.
-    // - Programs that ignore the lock are outside of what this crate can promise; `Pager` says so.
+    // - Programs that ignore the lock are outside of what this crate can promise; its docs say so.
     unsafe { options.map_mut(file.file()) }
 }
 
