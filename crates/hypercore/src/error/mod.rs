@@ -68,7 +68,7 @@ enum Repr {
     Strangers { path: PathBuf },
     #[error("{} holds a backup that was cut short: delete it", path.display())]
     Unfinished { path: PathBuf },
-    #[error("{} is not empty, so no backup goes there", path.display())]
+    #[error("{} is not empty, so no copy of a log goes there", path.display())]
     NotEmpty { path: PathBuf },
     #[error("{} exists already", path.display())]
     Occupied { path: PathBuf, source: WriteError },
