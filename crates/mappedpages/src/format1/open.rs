@@ -104,11 +104,11 @@ impl<const P: usize> FormatOne<P> {
         let mut blocks = Vec::new();
         let index = decode_index(&page_zero).ok_or(MappedPageError::CorruptDirectoryIndex)?;
         for reference in index {
-            let (entries, image) = match read_block(pages, reference.active.of(reference.pages)) {
+            let (entries, image) = match read_block(pages, reference.active.of(reference.pages))? {
                 Some(entries) => (entries, None),
                 None => {
                     let other = reference.active.other().of(reference.pages);
-                    let entries = read_block(pages, other)
+                    let entries = read_block(pages, other)?
                         .ok_or(MappedPageError::CorruptProtectedDirectory)?;
                     (entries, Some(pages.page(other)?.to_vec()))
                 }
@@ -220,8 +220,12 @@ fn reach<const P: usize>(found: &mut Found, blocks: &[Block], file_pages: u64) {
     }
 }
 
-fn read_block<const P: usize>(pages: &Pages<P>, page: u64) -> Option<Vec<Entry>> {
-    directory::decode(pages.page(page).ok()?)
+fn read_block<const P: usize>(pages: &Pages<P>, page: u64) -> Result<Option<Vec<Entry>>> {
+    if page >= pages.count() {
+        return Ok(None);
+    }
+    // A page that cannot be read is no damaged one: the other copy may be older.
+    Ok(directory::decode(pages.page(page)?))
 }
 
 /// The write that makes a damaged copy the same as the other, when that page can be written at all.
