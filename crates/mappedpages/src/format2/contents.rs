@@ -46,22 +46,54 @@ impl Contents {
     }
 
     pub(crate) fn rollback(&mut self) {
-        self.staged.clear();
+        self.staged = HashMap::new();
         self.new = 0;
     }
 
     /// False: nothing was staged.
     pub(crate) fn accept(&mut self) -> bool {
-        let is_changed = !self.staged.is_empty();
-        self.accepted.extend(self.staged.drain());
+        // Not drained: an empty map that had been large costs each later call, and keeps its memory.
+        let staged = std::mem::take(&mut self.staged);
+        let is_changed = !staged.is_empty();
+        if self.accepted.is_empty() {
+            self.accepted = staged;
+        } else {
+            self.accepted.extend(staged);
+        }
         self.new = 0;
         is_changed
     }
 
     /// Takes what is accepted, in order.
     pub(crate) fn take_accepted(&mut self) -> Vec<(u64, Content)> {
-        let mut contents: Vec<_> = self.accepted.drain().collect();
+        let mut contents: Vec<_> = std::mem::take(&mut self.accepted).into_iter().collect();
         contents.sort_unstable_by_key(|&(key, _)| key);
         contents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_a_large_commit() {
+        let mut contents = Contents::default();
+        let capacity =
+            |contents: &Contents| contents.staged.capacity() + contents.accepted.capacity();
+        for accepts in [false, true] {
+            for key in 0..1000 {
+                contents.stage(key, Box::default());
+            }
+            assert!(capacity(&contents) >= 1000);
+            if accepts {
+                assert!(contents.accept());
+                assert_eq!(contents.take_accepted().len(), 1000);
+            } else {
+                contents.rollback();
+            }
+            assert_eq!(capacity(&contents), 0);
+            assert!(!contents.accept());
+        }
     }
 }
