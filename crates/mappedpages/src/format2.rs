@@ -45,7 +45,7 @@ use fields::crc_of;
 use kinds::StoredKind;
 use reference::JournalReference;
 use seal::Seal;
-use state::State;
+use state::{Run, State};
 
 /// The bookkeeping of a file in format 2.
 #[derive(Debug)]
@@ -138,15 +138,19 @@ impl<const P: usize> FormatTwo<P> {
         pending.or_else(|| self.in_flight.as_ref().and_then(|commit| commit.content(page)))
     }
 
-    fn take_regular(state: &mut State<P>, pages: &mut Pages<P>, content: Content) -> Result<u64> {
+    /// Takes up to `count` adjacent pages.
+    fn take_regular(
+        state: &mut State<P>,
+        pages: &mut Pages<P>,
+        content: Content,
+        count: u64,
+    ) -> Result<Run> {
         match content {
-            Content::Uninit => Ok(state.take_lowest(pages, StoredKind::Regular)?.0),
+            Content::Uninit => state.take_lowest(pages, StoredKind::Regular, count),
             Content::Zeroed => {
-                let (page, is_zeros) = state.take_lowest(pages, StoredKind::Blank)?;
-                if !is_zeros {
-                    pages.zero(page)?;
-                }
-                Ok(page)
+                let run = state.take_lowest(pages, StoredKind::Blank, count)?;
+                pages.zero(run.first, run.touched())?;
+                Ok(run)
             }
         }
     }
@@ -279,7 +283,8 @@ impl<const P: usize> Engine<P> for FormatTwo<P> {
     }
 
     fn alloc(&mut self, pages: &mut Pages<P>, content: Content) -> Result<u64> {
-        self.state.or_undo(pages, |state, pages| Self::take_regular(state, pages, content))
+        let run = |state: &mut _, pages: &mut _| Self::take_regular(state, pages, content, 1);
+        Ok(self.state.or_undo(pages, run)?.first)
     }
 
     fn alloc_bulk(
@@ -292,8 +297,11 @@ impl<const P: usize> Engine<P> for FormatTwo<P> {
         let len = out.len();
         let taken = self.state.or_undo(pages, |state, pages| {
             state.reserve(pages, count as u64)?;
-            for _ in 0..count {
-                out.push(Self::take_regular(state, pages, content)?);
+            let mut missing = count as u64;
+            while missing > 0 {
+                let run = Self::take_regular(state, pages, content, missing)?;
+                out.extend(run.first..run.end());
+                missing = missing.saturating_sub(run.count);
             }
             Ok(())
         });

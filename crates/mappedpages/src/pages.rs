@@ -8,6 +8,7 @@
 mod conformance;
 #[cfg(test)]
 mod faults;
+mod kept;
 mod positioned;
 
 use std::fmt;
@@ -104,8 +105,8 @@ impl<const P: usize> Pages<P> {
     #[inline]
     pub(crate) fn mapped_page(&self, page: u64) -> Option<&[u8]> {
         let Form::Mapped(map) = &self.form else { return None };
-        let start = usize::try_from(page).ok()?.checked_mul(P)?;
-        map.bytes().get(start..)?.get(..P)
+        let (pages, _) = map.bytes().as_chunks::<P>();
+        pages.get(usize::try_from(page).ok()?).map(<[u8; P]>::as_slice)
     }
 
     /// Gives a page to be stored to. A store may reach the medium at any time, in any order.
@@ -156,12 +157,19 @@ impl<const P: usize> Pages<P> {
         self.write_bytes(position::<P>(page)?, bytes)
     }
 
-    /// Makes every byte of a page zero.
+    /// Makes every byte of `count` pages from `first` on zero.
     ///
     /// # Errors
     /// As [`write_bytes`](Self::write_bytes).
-    pub(crate) fn zero(&mut self, page: u64) -> Result<(), MappedPageError> {
-        self.write(page, &[0; P])
+    pub(crate) fn zero(&mut self, first: u64, count: u64) -> Result<(), MappedPageError> {
+        let (mut at, end) = (position::<P>(first)?, position::<P>(first.saturating_add(count))?);
+        while at < end {
+            let len = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let zeros = ZEROS.get(..len).unwrap_or(ZEROS);
+            self.write_bytes(at, zeros)?;
+            at = at.saturating_add(zeros.len() as u64);
+        }
+        Ok(())
     }
 
     /// Lengthens to `count` pages, whose space is theirs from then on; the new ones are zeros.
@@ -225,6 +233,9 @@ impl<const P: usize> Pages<P> {
         if end > position::<P>(self.count)? { Err(OUT) } else { Ok(()) }
     }
 }
+
+/// What is written at once of pages that become zeros.
+static ZEROS: &[u8] = &[0; 64 * 1024];
 
 const OUT: MappedPageError = MappedPageError::OutOfBounds;
 

@@ -68,7 +68,7 @@ impl<const P: usize> FormatOne<P> {
     pub(super) fn take(&mut self, pages: &mut Pages<P>, content: Content) -> Result<u64> {
         let page = self.taken.first_clear(self.lowest_available).ok_or(MappedPageError::Full)?;
         if content == Content::Zeroed && page < self.zeros_from {
-            pages.zero(page)?;
+            pages.zero(page, 1)?;
         }
         self.zeros_from = self.zeros_from.max(page.saturating_add(1));
         self.set_taken(page, true);

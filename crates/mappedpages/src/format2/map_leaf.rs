@@ -109,6 +109,19 @@ impl MapLeaf {
         self.set_busy(index, true);
     }
 
+    /// Does so from `first` on, until there are `count` or one that can not be given out; tells how many.
+    pub(crate) fn take_run(&mut self, first: usize, kind: StoredKind, count: u64) -> u64 {
+        let mut taken = 0;
+        for index in first..self.kinds.len().saturating_mul(4) {
+            if taken == count || self.is_busy(index) {
+                break;
+            }
+            self.take(index, kind);
+            taken = taken.saturating_add(1);
+        }
+        taken
+    }
+
     /// Frees a page in use; it stays busy.
     pub(crate) fn release(&mut self, index: usize) {
         self.set_kind(index, StoredKind::Free);

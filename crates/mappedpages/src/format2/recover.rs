@@ -216,7 +216,7 @@ impl<const P: usize> FormatTwo<P> {
             }
             if !record.is_ordered {
                 for page in blank {
-                    pages.zero(page)?;
+                    pages.zero(page, 1)?;
                 }
             }
             if applied < record.journal_before.generation {

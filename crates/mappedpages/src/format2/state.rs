@@ -60,6 +60,25 @@ pub(crate) struct State<const P: usize> {
     withheld: Vec<u64>,
 }
 
+/// Adjacent pages that were taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+    untouched_from: u64,
+}
+
+impl Run {
+    pub(crate) fn end(&self) -> u64 {
+        self.first.saturating_add(self.count)
+    }
+
+    /// How many of them, from the first on, may hold something else than zeros.
+    pub(crate) fn touched(&self) -> u64 {
+        self.untouched_from.saturating_sub(self.first).min(self.count)
+    }
+}
+
 impl<const P: usize> State<P> {
     /// Units that the inline map describes.
     const INLINE: u64 = inline_units(P);
@@ -134,17 +153,29 @@ impl<const P: usize> State<P> {
         Ok(leaf.map_or_else(Entry::default, |(leaf, index)| leaf.entry(index)))
     }
 
-    /// Takes the lowest page that can be given out, and tells whether it is known to be zeros.
+    /// Takes the lowest page that can be given out, and those behind it, up to `count` and up to one that
+    /// can not. From `untouched_from` on they are known to be zeros.
     pub(crate) fn take_lowest(
         &mut self,
         pages: &mut Pages<P>,
         kind: StoredKind,
-    ) -> Result<(u64, bool)> {
-        let page = self.lowest(pages)?;
-        let is_zeros = page >= self.untouched_from;
-        self.take(pages, page, kind)?;
+        count: u64,
+    ) -> Result<Run> {
+        let first = self.lowest(pages)?;
+        self.add_map_nodes(pages, first)?;
+        let room = self.page_count.saturating_sub(first);
+        // The pages of a new node come right behind the first that it describes.
+        let most = if self.nodes_without_pair.is_empty() { count.min(room) } else { 1 };
+        let mut taken = 0;
+        self.change(pages, first, |leaf, index| {
+            taken = leaf.take_run(index, kind, most);
+            true
+        })?;
+        let run = Run { first, count: taken, untouched_from: self.untouched_from };
+        self.untouched_from = self.untouched_from.max(run.end());
+        self.undo.extend((first..run.end()).map(Undo::Taken));
         self.give_pairs(pages)?;
-        Ok((page, is_zeros))
+        Ok(run)
     }
 
     /// Takes pages that are free, in ascending order; the file becomes as long as they need.

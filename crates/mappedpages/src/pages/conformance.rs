@@ -164,7 +164,7 @@ fn no_number_passes_the_end() {
                 is_out(pages.page(page).map(|_| ()));
                 is_out(pages.page_mut(page).map(|_| ()));
                 is_out(pages.write(page, &[1]));
-                is_out(pages.zero(page));
+                is_out(pages.zero(page, 1));
             }
             for (offset, len) in
                 [(end, 1), (end - 1, 2), (end + 1, 0), (u64::MAX, 0), (u64::MAX, 1), (u64::MAX, 2)]
@@ -192,8 +192,7 @@ fn a_page_becomes_zeros_again() {
                 pages.write(page, &[8; P]).unwrap();
             }
             pages.page_mut(1).unwrap()[0] = 1;
-            pages.zero(1).unwrap();
-            pages.zero(2).unwrap();
+            pages.zero(1, 2).unwrap();
             assert_eq!(content(pages, 1), [0; P]);
             pages.page_mut(2).unwrap()[3] = 1;
         },
@@ -201,6 +200,31 @@ fn a_page_becomes_zeros_again() {
             assert_eq!(content(pages, 0), [8; P]);
             assert_eq!(content(pages, 1), [0; P]);
             assert_eq!(content(pages, 2)[..5], [0, 0, 0, 1, 0]);
+        },
+    );
+}
+
+/// More than is written at once.
+#[test]
+fn a_long_run_of_pages_becomes_zeros_and_its_neighbours_do_not() {
+    const LAST: u64 = 150;
+    check(
+        |pages| {
+            pages.grow(LAST + 1).unwrap();
+            for page in 0..=LAST {
+                pages.write(page, &[8; P]).unwrap();
+            }
+            pages.zero(1, LAST - 1).unwrap();
+            pages.zero(LAST, 0).unwrap();
+            is_out(pages.zero(LAST, 2));
+            is_out(pages.zero(0, u64::MAX));
+            pages.write(LAST, &[8; P]).unwrap();
+            pages.write(0, &[8; P]).unwrap();
+        },
+        |pages| {
+            assert_eq!(content(pages, 0), [8; P]);
+            assert!((1..LAST).all(|page| content(pages, page) == [0; P]));
+            assert_eq!(content(pages, LAST), [8; P]);
         },
     );
 }

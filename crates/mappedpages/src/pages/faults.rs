@@ -1,12 +1,13 @@
 //! What pages say and keep when the medium fails.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::Pages;
 use crate::error::MappedPageError;
 use crate::medium::faulty::FaultyMedium;
-use crate::medium::{FileMedium, Medium as _, Space};
+use crate::medium::{FileMedium, Medium, Space};
 
 const P: usize = 1024;
 
@@ -149,4 +150,49 @@ fn a_file_that_another_cut_short_is_an_error_by_position() {
     assert_eq!(pages.page(0).unwrap(), [0; P]);
     failed(pages.page(1).map(|_| ()));
     failed(pages.read_bytes(1400, &mut [0; 200]));
+}
+
+/// As long as a file can say that it is, and all zeros.
+#[derive(Debug)]
+struct Vast;
+
+impl Medium for Vast {
+    fn len(&self) -> io::Result<u64> {
+        Ok(1 << 62)
+    }
+
+    fn read_at(&self, _: u64, into: &mut [u8]) -> io::Result<()> {
+        into.fill(0);
+        Ok(())
+    }
+
+    fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn grow(&self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn cut(&self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A table with a place for each of its pages would end the process.
+#[test]
+fn the_twin_takes_no_memory_by_the_length_of_its_medium() {
+    let mut pages = Pages::<P>::positioned(Arc::new(Vast)).unwrap();
+    let last = (1 << 62) / P as u64 - 1;
+    assert_eq!(pages.count(), last + 1);
+    pages.page_mut(last).unwrap()[7] = 1;
+    assert_eq!(pages.page(last).unwrap()[7], 1);
+    assert!(matches!(pages.page(last + 1), Err(MappedPageError::OutOfBounds)));
+    pages.flush_dirty().unwrap();
+    pages.cut(last).unwrap();
+    assert!(matches!(pages.page(last), Err(MappedPageError::OutOfBounds)));
 }

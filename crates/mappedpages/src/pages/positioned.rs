@@ -7,12 +7,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::kept::Kept;
 use super::{OUT, SyncHandle, position};
 use crate::error::MappedPageError;
 use crate::medium::{Medium, no_room};
 
-/// Pages whose places in the table are made together.
-const SLOTS_PER_PART: usize = 1024;
 /// Bytes of kept pages from which on [`Positioned::flush_dirty`] forgets them all.
 const KEPT_LEN_MAX: usize = 64 * 1024 * 1024;
 
@@ -23,14 +22,12 @@ struct Slot {
     is_dirty: bool,
 }
 
-type Part = OnceLock<Box<[Slot]>>;
-
 /// The safe twin of the map.
 #[derive(Debug)]
 pub(super) struct Positioned<const P: usize> {
     medium: Arc<dyn Medium>,
     count: u64,
-    parts: Vec<Part>,
+    slots: Kept<Slot>,
     dirty: Vec<u64>,
     /// Pages that are kept.
     kept: AtomicUsize,
@@ -38,37 +35,19 @@ pub(super) struct Positioned<const P: usize> {
 
 impl<const P: usize> Positioned<P> {
     pub(super) fn new(medium: Arc<dyn Medium>, count: u64) -> Self {
-        let mut new =
-            Self { medium, count: 0, parts: Vec::new(), dirty: Vec::new(), kept: 0.into() };
-        new.resize(count);
-        new
-    }
-
-    fn resize(&mut self, count: u64) {
-        self.count = count;
-        let parts = count.div_ceil(SLOTS_PER_PART as u64);
-        self.parts.resize_with(usize::try_from(parts).unwrap_or(usize::MAX), Part::new);
+        Self { medium, count, slots: Kept::default(), dirty: Vec::new(), kept: 0.into() }
     }
 
     /// The place of a page in the table.
     fn slot(&self, page: u64) -> Result<&Slot, MappedPageError> {
-        let (part, slot) = self.place(page)?;
-        let part = self.parts.get(part).ok_or(OUT)?;
-        let slots = part.get_or_init(|| (0..SLOTS_PER_PART).map(|_| Slot::default()).collect());
-        slots.get(slot).ok_or(OUT)
-    }
-
-    fn slot_mut(&mut self, page: u64) -> Option<&mut Slot> {
-        let (part, slot) = self.place(page).ok()?;
-        self.parts.get_mut(part)?.get_mut()?.get_mut(slot)
-    }
-
-    fn place(&self, page: u64) -> Result<(usize, usize), MappedPageError> {
         if page >= self.count {
             return Err(OUT);
         }
-        let page = usize::try_from(page).map_err(|_| OUT)?;
-        Ok((page / SLOTS_PER_PART, page % SLOTS_PER_PART))
+        self.slots.place(page).ok_or(OUT)
+    }
+
+    fn slot_mut(&mut self, page: u64) -> Option<&mut Slot> {
+        self.slots.place_mut(page)
     }
 
     pub(super) fn page(&self, page: u64) -> Result<&[u8], MappedPageError> {
@@ -127,13 +106,13 @@ impl<const P: usize> Positioned<P> {
     pub(super) fn grow(&mut self, end: u64, len: u64, count: u64) -> Result<(), MappedPageError> {
         self.medium.cut(end)?;
         self.medium.grow(len).map_err(no_room)?;
-        self.resize(count);
+        self.count = count;
         Ok(())
     }
 
     pub(super) fn cut(&mut self, len: u64, count: u64) -> Result<(), MappedPageError> {
         self.forget_from(count);
-        self.resize(count);
+        self.count = count;
         Ok(self.medium.cut(len)?)
     }
 
@@ -151,7 +130,8 @@ impl<const P: usize> Positioned<P> {
             self.dirty.pop();
         }
         if self.kept.load(Ordering::Relaxed).saturating_mul(P) > KEPT_LEN_MAX {
-            self.forget_from(0);
+            self.slots = Kept::default();
+            *self.kept.get_mut() = 0;
         }
         Ok(())
     }
@@ -163,22 +143,11 @@ impl<const P: usize> Positioned<P> {
     /// Drops what is kept of the pages from `page` on, also what was stored to them.
     fn forget_from(&mut self, page: u64) {
         self.dirty.retain(|&dirty| dirty < page);
-        let (first, slot) = match self.place(page) {
-            Ok(place) => place,
-            Err(_) => return,
-        };
         let mut forgotten = 0_usize;
-        for (index, part) in self.parts.iter_mut().enumerate().skip(first) {
-            let Some(slots) = part.get_mut() else { continue };
-            let from = if index == first { slot } else { 0 };
-            for slot in slots.iter_mut().skip(from) {
-                forgotten = forgotten.saturating_add(usize::from(slot.content.take().is_some()));
-                slot.is_dirty = false;
-            }
-            if from == 0 {
-                part.take();
-            }
-        }
+        self.slots.each_from(page, &mut |slot| {
+            forgotten = forgotten.saturating_add(usize::from(slot.content.take().is_some()));
+            slot.is_dirty = false;
+        });
         let kept = self.kept.get_mut();
         *kept = kept.saturating_sub(forgotten);
     }
