@@ -104,17 +104,10 @@ impl<S: Source> Store<S> {
         Some(start.and_then(|start| bytes.get(start..)).unwrap_or_default())
     }
 
-    /// Verifies the page of a byte of a source in memory, the first time.
+    /// Whether nothing is left to verify of a byte of a source in memory.
     #[inline]
-    pub(crate) fn verify_page_at(&self, offset: u64) -> Result<(), ReadError> {
-        match &self.checks {
-            None => Ok(()),
-            Some(checks) if checks.is_verified(checks.page_at(offset)) => Ok(()),
-            Some(checks) => {
-                let memory = self.in_memory().unwrap_or_default();
-                checks.verify_page(memory, checks.page_at(offset))
-            }
-        }
+    pub(crate) fn is_verified_at(&self, offset: u64) -> bool {
+        self.checks.as_ref().is_none_or(|checks| checks.is_verified(checks.page_at(offset)))
     }
 
     /// Verified bytes of a source in memory; `None` for any other source.
