@@ -61,23 +61,27 @@ impl<const P: usize> FormatTwo<P> {
         self.state.hand_back(pages, &surplus)?;
         let journal = journal::write(pages, generation, &contents, &journal_pages)?;
 
-        let mut map = vec![0; P.saturating_sub(SECTOR_LEN)];
-        let (allocation, directory) = self.state.write(pages, generation, &mut map)?;
+        let mut page = vec![0; P];
+        let (sector, map) = page.split_at_mut(SECTOR_LEN);
+        let (allocation, directory) = self.state.write(pages, generation, map)?;
         let record = Record {
             generation,
             page_count: self.state.page_count(),
             is_ordered,
-            map_crc: crc_of(&map),
+            map_crc: crc_of(map),
             allocation,
             directory,
             journal,
             journal_before: self.journal,
         }
         .encode();
-        pages.write_bytes(offset_of::<P>(generation, SECTOR_LEN), &map)?;
-        // Last, so that who finds the record finds all that it names, or a newer record.
-        if !is_ordered {
-            pages.write_bytes(offset_of::<P>(generation, 0), &record)?;
+        // Last, so that who finds the record finds all that it names, or a newer record. Not so the map, which
+        // is written along with it: who finds that it is not the record's takes the commit before.
+        if is_ordered {
+            pages.write_bytes(offset_of::<P>(generation, SECTOR_LEN), map)?;
+        } else {
+            sector.copy_from_slice(&record);
+            pages.write_bytes(offset_of::<P>(generation, 0), &page)?;
         }
 
         self.generation = generation;
