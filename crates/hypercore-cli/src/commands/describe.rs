@@ -162,7 +162,7 @@ fn print_text(info: &Info, shown: &Shown, out: &mut Output) -> Outcome {
     out.line(format_args!("id                 {}", id::encode(info.key.as_bytes())))?;
     out.line(format_args!("discovery key      {}", info.discovery_key))?;
     out.line(format_args!("writable           {}", if writable { "yes" } else { "no" }))?;
-    if info.needs_confirmation {
+    if info.needs_confirmation && info.signer.is_some() {
         out.line(format_args!("backup             not confirmed to be the newest copy"))?;
     }
     out.line(format_args!("length             {} blocks", info.length))?;

@@ -26,7 +26,8 @@ const REOPEN_EVERY: Duration = Duration::from_secs(2);
 const DISTURBED_MAX: u32 = 20;
 
 pub(super) async fn tail(common: &Common, args: &TailArgs, out: &mut Output) -> Outcome {
-    if !args.follow {
+    // A packed log never grows.
+    if !args.follow || args.dir.is_file() {
         let log = open_to_read(common, &args.dir, out).await?;
         let length = log.length();
         for index in length.saturating_sub(args.count)..length {

@@ -49,7 +49,7 @@ impl Error {
         let path = path.to_path_buf();
         Self::new(match source {
             WriteError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Repr::Occupied { path, source: WriteError::Io(error) }
+                Repr::Occupied { path }
             }
             source => Repr::Packing { path, source },
         })

@@ -71,14 +71,14 @@ enum Repr {
     #[error("{} is not empty, so no copy of a log goes there", path.display())]
     NotEmpty { path: PathBuf },
     #[error("{} exists already", path.display())]
-    Occupied { path: PathBuf, source: WriteError },
+    Occupied { path: PathBuf },
     #[error("{} could not be written", path.display())]
     Packing { path: PathBuf, source: WriteError },
     #[error("{} is not a packed log", path.display())]
     NotPacked { path: PathBuf, source: container::OpenError },
     #[error("{} could not be read", path.display())]
     Unpacking { path: PathBuf, source: container::OpenError },
-    #[error("{} is a packed log, which is open for reading only", path.display())]
+    #[error("{} is a packed log, which nothing is written to: unpack it first", path.display())]
     PackedForWriting { path: PathBuf },
     #[error(transparent)]
     Doubt(Doubt),
