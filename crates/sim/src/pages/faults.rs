@@ -263,6 +263,10 @@ impl<const P: usize> Stage<P> {
         let mut healthy = true;
         if let Some(failure) = &failure {
             let is_full = blames_the_disk(failure)?;
+            if is_full {
+                // The next commit would fail for reasons of its own.
+                faults.clear();
+            }
             player.failed(begun, wanted);
             healthy = is_healthy(&mut player, &disk, &faults)?;
             if is_full && !healthy && player.open_pager().is_some() {
