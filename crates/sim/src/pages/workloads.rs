@@ -253,6 +253,7 @@ fn writes_and_stores(random: &mut Random, page_len: usize) -> Vec<Step> {
         Step::One(Change::AllocBulk(3)),
         transaction(vec![Change::WritePage(part(random, page_len, 0))]),
         Step::Store(part(random, page_len, 0)),
+        Step::Flush,
         transaction(vec![Change::WritePage(whole(random, page_len, 1))]),
         Step::Store(part(random, page_len, 1)),
         Step::Store(part(random, page_len, 2)),

@@ -62,6 +62,23 @@ fn many_writes_are_replayed_after_a_power_cut() {
 }
 
 #[test]
+fn journal_pages_are_given_out_when_two_more_commits_are_durable() {
+    let (mut session, pages) = with_pages(3);
+    session.fill_page(pages[0], 1);
+    session.commit();
+    let journal = session.engine.journal_pages[0].clone();
+    assert_eq!(journal.len(), 2, "the content and the list");
+    // The record of the next commit still names them, and its open may need them.
+    session.fill_page(pages[1], 2);
+    session.commit();
+    let taken = session.alloc_bulk(20);
+    assert!(journal.iter().all(|page| !taken.contains(page)), "{journal:?} in {taken:?}");
+    session.commit();
+    let taken = session.alloc_bulk(20);
+    assert!(journal.iter().all(|page| taken.contains(page)), "{journal:?} not in {taken:?}");
+}
+
+#[test]
 fn a_direct_store_outlives_the_replay_of_an_older_write() {
     let (mut session, pages) = with_pages(3);
     session.fill_page(pages[0], 1);
