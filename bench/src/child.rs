@@ -7,6 +7,7 @@ use std::time::Instant;
 use hypercore_log::Durability;
 
 use crate::logs::{BATCH, Tokio, blocks};
+use crate::mappedpages;
 use crate::measure::{resident, resident_max};
 use crate::replicate::peer;
 
@@ -32,6 +33,9 @@ pub fn main(job: &[String]) {
         }
         [name, folder, block_len, count] if name == "append" => {
             append(Path::new(folder), number(block_len), number(count));
+        }
+        [name, who, case, calls, folder] if name == "flushes" => {
+            mappedpages::child(who, case, number(calls), Path::new(folder));
         }
         [name] if name == "peer" => peer::main(),
         _ => panic!("no such job: {job:?}"),

@@ -17,6 +17,7 @@ mod immediate;
 mod javascript;
 mod lines;
 mod logs;
+mod mappedpages;
 mod measure;
 mod memory;
 mod memory_pager;
@@ -33,7 +34,8 @@ use measure::{Table, Tally};
 /// A table's name, and what makes it.
 type Entry = (&'static str, fn() -> Table);
 
-const TABLES: [Entry; 15] = [
+const TABLES: [Entry; 16] = [
+    ("mappedpages", mappedpages::table),
     ("memory-pager", memory_pager::table),
     ("paged", paged::table),
     ("memory", memory::table),

@@ -1,0 +1,87 @@
+//! The page file against mappedpages 0.2.0, redb 4 and the bare system calls.
+//!
+//! All in one run and on one disk; what waits for the disk is measured by the clock, what does not by processor time.
+
+mod bulk;
+mod commits;
+mod flushes;
+mod open;
+mod pages;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::measure::{Table, is_quick};
+
+/// Bytes of a page.
+const PAGE_LEN: usize = 4096;
+
+type Ours = ::mappedpages::Pager<PAGE_LEN>;
+type Theirs = published_mappedpages::Pager<PAGE_LEN>;
+
+/// The names of the contenders, the same in all tables.
+const OURS: &str = "mappedpages";
+const FORMAT_ONE: &str = "mappedpages, format 1";
+const THEIRS: &str = "0.2.0";
+const REDB: &str = "redb 4";
+
+pub use flushes::child;
+
+pub fn table() -> Table {
+    let mut table = Table::default();
+    pages::races(&mut table);
+    flushes::facts(&mut table);
+    commits::races(&mut table);
+    bulk::races(&mut table);
+    open::races(&mut table);
+    table
+}
+
+/// Turns of a race that waits for the disk.
+fn turns() -> usize {
+    if is_quick() { 4 } else { 10 }
+}
+
+fn ours(folder: &TempDir) -> Ours {
+    Ours::create(folder.path().join("ours")).expect("a new file")
+}
+
+fn theirs(folder: &TempDir) -> Theirs {
+    Theirs::create(folder.path().join("theirs")).expect("a new file")
+}
+
+/// A page file in format 1, written by ours.
+fn format_one(folder: &TempDir) -> Ours {
+    let builder = Ours::builder().format(::mappedpages::Format::One);
+    builder.create(folder.path().join("one")).expect("a new file")
+}
+
+/// The least that makes pages durable: they are written to a file that has room for them, and synced once.
+struct Floor {
+    file: File,
+    page: Vec<u8>,
+}
+
+impl Floor {
+    fn new(folder: &Path, pages: usize) -> Self {
+        let page = vec![7; PAGE_LEN];
+        let file = File::create(folder.join("floor")).expect("a new file");
+        (0..pages).for_each(|at| {
+            file.write_all_at(&page, (at * PAGE_LEN) as u64).expect("space");
+        });
+        file.sync_all().expect("a sync");
+        Self { file, page }
+    }
+
+    /// Writes the pages from `from` on, and syncs.
+    fn write(&mut self, from: usize, pages: usize) {
+        self.page[0] = self.page[0].wrapping_add(1);
+        for at in from..from + pages {
+            self.file.write_all_at(&self.page, (at * PAGE_LEN) as u64).expect("a write");
+        }
+        self.file.sync_data().expect("a sync");
+    }
+}
