@@ -256,7 +256,8 @@ fn a_file_in_place_of_the_directory_is_told() {
     for dir in ["file", "file/below"] {
         for args in [&["info", dir][..], &["append", dir, "file"], &["new", dir]] {
             let ran = shell.run(args).exits(1);
-            assert_eq!(ran.stderr, format!("hypercore: {dir}: file is not a directory\n"));
+            let told = format!("hypercore: {dir}: file is not a directory, nor a packed log\n");
+            assert_eq!(ran.stderr, told);
         }
     }
     assert_eq!(std::fs::read(shell.path("file")).unwrap(), b"text");

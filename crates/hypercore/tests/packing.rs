@@ -156,7 +156,7 @@ async fn a_file_that_exists_is_left_alone_and_a_packed_log_is_not_written_to() {
     assert!(error.is_already_exists() && error.kind() == ErrorKind::Caller, "{error:?}");
     assert_eq!(fs::read(target(&scratch)).unwrap(), b"mine");
     let error = packed(&target(&scratch)).open().await.unwrap_err();
-    assert!(error.kind() == ErrorKind::Caller && error.to_string().contains("not a packed log"));
+    assert!(error.kind() == ErrorKind::Io && error.to_string().contains("nor a packed log"));
 
     fs::remove_file(target(&scratch)).unwrap();
     log.pack(target(&scratch)).await.unwrap();
@@ -182,7 +182,7 @@ async fn every_damaged_page_is_told_and_no_block_is_ever_wrong() {
             Ok(copy) => copy,
             Err(error) => {
                 // Without its first bytes it is a file of some other kind.
-                let kind = if place < 8 { ErrorKind::Caller } else { ErrorKind::Corrupt };
+                let kind = if place < 8 { ErrorKind::Io } else { ErrorKind::Corrupt };
                 assert_eq!(error.kind(), kind, "{place}: {error:?}");
                 told += 1;
                 continue;

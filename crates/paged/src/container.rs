@@ -11,7 +11,7 @@ mod read;
 mod table;
 mod write;
 
-pub use format::{FormatError, HeapItem, Item, ItemKind, SectionItem};
+pub use format::{FormatError, HeapItem, Item, ItemKind, MAGIC, SectionItem};
 pub use parts::{HeapWriter, SectionWriter};
 pub use pending::PendingFile;
 pub use read::{Container, OpenError};

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hypercore_log::Stores;
-use paged::container::{Container, ItemKind, OpenError};
-use paged::{Entries, FileSource, ReadError, Section};
+use paged::container::{Container, ItemKind, MAGIC, OpenError};
+use paged::{Entries, FileSource, ReadError, Section, Source as _};
 use random_access_storage::{Error as StoreError, Operation, RandomAccess, Result, SyncScope};
 
 use super::write::{NODE_BYTES, NODE_LEN};
@@ -21,9 +21,14 @@ use crate::error::Error;
 
 type Packed = Container<FileSource>;
 
-/// Whether there is a file, which can be nothing but a packed log, where a directory could be.
+/// Whether there is a file that begins as a packed log does where a directory could be.
 pub(crate) fn is_packed(path: &Path) -> bool {
-    path.is_file()
+    let begins = || -> io::Result<bool> {
+        let mut start = [0; MAGIC.len()];
+        FileSource::open(path)?.read_at(0, &mut start)?;
+        Ok(start == MAGIC)
+    };
+    path.is_file() && begins().unwrap_or(false)
 }
 
 /// Opens the packed log at `path` for reading.

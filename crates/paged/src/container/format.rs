@@ -11,7 +11,7 @@ use crate::LayoutError;
 use crate::layout::{Layout, PAGE_COUNT_MAX};
 
 /// First bytes of the file; line ends in it show that a file was passed on as text.
-pub(crate) const MAGIC: [u8; 8] = *b"\x89PGD\r\n\x1a\n";
+pub const MAGIC: [u8; 8] = *b"\x89PGD\r\n\x1a\n";
 /// Last bytes of the file.
 pub(crate) const END_MAGIC: [u8; 8] = *b"\n\x1a\n\rDGP\x89";
 /// Version of everything described here.
