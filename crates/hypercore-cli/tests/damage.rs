@@ -256,7 +256,7 @@ fn a_file_in_place_of_the_directory_is_told() {
     for dir in ["file", "file/below"] {
         for args in [&["info", dir][..], &["append", dir, "file"], &["new", dir]] {
             let ran = shell.run(args).exits(1);
-            let told = format!("hypercore: {dir}: file is not a directory, nor a packed log\n");
+            let told = format!("hypercore: {dir}: file is not a directory\n");
             assert_eq!(ran.stderr, told);
         }
     }

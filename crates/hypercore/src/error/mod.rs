@@ -84,7 +84,7 @@ enum Repr {
     Doubt(Doubt),
     #[error("{} {what}", path.display())]
     Directory { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("{} is not a directory, nor a packed log", path.display())]
+    #[error("{} is not a directory", path.display())]
     NotADirectory { path: PathBuf, source: io::Error },
     #[error("the name of a batch has {found} bytes, not 1 to {max}")]
     BatchName { found: usize, max: usize },
