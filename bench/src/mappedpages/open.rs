@@ -36,7 +36,7 @@ pub fn races(table: &mut Table) {
             time
         }),
     ];
-    table.race(&format!("open, {} MiB", FULL * PAGE_LEN >> 20), TURNS, contenders);
+    table.race(&format!("open, {} MiB", (FULL * PAGE_LEN) >> 20), TURNS, contenders);
 
     let sizes = LARGE.map(|(size, len)| (size, sparse(folder.path(), size, len / PAGE_LEN)));
     for (case, of, most) in [

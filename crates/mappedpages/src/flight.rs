@@ -8,6 +8,7 @@
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::canary::{Bug, planted};
 use crate::pages::SyncHandle;
 
 /// One sync, wanted now.
@@ -44,7 +45,8 @@ impl Flight {
                 *state = State::Running;
                 drop(state);
                 let mut running = Running { flight: self, result: None };
-                running.result = Some(self.medium.sync());
+                let result = self.medium.sync();
+                running.result = Some(if planted(Bug::IgnoredSyncError) { Ok(()) } else { result });
             }
         }
     }

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use check::check;
 
+use crate::canary::{Bug, planted};
 use crate::engine::{Barrier, Content, Engine, Kind, Progress, Result};
 use crate::error::MappedPageError;
 use crate::format2::take_over::GivenSlot;
@@ -334,6 +335,7 @@ impl<const P: usize> Engine<P> for FormatOne<P> {
         debug_assert!(self.commit.is_none() && self.steps.is_empty(), "one commit after another");
         let Some(mut commit) = self.plan()? else { return Ok(false) };
         commit.write_phase(pages)?;
+        while planted(Bug::FlipBeforeFlush) && commit.write_phase(pages)? {}
         self.commit = Some(commit);
         Ok(true)
     }

@@ -118,6 +118,10 @@ mod any_engine;
 #[cfg(feature = "async")]
 mod asynchronous;
 mod builder;
+#[cfg(not(canary))]
+mod canary;
+#[cfg(canary)]
+pub mod canary;
 mod check;
 mod commit;
 mod compact;

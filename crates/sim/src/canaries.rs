@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use hypercore_log::canary::{Bug, plant};
-use sim::log::canaries::{Hunt, run as hunt};
+use sim::log::canaries::Bag;
+use sim::{log, pages};
 
 const SEED: u64 = 1;
 
@@ -16,41 +16,70 @@ pub(crate) fn run() -> bool {
     // What planted bugs make the log panic with is in the table.
     std::panic::set_hook(Box::new(|_| {}));
     println!("{:<28} {:<7} {:>7}  {:<26} what was found", "bug", "by", "after", "workload");
-    let mut false_alarms = 0_usize;
-    for check in Hunt::ALL {
-        let bag = hunt(check, SEED);
-        let (workload, what) = bag.caught.map_or_else(
-            || ("all of them".to_owned(), "nothing, as it must be".to_owned()),
-            |caught| {
-                false_alarms += 1;
-                caught
-            },
-        );
-        row("none", check, bag.looked_at, &workload, &what);
+    let mut tally = Tally::default();
+    for hunt in log::canaries::Hunt::ALL {
+        tally.none(hunt.name(), log::canaries::run(hunt, SEED));
     }
-    let mut escaped = 0_usize;
-    for bug in Bug::ALL {
-        let check = Hunt::of(bug);
-        plant(Some(bug));
-        let bag = hunt(check, SEED);
-        plant(None);
-        let (workload, what) = bag.caught.unwrap_or_else(|| {
-            escaped += 1;
-            ("all of them".to_owned(), "NOT CAUGHT".to_owned())
-        });
-        row(&format!("{bug:?}"), check, bag.looked_at, &workload, &what);
+    for hunt in pages::canaries::Hunt::ALL {
+        tally.none(hunt.name(), pages::canaries::run(hunt, SEED));
     }
-    let caught = Bug::ALL.len() - escaped;
+    for bug in hypercore_log::canary::Bug::ALL {
+        let hunt = log::canaries::Hunt::of(bug);
+        hypercore_log::canary::plant(Some(bug));
+        let bag = log::canaries::run(hunt, SEED);
+        hypercore_log::canary::plant(None);
+        tally.one(&format!("{bug:?}"), hunt.name(), bag);
+    }
+    for bug in mappedpages::canary::Bug::ALL {
+        let hunt = pages::canaries::Hunt::of(bug);
+        mappedpages::canary::plant(Some(bug));
+        let bag = pages::canaries::run(hunt, SEED);
+        mappedpages::canary::plant(None);
+        tally.one(&format!("{bug:?}"), hunt.name(), bag);
+    }
+    let Tally { planted, escaped, false_alarms } = tally;
     println!(
-        "{caught} of {} planted bugs caught, {false_alarms} caught where none was, {:.1} s",
-        Bug::ALL.len(),
+        "{} of {planted} planted bugs caught, {false_alarms} caught where none was, {:.1} s",
+        planted - escaped,
         start.elapsed().as_secs_f64()
     );
     escaped == 0 && false_alarms == 0
 }
 
-fn row(bug: &str, check: Hunt, looked_at: u64, workload: &str, what: &str) {
+/// What became of the bugs.
+#[derive(Default)]
+struct Tally {
+    planted: usize,
+    escaped: usize,
+    false_alarms: usize,
+}
+
+impl Tally {
+    /// No bug is planted.
+    fn none(&mut self, check: &str, bag: Bag) {
+        let (workload, what) = bag.caught.map_or_else(
+            || ("all of them".to_owned(), "nothing, as it must be".to_owned()),
+            |caught| {
+                self.false_alarms += 1;
+                caught
+            },
+        );
+        row("none", check, bag.looked_at, &workload, &what);
+    }
+
+    /// This bug is planted.
+    fn one(&mut self, bug: &str, check: &str, bag: Bag) {
+        self.planted += 1;
+        let (workload, what) = bag.caught.unwrap_or_else(|| {
+            self.escaped += 1;
+            ("all of them".to_owned(), "NOT CAUGHT".to_owned())
+        });
+        row(bug, check, bag.looked_at, &workload, &what);
+    }
+}
+
+fn row(bug: &str, check: &str, looked_at: u64, workload: &str, what: &str) {
     let what = what.lines().next().unwrap_or_default();
     let what = what.char_indices().nth(TOLD_LEN).map_or(what, |(end, _)| &what[..end]);
-    println!("{bug:<28} {:<7} {looked_at:>7}  {workload:<26} {what}", check.name());
+    println!("{bug:<28} {check:<7} {looked_at:>7}  {workload:<26} {what}");
 }

@@ -4,6 +4,8 @@
 //! and says what each step leaves; a [`Player`] does the steps on a real pager over a simulated disk and compares. What
 //! a crash may leave of that is a [`Promise`], and an [`Oracle`] judges images.
 
+#[cfg(canary)]
+pub mod canaries;
 pub mod crash;
 pub mod faults;
 mod medium;

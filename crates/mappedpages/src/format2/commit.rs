@@ -18,6 +18,7 @@ use super::layout::{SEAL_OFFSET, SECTOR_LEN, record_page};
 use super::record::Record;
 use super::reference::JournalReference;
 use super::seal::Seal;
+use crate::canary::{Bug, planted};
 use crate::engine::{Barrier, Engine as _, Progress, Result};
 use crate::pages::Pages;
 
@@ -88,12 +89,22 @@ impl<const P: usize> FormatTwo<P> {
         self.journal = journal;
         self.is_changed = false;
         self.must_order = false;
+        let mut freed = self.state.take_freed();
+        if planted(Bug::SealBeforeFlush) {
+            self.store_seal(pages, Seal { generation, ..self.seal })?;
+        }
+        if planted(Bug::FreedPageTooEarly) {
+            self.state.hand_back(pages, &std::mem::take(&mut freed))?;
+        }
+        if planted(Bug::JournalAppliedTooEarly) {
+            contents.iter().try_for_each(|(page, content)| pages.write(*page, content))?;
+        }
         self.in_flight = Some(InFlight {
             generation,
             record: is_ordered.then_some(record),
             contents,
             journal_pages,
-            freed: self.state.take_freed(),
+            freed,
         });
         Ok(true)
     }
@@ -144,7 +155,10 @@ impl<const P: usize> FormatTwo<P> {
         self.unsettled = commit.contents.iter().map(|&(page, _)| page).collect();
         assert!(self.seal.generation == generation, "pages are handed out before they are free");
         self.state.hand_back(pages, &commit.freed)?;
-        let [last, before_last] = std::mem::take(&mut self.journal_pages);
+        let [mut last, mut before_last] = std::mem::take(&mut self.journal_pages);
+        if planted(Bug::JournalFreedTooEarly) {
+            before_last.append(&mut last);
+        }
         self.journal_pages = [commit.journal_pages, last];
         self.state.hand_back(pages, &before_last)?;
         Ok(Progress::Durable)

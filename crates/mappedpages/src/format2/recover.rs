@@ -21,6 +21,7 @@ use super::reference::JournalReference;
 use super::seal::Seal;
 use super::state::State;
 use super::superblock;
+use crate::canary::{Bug, planted};
 use crate::engine::Result;
 use crate::error::MappedPageError;
 use crate::pages::Pages;
@@ -170,7 +171,7 @@ impl<const P: usize> FormatTwo<P> {
         let choice = choose(seal, slots)?;
         let mut recovery =
             Recovery { unclean: seal.is_none_or(|seal| !seal.is_clean), ..Recovery::default() };
-        let verified = if choice.is_sealed {
+        let verified = if choice.is_sealed || planted(Bug::DigestNotChecked) {
             sealed(pages, choice.newest)?
         } else {
             match verify(pages, choice.newest)? {
@@ -210,11 +211,12 @@ impl<const P: usize> FormatTwo<P> {
             // Memory may show what a sync that failed has not brought to the medium, and what it calls
             // written it does not write again.
             let record_page = record_page(generation);
-            for page in written.into_iter().chain(own.pages()).chain([record_page]) {
+            let again = written.into_iter().chain(own.pages()).chain([record_page]);
+            for page in again.filter(|_| !planted(Bug::NotWrittenAgain)) {
                 let content = pages.page(page)?.to_vec();
                 pages.write(page, &content)?;
             }
-            if !record.is_ordered {
+            if !record.is_ordered && !planted(Bug::LostZerosNotRestored) {
                 for page in blank {
                     pages.zero(page, 1)?;
                 }
@@ -224,7 +226,7 @@ impl<const P: usize> FormatTwo<P> {
                     recovery.replayed_pages.saturating_add(before.replay(pages, &state)?);
             }
             // While the commit may still be lost, its contents must not come over those of the one before.
-            if applied < record.journal.generation {
+            if applied < record.journal.generation && !planted(Bug::ReplayBeforeSync) {
                 sync(pages)?;
             }
         }

@@ -48,7 +48,7 @@ impl Settings {
             random_subsets: 8,
             ..Plan::whole(seed)
         };
-        Self { seed, image: None, interruptions_max: 3, plan, bad_max: 100 }
+        Self { seed, image: None, interruptions_max: 8, plan, bad_max: 100 }
     }
 
     /// What takes its time.

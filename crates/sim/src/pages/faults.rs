@@ -2,7 +2,7 @@
 //!
 //! A workload is played on a disk of which one call fails, or all from one on. The error must blame the disk; the
 //! pager must then be closed to everything, and write nothing, or be as it was before, and be able to go on. A full disk
-//! never closes it. Then the [`Oracle`](super::Oracle) judges what is left: after a kill, after a power cut, and after a
+//! never closes it. Then the [`Oracle`] judges what is left: after a kill, after a power cut, and after a
 //! kill, more commits and a power cut. Each trial has a word ([`Point`]) that repeats it.
 
 use std::fmt;

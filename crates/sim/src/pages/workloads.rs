@@ -305,7 +305,9 @@ fn together(random: &mut Random, page_len: usize) -> Vec<Step> {
     let second = vec![Change::Alloc, Change::WriteProtected(whole(random, page_len, 0))];
     vec![
         Step::One(Change::Alloc),
+        Step::Store(whole(random, page_len, 0)),
         Step::Together { first, second },
+        // The second must not get the page that the first gives back.
         Step::Together {
             first: vec![Change::WriteProtected(part(random, page_len, 0)), Change::Free(0)],
             second: vec![Change::WriteProtected(part(random, page_len, 0)), Change::Alloc],
