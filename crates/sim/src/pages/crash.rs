@@ -43,12 +43,24 @@ impl Settings {
     pub const fn new(seed: u64) -> Self {
         let plan = Plan {
             all_subsets_max: 5,
-            singles_max: 24,
-            pairs_max: 8,
-            random_subsets: 8,
+            singles_max: 16,
+            pairs_max: 4,
+            random_subsets: 6,
             ..Plan::whole(seed)
         };
         Self { seed, image: None, interruptions_max: 8, plan, bad_max: 100 }
+    }
+
+    /// The same for large files, each image of which takes long.
+    const fn narrow(&self) -> Self {
+        let plan = Plan {
+            all_subsets_max: 3,
+            singles_max: 4,
+            pairs_max: 0,
+            random_subsets: 2,
+            ..self.plan
+        };
+        Self { interruptions_max: 2, plan, ..*self }
     }
 
     /// What takes its time.
@@ -57,10 +69,6 @@ impl Settings {
         Self { interruptions_max: 64, plan: Plan::whole(seed), ..Self::new(seed) }
     }
 }
-
-/// How widely crashes of large files are searched.
-const NARROW: Plan =
-    Plan { all_subsets_max: 3, singles_max: 4, pairs_max: 0, random_subsets: 2, ..Plan::whole(1) };
 
 /// A workload in a format, with a page size, in a mode.
 #[derive(Clone, Copy, Debug)]
@@ -120,8 +128,7 @@ fn run<const P: usize>(case: &Case, settings: &Settings) -> Report {
     let mut run = Run::<P> {
         steps: &steps,
         setting: case.setting,
-        settings,
-        is_wide: case.workload.wide,
+        settings: if case.workload.wide { *settings } else { settings.narrow() },
         oracle: Oracle::new(case.setting),
         next_image: 0,
         report: Report::default(),
@@ -134,8 +141,7 @@ fn run<const P: usize>(case: &Case, settings: &Settings) -> Report {
 struct Run<'a, const P: usize> {
     steps: &'a [Step],
     setting: Setting,
-    settings: &'a Settings,
-    is_wide: bool,
+    settings: Settings,
     oracle: Oracle<P>,
     next_image: u64,
     report: Report,
@@ -157,8 +163,8 @@ impl<const P: usize> Run<'_, P> {
             Err(failure) => return self.bad(format!("without any fault: {failure}")),
         };
         let recording = disk.recording();
-        let mut chosen = Chosen::new(self.settings);
-        let plan = if self.is_wide { self.settings.plan } else { NARROW };
+        let mut chosen = Chosen::new(&self.settings);
+        let plan = self.settings.plan;
         self.cut_power(&recording, made, &plan, &timeline, &mut chosen);
 
         for position in some(made, recording.len() + 1, self.settings.interruptions_max) {
