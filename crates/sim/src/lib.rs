@@ -43,6 +43,7 @@
     reason = "a test tool: a panic here is a failed check, never a lost log"
 )]
 
+mod chosen;
 pub mod disk;
 mod hash;
 pub mod hostile;

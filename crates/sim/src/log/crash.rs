@@ -20,7 +20,8 @@ use super::record::Recorder;
 use super::script::{Cast, Role, Script, Step, stores_on};
 use super::timeline::{Observed, Promise};
 use super::workloads::Workload;
-use crate::disk::{Crash, Disk, Fill, Image, Plan, Recording, SyncFault};
+use crate::chosen::Chosen;
+use crate::disk::{Disk, Fill, Image, Plan, Recording, SyncFault};
 use crate::random::Random;
 
 /// What to run.
@@ -142,7 +143,7 @@ impl Run<'_> {
         let (recording, syncs) = (disk.recording(), disk.syncs());
         self.oracle.learn(&timeline);
         let plan = self.settings.plan;
-        let mut chosen = Chosen::new(self.settings);
+        let mut chosen = Chosen::new(self.settings.seed, self.settings.interruptions_max);
         self.cut_power(
             &recording,
             0,
@@ -177,7 +178,7 @@ impl Run<'_> {
         from: usize,
         plan: &Plan,
         promise_at: impl Fn(usize) -> Promise,
-        chosen: &mut Chosen,
+        chosen: &mut Chosen<Promise>,
     ) {
         let mut promised: Option<(usize, Rc<Promise>)> = None;
         recording.crashes(from..=recording.len(), plan, &mut |crash| {
@@ -320,41 +321,6 @@ impl Run<'_> {
         let none = &mut Chosen::none();
         let recording = disk.recording();
         self.cut_power(&recording, failed_at, &plan, |at| timeline.after_power_cut(at), none);
-    }
-}
-
-/// Images of the first kind from which the log goes on to a second power cut.
-struct Chosen {
-    random: Random,
-    images: Vec<(Image, Promise)>,
-    max: usize,
-    offered: u64,
-}
-
-impl Chosen {
-    fn new(settings: &Settings) -> Self {
-        let random = Random::along(settings.seed, &[2]);
-        Self { random, images: Vec::new(), max: settings.interruptions_max, offered: 0 }
-    }
-
-    fn none() -> Self {
-        Self { random: Random::new(0), images: Vec::new(), max: 0, offered: 0 }
-    }
-
-    /// Keeps each image that was offered with the same probability.
-    fn offer(&mut self, crash: &Crash<'_>, promise: &Promise) {
-        if self.max == 0 {
-            return;
-        }
-        self.offered += 1;
-        if self.images.len() < self.max {
-            self.images.push((crash.image.clone(), promise.clone()));
-            return;
-        }
-        let place = self.random.below(self.offered) as usize;
-        if let Some(slot) = self.images.get_mut(place) {
-            *slot = (crash.image.clone(), promise.clone());
-        }
     }
 }
 

@@ -18,7 +18,8 @@ use super::play::{Player, Setting};
 use super::script::{Change, Step, Write};
 use super::timeline::{Promise, Timeline};
 use super::workloads::Workload;
-use crate::disk::{Crash, Disk, Image, Plan, Recording};
+use crate::chosen::Chosen;
+use crate::disk::{Disk, Image, Plan, Recording};
 use crate::log::crash::{Bad, Report};
 use crate::random::Random;
 
@@ -163,7 +164,7 @@ impl<const P: usize> Run<'_, P> {
             Err(failure) => return self.bad(format!("without any fault: {failure}")),
         };
         let recording = disk.recording();
-        let mut chosen = Chosen::new(&self.settings);
+        let mut chosen = Chosen::new(self.settings.seed, self.settings.interruptions_max);
         let plan = self.settings.plan;
         self.cut_power(&recording, made, &plan, &timeline, &mut chosen);
 
@@ -182,7 +183,7 @@ impl<const P: usize> Run<'_, P> {
         from: usize,
         plan: &Plan,
         timeline: &Timeline,
-        chosen: &mut Chosen,
+        chosen: &mut Chosen<Promise>,
     ) {
         let mut promised: Option<(usize, Rc<Promise>)> = None;
         recording.crashes(from..=recording.len(), plan, &mut |crash| {
@@ -267,41 +268,6 @@ pub(super) fn next_steps(page_len: usize) -> [Step; 5] {
         Step::One(Change::WriteProtected(write(0))),
         Step::One(Change::Free(0)),
     ]
-}
-
-/// Images of the first kind from which the next process goes on to a second power cut.
-struct Chosen {
-    random: Random,
-    images: Vec<(Image, Promise)>,
-    max: usize,
-    offered: u64,
-}
-
-impl Chosen {
-    fn new(settings: &Settings) -> Self {
-        let random = Random::along(settings.seed, &[2]);
-        Self { random, images: Vec::new(), max: settings.interruptions_max, offered: 0 }
-    }
-
-    fn none() -> Self {
-        Self { random: Random::new(0), images: Vec::new(), max: 0, offered: 0 }
-    }
-
-    /// Keeps each image that was offered with the same probability.
-    fn offer(&mut self, crash: &Crash<'_>, promise: &Promise) {
-        if self.max == 0 {
-            return;
-        }
-        self.offered += 1;
-        if self.images.len() < self.max {
-            self.images.push((crash.image.clone(), promise.clone()));
-            return;
-        }
-        let place = self.random.below(self.offered) as usize;
-        if let Some(slot) = self.images.get_mut(place) {
-            *slot = (crash.image.clone(), promise.clone());
-        }
-    }
 }
 
 /// At most `max` numbers from `from` to below `end`, evenly spread.
