@@ -4,10 +4,12 @@
 //! program stands before the compiler as cargo's workspace wrapper, so what they stand on is built once for all.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::process::{Echo, cargo, try_capture};
-use crate::report::{Figures, Outcome, miss};
+use crate::report::{Figures, Miss, Outcome, miss};
+use crate::tree;
 
 /// Set for the compiler's stand-in, and for nothing else.
 const WRAPPER: &str = "XTASK_CANARY_COMPILER";
@@ -16,13 +18,26 @@ const WRAPPER: &str = "XTASK_CANARY_COMPILER";
 pub(crate) fn run() -> Outcome {
     let mut command = cargo(["run", "--quiet", "--profile", "checked", "--package", "sim"]);
     command.args(["--", "canaries"]).env(WRAPPER, "1");
-    command.env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe()?);
+    command.env("RUSTC_WORKSPACE_WRAPPER", copy_of_this_program()?);
     let (status, text) = try_capture(&mut command, Echo::Always)?;
     let closing = text.lines().rev().find(|line| line.contains(" planted bugs caught"));
     match closing {
         Some(closing) if status.success() => Ok(Figures::new(closing)),
         _ => miss(closing.unwrap_or("no bug was planted")),
     }
+}
+
+/// This program under a name that no build replaces while cargo calls it.
+///
+/// A task that ran before may have built this program anew, and then its own path names nothing any more.
+fn copy_of_this_program() -> Result<PathBuf, Miss> {
+    let folder = tree::target_dir()?.join("canaries");
+    std::fs::create_dir_all(&folder)?;
+    let copy = folder.join("compiler");
+    let open_file = Path::new("/proc/self/exe");
+    let this = if open_file.exists() { open_file.to_owned() } else { std::env::current_exe()? };
+    std::fs::copy(this, &copy)?;
+    Ok(copy)
 }
 
 /// When cargo called this program in the compiler's place: runs the compiler and gives its exit code.
