@@ -42,12 +42,16 @@ pub(crate) fn miss<T>(what: impl Into<String>) -> Result<T, Miss> {
     Err(Miss(what.into()))
 }
 
-/// Prints each problem and fails with their number, if there is any.
+/// Prints each problem and fails with their number and the first of them, if there is any.
+///
+/// The first is repeated since what `ci` prints last is often all that is kept of a run.
 pub(crate) fn fail_on(problems: &[String], noun: &str) -> Result<(), Miss> {
     for problem in problems {
         eprintln!("  {problem}");
     }
-    if problems.is_empty() { Ok(()) } else { miss(format!("{} {noun}", problems.len())) }
+    let Some(first) = problems.first() else { return Ok(()) };
+    let first_line = first.lines().next().unwrap_or_default();
+    miss(format!("{} {noun}, the first: {first_line}", problems.len()))
 }
 
 /// What `ci` repeats at its end.
