@@ -20,6 +20,9 @@ const SLOW_BY_THE_BYTE: [&str; 5] = [
     "they_are_lists_of_blocks",
 ];
 
+/// Tests that failed, of which the closing line gives the names; the output has all.
+const FAILURES_NAMED: usize = 5;
+
 /// Counts over every test binary that ran.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
@@ -40,12 +43,16 @@ pub(crate) fn run() -> Outcome {
     let (tests_end, text) = try_capture(&mut tests, Echo::Always)?;
     let (passed, failed) = counts(&text);
 
+    let mut failures = failures(&text);
+
     let (one_byte_end, text) = try_capture(&mut one_byte(has_nextest), Echo::Always)?;
     let (one_byte_passed, one_byte_failed) = counts(&text);
+    failures.extend(self::failures(&text));
 
     let mut doctests = cargo(["test", "--workspace", "--all-features", "--doc"]);
     doctests.arg("--no-fail-fast");
     let (doctests_end, text) = try_capture(&mut doctests, Echo::Always)?;
+    failures.extend(self::failures(&text));
     let doctests = libtest_counts(&text);
 
     let figures = format!(
@@ -56,7 +63,8 @@ pub(crate) fn run() -> Outcome {
     // A test that does not compile has no figures, so the exit codes count as well.
     let ended_well = [tests_end, one_byte_end, doctests_end].iter().all(ExitStatus::success);
     if !ended_well || passed == 0 || one_byte_passed == 0 {
-        return miss(figures);
+        failures.truncate(FAILURES_NAMED);
+        return miss(format!("{figures}: {}", failures.join(", ")));
     }
     let figures = Figures::new(format!("{figures}, {} examples", run_examples()?));
     Ok(figures.skip(format!("on one-byte stores, a minute each: {}", SLOW_BY_THE_BYTE.join(", "))))
@@ -123,6 +131,23 @@ pub(crate) fn counts(text: &str) -> (u64, u64) {
     (nextest.passed.max(libtest.passed), nextest.failed.max(libtest.failed))
 }
 
+/// The tests that failed, by the line that either runner has for each.
+fn failures(text: &str) -> Vec<String> {
+    let mut names: Vec<String> = text.lines().filter_map(failure).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// `FAIL [   0.1s] (3/9) crate::binary test` or `test module::test ... FAILED`.
+fn failure(line: &str) -> Option<&str> {
+    let line = line.trim();
+    match line.strip_prefix("FAIL [") {
+        Some(rest) => rest.rsplit("] ").next().map(|name| name.rsplit(") ").next().unwrap_or(name)),
+        None => line.strip_prefix("test ")?.strip_suffix(" ... FAILED"),
+    }
+}
+
 /// The figures of nextest's summary: `Summary [ 1.2s] 5 tests run: 5 passed, 0 skipped`.
 fn nextest_counts(text: &str) -> Counts {
     let mut counts = Counts::default();
@@ -160,5 +185,14 @@ mod tests {
         let libtest = "test result: ok. 5 passed; 0 failed; 0 ignored\n\
                        test result: FAILED. 7 passed; 2 failed; 0 ignored\n";
         assert_eq!(libtest_counts(libtest), Counts { passed: 12, failed: 2 });
+    }
+
+    #[test]
+    fn tests_that_failed_are_named_once() {
+        let nextest = "        FAIL [   0.004s] ( 3/12) paged::ui derive\n\
+                       \x20       PASS [   0.004s] ( 4/12) paged::ui other\n\
+                       \x20 FAIL [   0.004s] paged::ui derive\n";
+        assert_eq!(failures(nextest), ["paged::ui derive"]);
+        assert_eq!(failures("test a::b ... FAILED\ntest a::c ... ok\n"), ["a::b"]);
     }
 }
