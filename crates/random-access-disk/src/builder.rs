@@ -44,6 +44,19 @@ pub enum Lock {
     Exclusive,
 }
 
+/// Which of the system's locks is taken. On Linux holders of one kind do not see those of the other, so it must be
+/// the kind that the other programs take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LockKind {
+    /// That of an open file description (`F_OFD_SETLK`) on the whole file, as JavaScript Hypercore 10 takes it through
+    /// `fs-native-extensions`; outside Linux the same as [`Flock`](Self::Flock).
+    #[default]
+    Record,
+    /// `flock`, as Hypercore 8 and 9 take it through `fd-lock` and `fsctl`.
+    Flock,
+}
+
 /// Options for opening a [`RandomAccessDisk`].
 #[derive(Clone, Debug)]
 #[must_use]
@@ -52,6 +65,7 @@ pub struct Builder {
     pub(crate) access: Access,
     pub(crate) create: Create,
     pub(crate) lock: Lock,
+    pub(crate) lock_kind: LockKind,
     pub(crate) secret: bool,
     /// Whether `path` is a folder in which a file without a name is made.
     pub(crate) anonymous: bool,
@@ -64,6 +78,7 @@ impl Builder {
             access: Access::default(),
             create: Create::default(),
             lock: Lock::default(),
+            lock_kind: LockKind::default(),
             secret: false,
             anonymous: false,
         }
@@ -85,6 +100,12 @@ impl Builder {
     /// The lock held while the store is open; [`Lock::None`] by default.
     pub fn lock(mut self, lock: Lock) -> Self {
         self.lock = lock;
+        self
+    }
+
+    /// The kind of that lock; [`LockKind::Record`] by default.
+    pub fn lock_kind(mut self, kind: LockKind) -> Self {
+        self.lock_kind = kind;
         self
     }
 

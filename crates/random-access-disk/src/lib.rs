@@ -33,9 +33,10 @@
 //! # Locks
 //!
 //! A lock is an open file description lock (`F_OFD_SETLK`) on the whole file, the kind that
-//! JavaScript Hypercore takes through `fs-native-extensions`. It excludes other processes and
+//! JavaScript Hypercore 10 takes through `fs-native-extensions`; or, with [`LockKind::Flock`], the kind that
+//! Hypercore 8 and 9 take. Either excludes other processes and
 //! other handles of this process alike, is never waited for, and ends when the handle is dropped
-//! or the process ends. It is advisory: whoever asks for no lock is not stopped.
+//! or the process ends. It is advisory: whoever asks for no lock, or for one of the other kind, is not stopped.
 //!
 //! # Platforms
 //!
@@ -61,7 +62,7 @@ mod lock;
 mod naming;
 mod open;
 
-pub use builder::{Access, Builder, Create, Lock};
+pub use builder::{Access, Builder, Create, Lock, LockKind};
 pub use disk::RandomAccessDisk;
 pub use folder::{folders_in, remove_empty_folder, remove_files, remove_folder};
 pub use naming::{is_vacant, name_file, remove_draft};

@@ -3,24 +3,31 @@
 //! Invariant: the lock belongs to the open file description, so it excludes a second handle of
 //! this process and ends with the last descriptor. Knows nothing of paths.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 
 use random_access_storage::{Error, Operation, Result};
 
-use crate::Lock;
+use crate::{Lock, LockKind};
+
+/// Takes `lock` on an open file.
+pub(crate) fn take(file: &File, lock: Lock, kind: LockKind) -> Result<()> {
+    if lock == Lock::None {
+        return Ok(());
+    }
+    match kind {
+        LockKind::Record => record(file, lock),
+        LockKind::Flock => flock(file, lock),
+    }
+}
 
 #[cfg(target_os = "linux")]
 #[expect(clippy::cast_possible_truncation, reason = "the constants are 0, 1 and 2")]
-pub(crate) fn take(file: &File, lock: Lock) -> Result<()> {
+fn record(file: &File, lock: Lock) -> Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{FcntlArg, fcntl};
     use nix::libc;
 
-    let kind = match lock {
-        Lock::None => return Ok(()),
-        Lock::Shared => libc::F_RDLCK,
-        Lock::Exclusive => libc::F_WRLCK,
-    };
+    let kind = if lock == Lock::Exclusive { libc::F_WRLCK } else { libc::F_RDLCK };
     // Start and length 0 mean the whole file, however long it becomes: what JavaScript asks for.
     let range = libc::flock {
         l_type: kind as libc::c_short,
@@ -40,14 +47,13 @@ pub(crate) fn take(file: &File, lock: Lock) -> Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn take(file: &File, lock: Lock) -> Result<()> {
-    use std::fs::TryLockError;
+fn record(file: &File, lock: Lock) -> Result<()> {
+    flock(file, lock)
+}
 
-    let taken = match lock {
-        Lock::None => return Ok(()),
-        Lock::Shared => file.try_lock_shared(),
-        Lock::Exclusive => file.try_lock(),
-    };
+/// What the standard library calls on Unix systems is `flock`; the tests see that it is.
+fn flock(file: &File, lock: Lock) -> Result<()> {
+    let taken = if lock == Lock::Exclusive { file.try_lock() } else { file.try_lock_shared() };
     taken.map_err(|error| match error {
         TryLockError::WouldBlock => Error::Locked,
         TryLockError::Error(source) => Error::io(Operation::Lock, 0, 0, source),

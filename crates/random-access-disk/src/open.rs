@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use random_access_storage::{Error, Operation, Result};
 
-use crate::{Access, Builder, Lock, lock};
+use crate::{Access, Builder, lock};
 
 /// Turns taken between opening and making before giving up; reached only when others make and
 /// remove the file all the time.
@@ -51,7 +51,7 @@ pub(crate) fn existing(options: &Builder) -> Result<Option<Opened>> {
     let write = options.access == Access::ReadWrite;
     match OpenOptions::new().read(true).write(write).open(&options.path) {
         Ok(file) => {
-            let Some(file) = locked(file, options.lock)? else { return Ok(None) };
+            let Some(file) = locked(file, options)? else { return Ok(None) };
             let folders = if write { named_by(&options.path) } else { Vec::new() };
             Ok(Some(Opened { file, folders }))
         }
@@ -61,8 +61,8 @@ pub(crate) fn existing(options: &Builder) -> Result<Option<Opened>> {
 }
 
 /// Locks an open file; `None` when whoever had the lock before removed the file.
-fn locked(file: File, lock: Lock) -> Result<Option<File>> {
-    lock::take(&file, lock)?;
+fn locked(file: File, options: &Builder) -> Result<Option<File>> {
+    lock::take(&file, options.lock, options.lock_kind)?;
     let is_there = file.metadata().map_err(failed)?.nlink() > 0;
     Ok(is_there.then_some(file))
 }
@@ -88,7 +88,7 @@ pub(crate) fn existing_or_new(options: &Builder) -> Result<Opened> {
             .open(&options.path)
         {
             Ok(file) => {
-                lock::take(&file, options.lock)?;
+                lock::take(&file, options.lock, options.lock_kind)?;
                 return Ok(Opened { file, folders });
             }
             // Another made it first, or removed a folder just made.
@@ -196,6 +196,7 @@ pub(crate) fn failed(source: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Lock;
 
     /// A removal between opening a file and locking it.
     #[test]
@@ -203,10 +204,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let open = || OpenOptions::new().write(true).create(true).truncate(true).open(&path);
-        assert!(locked(open().unwrap(), Lock::Exclusive).unwrap().is_some());
+        let options = Builder::new(path.clone()).lock(Lock::Exclusive);
+        assert!(locked(open().unwrap(), &options).unwrap().is_some());
         let file = open().unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(locked(file, Lock::Exclusive).unwrap().is_none());
+        assert!(locked(file, &options).unwrap().is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use random_access_disk::{Access, Create, Lock, RandomAccessDisk};
+use random_access_disk::{Access, Create, Lock, LockKind, RandomAccessDisk};
 use random_access_storage::{Error, RandomAccess, Result};
 
 const PATH: &str = "RANDOM_ACCESS_DISK_TEST_PATH";
@@ -119,4 +119,26 @@ fn a_file_made_later_is_locked_when_it_is_made() {
     drop(one);
     two.write_at(1, b"two").unwrap();
     assert_eq!(two.read_vec_at(0, 4).unwrap(), b"otwo");
+}
+
+#[test]
+fn flock_is_seen_by_those_who_take_it_themselves_and_not_by_the_other_kind() {
+    use rustix::fs::{FlockOperation, flock};
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bitfield");
+    let with = |lock| RandomAccessDisk::builder(&path).lock(lock).lock_kind(LockKind::Flock);
+    let writer = with(Lock::Exclusive).open().unwrap();
+    assert!(locked(&with(Lock::Shared).access(Access::ReadOnly).open()));
+    assert!(!locked(&open(&path, Lock::Exclusive)));
+    // What `fsctl` and `fd-lock` do.
+    let other = std::fs::File::open(&path).unwrap();
+    let try_it = || flock(&other, FlockOperation::NonBlockingLockExclusive);
+    assert_eq!(try_it(), Err(rustix::io::Errno::WOULDBLOCK));
+    drop(writer);
+    let reader = with(Lock::Shared).access(Access::ReadOnly).open().unwrap();
+    assert_eq!(try_it(), Err(rustix::io::Errno::WOULDBLOCK));
+    drop(reader);
+    try_it().unwrap();
+    assert!(locked(&with(Lock::Shared).open()));
 }
