@@ -142,13 +142,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "sleep",
-        workspace: &[
-            "compact-encoding",
-            "flat-tree",
-            "hypercore-crypto",
-            "hypercore-merkle",
-            "random-access-storage",
-        ],
+        workspace: &["flat-tree", "hypercore-crypto", "random-access-storage"],
         outside: &[],
     },
     // 3 network, sans-I/O
@@ -189,7 +183,7 @@ const ROWS: &[Row] = &[
     // 5 tools. The command prints SHA-256 of blocks, which no lower crate knows.
     Row {
         name: "hypercore-cli",
-        workspace: &["hypercore", "sleep"],
+        workspace: &["hypercore", "random-access-disk", "sleep"],
         outside: &[Runtime, Entropy, System, Crypto],
     },
     Row {

@@ -1,0 +1,1 @@
+//! Looks at everything that is stored, and says what is wrong with it.

@@ -1,0 +1,303 @@
+//! The file `bitfield`: which blocks and which nodes are stored.
+//!
+//! All of it is held in memory, but for pages without a set bit. What a page holds beside its bits
+//! (the index) is not kept: it is made afresh when the page is written. Changes stay in memory until
+//! [`Bitfield::write`]. This module must not know trees, hashes or signatures: a bit is a bit.
+//!
+//! # Source
+//! "SLEEP storage", section 6.
+
+mod bits;
+mod index;
+mod page;
+mod stored;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+
+use flat_tree::Index;
+
+use self::page::{Array, BLOCKS_PER_PAGE, Page};
+use crate::error::{Error, Result};
+use crate::header::PageSize;
+use crate::length::{FEED_LENGTH_MAX, length_of};
+
+/// Most pages a bitfield has.
+const PAGE_COUNT_MAX: usize = (FEED_LENGTH_MAX / BLOCKS_PER_PAGE) as usize;
+
+/// Which blocks and nodes of a feed are stored.
+///
+/// Memory: 3 KiB for every 8192 blocks of which anything is stored, and about 10 bytes where nothing
+/// is.
+#[derive(Clone)]
+pub struct Bitfield {
+    page_size: PageSize,
+    /// `None`: no bit is set.
+    pages: Vec<Option<Box<Page>>>,
+    /// Pages with bits that changed since they were written.
+    dirty: BTreeSet<usize>,
+    /// What the last index position of each page holds, as stored.
+    joints: Vec<u8>,
+    /// The index from the tops of the pages upwards, two positions a page: the top of page *q* at
+    /// `2q`, its joint behind it. Made for the first write.
+    upper: Vec<u8>,
+}
+
+impl Bitfield {
+    /// A bitfield without pages.
+    #[must_use]
+    pub fn new(page_size: PageSize) -> Self {
+        Self {
+            page_size,
+            pages: Vec::new(),
+            dirty: BTreeSet::new(),
+            joints: Vec::new(),
+            upper: Vec::new(),
+        }
+    }
+
+    /// How long its pages are.
+    #[must_use]
+    pub const fn page_size(&self) -> PageSize {
+        self.page_size
+    }
+
+    /// Number of pages, those without a set bit too.
+    #[must_use]
+    pub const fn page_count(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// The length of the feed, by which nodes are stored.
+    ///
+    /// # Source
+    /// "SLEEP storage", section 6.4.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        length_of(self.end(Array::Tree), |node| self.has_node(node))
+    }
+
+    /// Whether the block is stored.
+    #[must_use]
+    pub fn has_block(&self, block: u64) -> bool {
+        self.get(Array::Data, block)
+    }
+
+    /// Whether the node is stored.
+    #[must_use]
+    pub fn has_node(&self, node: Index) -> bool {
+        self.get(Array::Tree, node.get())
+    }
+
+    /// Says that blocks are stored, or that they are not.
+    ///
+    /// # Errors
+    /// [`Error::TooManyBlocks`] past [`FEED_LENGTH_MAX`]; then nothing has changed.
+    pub fn set_blocks(&mut self, blocks: Range<u64>, is_stored: bool) -> Result<()> {
+        self.fill(Array::Data, blocks, is_stored)
+    }
+
+    /// Says that a node is stored, or that it is not.
+    ///
+    /// # Errors
+    /// As [`set_blocks`](Self::set_blocks).
+    pub fn set_node(&mut self, node: Index, is_stored: bool) -> Result<()> {
+        self.fill(Array::Tree, node.get()..node.get().saturating_add(1), is_stored)
+    }
+
+    /// Says that a node is stored, and with it its parent when the sibling is, and so on upwards.
+    ///
+    /// # Errors
+    /// As [`set_blocks`](Self::set_blocks).
+    ///
+    /// # Source
+    /// "SLEEP storage", section 6.2.
+    pub fn add_node(&mut self, node: Index) -> Result<()> {
+        self.set_node(node, true)?;
+        let mut node = node;
+        while let (Some(sibling), Some(parent)) = (node.sibling(), node.parent()) {
+            if !self.has_node(sibling) || self.has_node(parent) {
+                break;
+            }
+            self.set_node(parent, true)?;
+            node = parent;
+        }
+        Ok(())
+    }
+
+    /// Forgets blocks from `length` on and nodes that are not inside a feed of `length` blocks: bits
+    /// that a truncation or another program left behind. Returns how many were set.
+    pub fn truncate(&mut self, length: u64) -> u64 {
+        let length = length.min(FEED_LENGTH_MAX);
+        let set_before =
+            self.count_blocks(length..u64::MAX).saturating_add(self.count_nodes_past(length));
+        let (blocks, nodes) = (self.end(Array::Data), self.end(Array::Tree));
+        self.fill_existing(Array::Data, length..blocks, false);
+        self.fill_existing(Array::Tree, length.saturating_mul(2)..nodes, false);
+        for node in straddling(length) {
+            self.fill_existing(Array::Tree, node.get()..node.get().saturating_add(1), false);
+        }
+        set_before
+    }
+
+    /// Number of stored blocks in a range.
+    #[must_use]
+    pub fn count_blocks(&self, blocks: Range<u64>) -> u64 {
+        self.count(Array::Data, blocks)
+    }
+
+    /// Number of nodes that are set and not inside a feed of `length` blocks.
+    #[must_use]
+    pub fn count_nodes_past(&self, length: u64) -> u64 {
+        let straddling = straddling(length).filter(|node| self.has_node(*node)).count() as u64;
+        self.count(Array::Tree, length.saturating_mul(2)..u64::MAX).saturating_add(straddling)
+    }
+
+    /// The ranges of stored blocks, cut to `within`.
+    #[must_use]
+    pub fn blocks(&self, within: Range<u64>) -> Ranges<'_> {
+        Ranges { bitfield: self, array: Array::Data, within }
+    }
+
+    /// The ranges of stored nodes, by index, cut to `within`.
+    #[must_use]
+    pub fn nodes(&self, within: Range<u64>) -> Ranges<'_> {
+        Ranges { bitfield: self, array: Array::Tree, within }
+    }
+
+    /// The first block in a range that is not stored.
+    #[must_use]
+    pub fn first_missing(&self, blocks: Range<u64>) -> Option<u64> {
+        let found = self.find(Array::Data, blocks.start, false).unwrap_or(self.end(Array::Data));
+        Some(found.max(blocks.start)).filter(|block| *block < blocks.end)
+    }
+
+    /// Bits of an array that have pages.
+    const fn end(&self, array: Array) -> u64 {
+        (self.pages.len() as u64).saturating_mul(array.bits_per_page())
+    }
+
+    fn page(&self, page: usize) -> Option<&Page> {
+        self.pages.get(page)?.as_deref()
+    }
+
+    fn get(&self, array: Array, bit: u64) -> bool {
+        let (page, bit) = place(array, bit);
+        self.page(page).is_some_and(|page| bits::get(page.bits(array), bit))
+    }
+
+    /// Sets or clears bits, and makes the pages that this needs.
+    fn fill(&mut self, array: Array, range: Range<u64>, value: bool) -> Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        if range.end > array.bits_per_page().saturating_mul(PAGE_COUNT_MAX as u64) {
+            return Err(Error::TooManyBlocks);
+        }
+        let (last_page, _) = place(array, range.end - 1);
+        if value && last_page >= self.pages.len() {
+            self.pages.resize(last_page + 1, None);
+        }
+        self.fill_existing(array, range, value);
+        Ok(())
+    }
+
+    /// Sets or clears bits as far as there are pages.
+    fn fill_existing(&mut self, array: Array, range: Range<u64>, value: bool) {
+        let end = range.end.min(self.end(array));
+        let mut at = range.start;
+        while at < end {
+            let (number, first) = place(array, at);
+            let page_end = (number as u64 + 1) * array.bits_per_page();
+            let stop = end.min(page_end);
+            if let Some(slot) = self.pages.get_mut(number) {
+                if value && slot.is_none() {
+                    *slot = Some(Box::new(Page::EMPTY));
+                }
+                if let Some(page) = slot {
+                    let bits = first..first + (stop - at) as usize;
+                    if bits::fill(page.bits_mut(array), bits, value) {
+                        self.dirty.insert(number);
+                    }
+                }
+            }
+            at = stop;
+        }
+    }
+
+    /// The first bit at or after `from` that is `value`, as far as there are pages.
+    fn find(&self, array: Array, from: u64, value: bool) -> Option<u64> {
+        let (mut number, mut first) = place(array, from);
+        while number < self.pages.len() {
+            let found = match self.page(number) {
+                Some(page) => bits::find(page.bits(array), first, value),
+                None => (!value).then_some(first),
+            };
+            if let Some(bit) = found {
+                return Some(number as u64 * array.bits_per_page() + bit as u64);
+            }
+            (number, first) = (number + 1, 0);
+        }
+        None
+    }
+
+    fn count(&self, array: Array, range: Range<u64>) -> u64 {
+        let end = range.end.min(self.end(array));
+        let (mut at, mut sum) = (range.start, 0);
+        while at < end {
+            let (number, first) = place(array, at);
+            let stop = end.min((number as u64 + 1) * array.bits_per_page());
+            if let Some(page) = self.page(number) {
+                sum += bits::count(page.bits(array), first..first + (stop - at) as usize) as u64;
+            }
+            at = stop;
+        }
+        sum
+    }
+}
+
+impl fmt::Debug for Bitfield {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bitfield")
+            .field("page_size", &self.page_size)
+            .field("blocks", &self.blocks(0..u64::MAX).collect::<Vec<_>>())
+            .field("nodes", &self.nodes(0..u64::MAX).collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Page of a bit, and its place in there. A bit past all pages that can be gets a page past them.
+fn place(array: Array, bit: u64) -> (usize, usize) {
+    let page = usize::try_from(bit / array.bits_per_page()).unwrap_or(usize::MAX);
+    (page, (bit % array.bits_per_page()) as usize)
+}
+
+/// The nodes that begin before block `length` and end after it, and lie left of its leaf: all of
+/// them parents of that leaf.
+fn straddling(length: u64) -> impl Iterator<Item = Index> {
+    let leaf = Index::leaf(length.min(FEED_LENGTH_MAX));
+    std::iter::successors(leaf, |node| node.parent().filter(|_| node.depth().get() < 34))
+        .filter(move |node| node.first_block() < length && node.get() < length.saturating_mul(2))
+}
+
+/// Ranges of set bits, from left to right.
+#[derive(Clone, Debug)]
+pub struct Ranges<'a> {
+    bitfield: &'a Bitfield,
+    array: Array,
+    within: Range<u64>,
+}
+
+impl Iterator for Ranges<'_> {
+    type Item = Range<u64>;
+
+    fn next(&mut self) -> Option<Range<u64>> {
+        let Range { start, end } = self.within;
+        let first = self.bitfield.find(self.array, start, true).filter(|first| *first < end)?;
+        let last = self.bitfield.find(self.array, first, false);
+        let last = last.unwrap_or(self.bitfield.end(self.array)).min(end);
+        self.within.start = last;
+        Some(first..last)
+    }
+}

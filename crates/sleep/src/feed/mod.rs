@@ -1,0 +1,1 @@
+//! A feed: six files that say the same.

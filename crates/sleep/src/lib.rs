@@ -1,0 +1,56 @@
+//! SLEEP: the storage of Dat and of Hypercore 6 to 9, as six byte stores.
+//!
+//! A *feed* is an append-only log of blocks. It lies in six files: `key`, `secret_key`, `data`,
+//! `tree` (hashes), `signatures` and `bitfield` (what is there). This crate knows their bytes, and
+//! nothing of files, networks or clocks: it is handed a [`Storage`] that finds the stores by name.
+//!
+//! ```
+//! use sleep::{FileName, Header, PageSize};
+//!
+//! let header = Header::bitfield(PageSize::Bytes3584);
+//! assert_eq!(header.encode()[..8], [0x05, 0x02, 0x57, 0, 0, 0x0e, 0, 0]);
+//!
+//! let read = Header::decode(FileName::Bitfield, &header.encode())?;
+//! assert_eq!(read.page_size(), Some(PageSize::Bytes3584));
+//! assert!(Header::decode(FileName::Tree, &header.encode()).is_err());
+//! # Ok::<(), sleep::HeaderError>(())
+//! ```
+//!
+//! # What it refuses to do
+//!
+//! - Start over. A lost `key` or `bitfield` is an error or a recovery, never a new, empty feed.
+//! - Write while it is asked to read. An open for reading changes and creates nothing.
+//! - Hand out a block that it has not verified.
+//! - Sign with a key that is not the feed's, or append without a signature to a feed that has them.
+//! - Take a header on trust: another magic, type, version, algorithm or entry size is refused.
+//!
+//! # Source
+//! "SLEEP storage", a description of the bytes that was checked against hypercore 6.3.8 to 9.12.0;
+//! docs on rules that were taken from it name its sections. What an implementer needs of it stands
+//! in `docs/format/sleep.md`.
+#![forbid(unsafe_code)]
+
+mod audit;
+mod bitfield;
+mod error;
+mod feed;
+mod files;
+pub mod hashes;
+mod header;
+pub mod keys;
+mod length;
+mod node;
+mod recovery;
+mod repair;
+mod signatures;
+mod tree;
+
+pub use bitfield::{Bitfield, Ranges};
+pub use error::{Error, Result};
+pub use files::{Access, FileName, Files, Storage};
+pub use hashes::SignatureForm;
+pub use header::{FileType, HEADER_LEN, Header, HeaderError, HeaderField, PageSize, StoredHeader};
+pub use length::{FEED_LENGTH_MAX, length_of};
+pub use node::{NODE_LEN, Node};
+pub use signatures::{SIGNATURE_LEN, SignatureFile};
+pub use tree::TreeFile;

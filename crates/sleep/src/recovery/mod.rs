@@ -1,0 +1,1 @@
+//! What an open does when the files do not agree.

@@ -1,0 +1,1 @@
+//! Makes again what can be derived from what is left.

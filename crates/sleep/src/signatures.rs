@@ -1,0 +1,150 @@
+//! The file `signatures`: a place of 64 bytes for each block, most of them blank.
+//!
+//! A signature in slot *i* signs the tree of *i + 1* blocks. Whether it is a good one is not known
+//! here.
+
+use std::sync::Arc;
+
+use hypercore_crypto::Signature;
+use random_access_storage::{Error as StorageError, RandomAccess};
+
+use crate::error::{Error, Result};
+use crate::files::FileName;
+use crate::header::HEADER_LEN;
+
+/// Bytes of a slot.
+pub const SIGNATURE_LEN: usize = 64;
+
+/// Slots that a scan reads first, and at most, in one call.
+const SCAN_SLOTS_MIN: u64 = 16;
+/// See [`SCAN_SLOTS_MIN`].
+const SCAN_SLOTS_MAX: u64 = 4096;
+
+/// The signatures that are stored.
+#[derive(Clone, Debug)]
+pub struct SignatureFile {
+    store: Arc<dyn RandomAccess>,
+}
+
+impl SignatureFile {
+    /// The signatures in that store, whose header is the caller's concern.
+    #[must_use]
+    pub fn new(store: Arc<dyn RandomAccess>) -> Self {
+        Self { store }
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn RandomAccess> {
+        &self.store
+    }
+
+    /// Where the slot of a block is stored, in bytes; `None` past 2^64.
+    #[must_use]
+    pub fn offset(block: u64) -> Option<u64> {
+        block.checked_mul(SIGNATURE_LEN as u64)?.checked_add(HEADER_LEN as u64)
+    }
+
+    /// Number of whole slots, blank or not, up to the end of the file.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn slot_count(&self) -> Result<u64> {
+        let len = self.store.len().map_err(Error::in_file(FileName::Signatures))?;
+        Ok(len.saturating_sub(HEADER_LEN as u64) / SIGNATURE_LEN as u64)
+    }
+
+    /// The signature in the slot of `block`; `None` when the slot is blank or past the end.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn slot(&self, block: u64) -> Result<Option<Signature>> {
+        let Some(offset) = Self::offset(block) else { return Ok(None) };
+        let mut bytes = [0; SIGNATURE_LEN];
+        match self.store.read_at(offset, &mut bytes) {
+            Ok(()) => Ok(signature(&bytes)),
+            Err(StorageError::OutOfBounds { .. }) => Ok(None),
+            Err(source) => Err(Error::in_file(FileName::Signatures)(source)),
+        }
+    }
+
+    /// The first signature in the slot of `block` or above: the one that covers the block.
+    ///
+    /// Reads as many slots as are blank in between, but no holes of the file.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    ///
+    /// # Source
+    /// "SLEEP storage", section 7.
+    pub fn at_or_after(&self, block: u64) -> Result<Option<(u64, Signature)>> {
+        let count = self.slot_count()?;
+        let (mut block, mut slots) = (block, SCAN_SLOTS_MIN);
+        while block < count {
+            let Some(offset) = Self::offset(block) else { return Ok(None) };
+            let stored = self.store.next_stored(offset);
+            let stored = stored.map_err(Error::in_file(FileName::Signatures))?;
+            let Some(stored) = stored else { return Ok(None) };
+            let first = stored.start.saturating_sub(HEADER_LEN as u64) / SIGNATURE_LEN as u64;
+            block = block.max(first);
+            let end = block.saturating_add(slots).min(count);
+            let read = self.read(block, end)?;
+            if let Some(found) = read.into_iter().next() {
+                return Ok(Some(found));
+            }
+            block = end;
+            slots = slots.saturating_mul(2).min(SCAN_SLOTS_MAX);
+        }
+        Ok(None)
+    }
+
+    /// The last signature in a slot below that of `end`.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn last_before(&self, end: u64) -> Result<Option<(u64, Signature)>> {
+        let (mut end, mut slots) = (end.min(self.slot_count()?), SCAN_SLOTS_MIN);
+        while end > 0 {
+            let start = end.saturating_sub(slots);
+            if let Some(found) = self.read(start, end)?.pop() {
+                return Ok(Some(found));
+            }
+            end = start;
+            slots = slots.saturating_mul(2).min(SCAN_SLOTS_MAX);
+        }
+        Ok(None)
+    }
+
+    /// Writes the signature of the tree that ends with `block`.
+    ///
+    /// # Durability
+    /// None until the store is synced.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn write(&self, block: u64, signature: &Signature) -> Result<()> {
+        let failed = Error::in_file(FileName::Signatures);
+        let len = SIGNATURE_LEN as u64;
+        let offset = Self::offset(block)
+            .ok_or_else(|| failed(StorageError::TooLarge { offset: block, len, max: u64::MAX }))?;
+        self.store.write_at(offset, signature.as_bytes()).map_err(failed)
+    }
+
+    /// The signatures in slots `start..end`, all of them before the end of the file.
+    fn read(&self, start: u64, end: u64) -> Result<Vec<(u64, Signature)>> {
+        let len = end.saturating_sub(start).min(SCAN_SLOTS_MAX) as usize * SIGNATURE_LEN;
+        let Some(offset) = Self::offset(start) else { return Ok(Vec::new()) };
+        let mut bytes = vec![0; len];
+        self.store.read_at(offset, &mut bytes).map_err(Error::in_file(FileName::Signatures))?;
+        let (slots, _) = bytes.as_chunks::<SIGNATURE_LEN>();
+        Ok((start..)
+            .zip(slots)
+            .filter_map(|(block, bytes)| Some((block, signature(bytes)?)))
+            .collect())
+    }
+}
+
+/// The signature in a slot that is not blank.
+fn signature(bytes: &[u8; SIGNATURE_LEN]) -> Option<Signature> {
+    (*bytes != [0; SIGNATURE_LEN]).then(|| Signature::from_bytes(*bytes))
+}
