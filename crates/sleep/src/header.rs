@@ -23,10 +23,16 @@ const VERSION: u8 = 0;
 /// Longest name of an algorithm that has room in a header.
 const ALGORITHM_LEN_MAX: u8 = 24;
 
-/// Entry sizes of the two kinds of bitfield pages.
+/// Entry size of a bitfield: bytes of a page.
 const PAGE_LEN: u16 = 3584;
 /// As [`PAGE_LEN`], before hypercore 6.22.1.
 const OLD_PAGE_LEN: u16 = 3328;
+/// Entry size of a file of signatures.
+const SIGNATURES_ENTRY_SIZE: u16 = 64;
+/// Entry size of a file of nodes.
+const TREE_ENTRY_SIZE: u16 = 40;
+const _: () = assert!(SIGNATURES_ENTRY_SIZE as usize == SIGNATURE_LEN);
+const _: () = assert!(TREE_ENTRY_SIZE as usize == NODE_LEN);
 
 /// What a header says its file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +54,16 @@ impl FileType {
             FileName::Signatures => Some(Self::Signatures),
             FileName::Tree => Some(Self::Tree),
             FileName::Key | FileName::SecretKey | FileName::Data => None,
+        }
+    }
+
+    /// The file that has such a header.
+    #[must_use]
+    pub const fn file(self) -> FileName {
+        match self {
+            Self::Bitfield => FileName::Bitfield,
+            Self::Signatures => FileName::Signatures,
+            Self::Tree => FileName::Tree,
         }
     }
 
@@ -156,13 +172,13 @@ impl Header {
     /// The header of a `signatures`.
     #[must_use]
     pub fn signatures() -> Self {
-        Self::new(FileType::Signatures, SIGNATURE_LEN as u16, None)
+        Self::new(FileType::Signatures, SIGNATURES_ENTRY_SIZE, None)
     }
 
     /// The header of a `tree`.
     #[must_use]
     pub fn tree() -> Self {
-        Self::new(FileType::Tree, NODE_LEN as u16, None)
+        Self::new(FileType::Tree, TREE_ENTRY_SIZE, None)
     }
 
     fn new(file_type: FileType, entry_size: u16, page_size: Option<PageSize>) -> Self {
@@ -251,6 +267,17 @@ impl Header {
         let mut bytes = [0; HEADER_LEN];
         store.read_at(0, &mut bytes).map_err(&failed)?;
         Ok(StoredHeader::Present(Self::decode(file, &bytes)?))
+    }
+
+    /// Writes the header to the store of its file.
+    ///
+    /// # Durability
+    /// None until the store is synced.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn write(&self, store: &dyn RandomAccess) -> Result<()> {
+        store.write_at(0, &self.bytes).map_err(Error::in_file(self.file_type.file()))
     }
 }
 

@@ -15,9 +15,9 @@ use crate::header::HEADER_LEN;
 /// Bytes of a slot.
 pub const SIGNATURE_LEN: usize = 64;
 
-/// Slots that a scan reads first, and at most, in one call.
+/// Slots that a scan reads in its first call; then twice as many in each.
 const SCAN_SLOTS_MIN: u64 = 16;
-/// See [`SCAN_SLOTS_MIN`].
+/// Slots that a scan reads in one call at most: 256 KiB.
 const SCAN_SLOTS_MAX: u64 = 4096;
 
 /// The signatures that are stored.
@@ -51,7 +51,7 @@ impl SignatureFile {
     /// [`Error::Storage`].
     pub fn slot_count(&self) -> Result<u64> {
         let len = self.store.len().map_err(Error::in_file(FileName::Signatures))?;
-        Ok(len.saturating_sub(HEADER_LEN as u64) / SIGNATURE_LEN as u64)
+        Ok(slot_at(len))
     }
 
     /// The signature in the slot of `block`; `None` when the slot is blank or past the end.
@@ -85,8 +85,7 @@ impl SignatureFile {
             let stored = self.store.next_stored(offset);
             let stored = stored.map_err(Error::in_file(FileName::Signatures))?;
             let Some(stored) = stored else { return Ok(None) };
-            let first = stored.start.saturating_sub(HEADER_LEN as u64) / SIGNATURE_LEN as u64;
-            block = block.max(first);
+            block = block.max(slot_at(stored.start));
             let end = block.saturating_add(slots).min(count);
             let read = self.read(block, end)?;
             if let Some(found) = read.into_iter().next() {
@@ -132,16 +131,21 @@ impl SignatureFile {
 
     /// The signatures in slots `start..end`, all of them before the end of the file.
     fn read(&self, start: u64, end: u64) -> Result<Vec<(u64, Signature)>> {
-        let len = end.saturating_sub(start).min(SCAN_SLOTS_MAX) as usize * SIGNATURE_LEN;
+        let slots = usize::try_from(end.saturating_sub(start).min(SCAN_SLOTS_MAX)).unwrap_or(0);
         let Some(offset) = Self::offset(start) else { return Ok(Vec::new()) };
-        let mut bytes = vec![0; len];
-        self.store.read_at(offset, &mut bytes).map_err(Error::in_file(FileName::Signatures))?;
-        let (slots, _) = bytes.as_chunks::<SIGNATURE_LEN>();
-        Ok((start..)
-            .zip(slots)
-            .filter_map(|(block, bytes)| Some((block, signature(bytes)?)))
-            .collect())
+        let mut slots = vec![[0; SIGNATURE_LEN]; slots];
+        self.store
+            .read_at(offset, slots.as_flattened_mut())
+            .map_err(Error::in_file(FileName::Signatures))?;
+        let found = (start..).zip(&slots);
+        Ok(found.filter_map(|(block, bytes)| Some((block, signature(bytes)?))).collect())
     }
+}
+
+/// The slot that byte is in; the first one for a byte of the header.
+const fn slot_at(byte: u64) -> u64 {
+    const LEN: u64 = SIGNATURE_LEN as u64;
+    byte.saturating_sub(HEADER_LEN as u64) / LEN
 }
 
 /// The signature in a slot that is not blank.

@@ -44,8 +44,9 @@ impl TreeFile {
     /// # Errors
     /// [`Error::Storage`].
     pub fn node_count(&self) -> Result<u64> {
+        const LEN: u64 = NODE_LEN as u64;
         let len = self.store.len().map_err(Error::in_file(FileName::Tree))?;
-        Ok(len.saturating_sub(HEADER_LEN as u64) / NODE_LEN as u64)
+        Ok(len.saturating_sub(HEADER_LEN as u64) / LEN)
     }
 
     /// The node at `index`; `None` when it is not stored.

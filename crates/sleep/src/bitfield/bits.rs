@@ -1,6 +1,10 @@
 //! Bits in bytes, the most significant first.
 //!
 //! Works on bytes, not bit by bit; knows no pages.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "bits are those of slices in memory, and numbers of bytes far below usize::MAX / 8"
+)]
 
 use std::ops::Range;
 

@@ -6,6 +6,10 @@
 //!
 //! # Source
 //! "SLEEP storage", section 6.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "bits are below 2^33, page numbers at most PAGE_COUNT_MAX; `place` saturates what is not"
+)]
 
 mod bits;
 mod index;
@@ -39,9 +43,8 @@ pub struct Bitfield {
     dirty: BTreeSet<usize>,
     /// What the last index position of each page holds, as stored.
     joints: Vec<u8>,
-    /// The index from the tops of the pages upwards, two positions a page: the top of page *q* at
-    /// `2q`, its joint behind it. Made for the first write.
-    upper: Vec<u8>,
+    /// The index from the tops of the pages upwards. Made for the first write.
+    above: index::Above,
 }
 
 impl Bitfield {
@@ -53,7 +56,7 @@ impl Bitfield {
             pages: Vec::new(),
             dirty: BTreeSet::new(),
             joints: Vec::new(),
-            upper: Vec::new(),
+            above: index::Above::default(),
         }
     }
 
@@ -173,6 +176,22 @@ impl Bitfield {
         Some(found.max(blocks.start)).filter(|block| *block < blocks.end)
     }
 
+    /// Makes the pages that a feed of `length` blocks has, so that the next write stores them, zero
+    /// as they are.
+    ///
+    /// # Errors
+    /// As [`set_blocks`](Self::set_blocks).
+    pub fn reserve(&mut self, length: u64) -> Result<()> {
+        if length > FEED_LENGTH_MAX {
+            return Err(Error::TooManyBlocks);
+        }
+        let (count, _) = place(Array::Data, length.next_multiple_of(BLOCKS_PER_PAGE));
+        if count > self.pages.len() {
+            self.pages.resize(count, None);
+        }
+        Ok(())
+    }
+
     /// Bits of an array that have pages.
     const fn end(&self, array: Array) -> u64 {
         (self.pages.len() as u64).saturating_mul(array.bits_per_page())
@@ -206,23 +225,15 @@ impl Bitfield {
     /// Sets or clears bits as far as there are pages.
     fn fill_existing(&mut self, array: Array, range: Range<u64>, value: bool) {
         let end = range.end.min(self.end(array));
-        let mut at = range.start;
-        while at < end {
-            let (number, first) = place(array, at);
-            let page_end = (number as u64 + 1) * array.bits_per_page();
-            let stop = end.min(page_end);
-            if let Some(slot) = self.pages.get_mut(number) {
-                if value && slot.is_none() {
-                    *slot = Some(Box::new(Page::EMPTY));
-                }
-                if let Some(page) = slot {
-                    let bits = first..first + (stop - at) as usize;
-                    if bits::fill(page.bits_mut(array), bits, value) {
-                        self.dirty.insert(number);
-                    }
-                }
+        for (number, bits) in parts(array, range.start..end) {
+            let Some(slot) = self.pages.get_mut(number) else { break };
+            if value && slot.is_none() {
+                *slot = Some(Box::new(Page::EMPTY));
             }
-            at = stop;
+            let Some(page) = slot else { continue };
+            if bits::fill(page.bits_mut(array), bits, value) {
+                self.dirty.insert(number);
+            }
         }
     }
 
@@ -244,16 +255,9 @@ impl Bitfield {
 
     fn count(&self, array: Array, range: Range<u64>) -> u64 {
         let end = range.end.min(self.end(array));
-        let (mut at, mut sum) = (range.start, 0);
-        while at < end {
-            let (number, first) = place(array, at);
-            let stop = end.min((number as u64 + 1) * array.bits_per_page());
-            if let Some(page) = self.page(number) {
-                sum += bits::count(page.bits(array), first..first + (stop - at) as usize) as u64;
-            }
-            at = stop;
-        }
-        sum
+        parts(array, range.start..end)
+            .filter_map(|(number, bits)| Some(bits::count(self.page(number)?.bits(array), bits)))
+            .sum::<usize>() as u64
     }
 }
 
@@ -270,7 +274,19 @@ impl fmt::Debug for Bitfield {
 /// Page of a bit, and its place in there. A bit past all pages that can be gets a page past them.
 fn place(array: Array, bit: u64) -> (usize, usize) {
     let page = usize::try_from(bit / array.bits_per_page()).unwrap_or(usize::MAX);
-    (page, (bit % array.bits_per_page()) as usize)
+    (page, usize::try_from(bit % array.bits_per_page()).unwrap_or(usize::MAX))
+}
+
+/// A range of bits, page by page.
+fn parts(array: Array, bits: Range<u64>) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let Range { mut start, end } = bits;
+    std::iter::from_fn(move || {
+        let left = end.checked_sub(start).filter(|left| *left > 0)?;
+        let (page, first) = place(array, start);
+        let len = left.min(array.bits_per_page() - first as u64);
+        start += len;
+        Some((page, first..first + usize::try_from(len).unwrap_or(0)))
+    })
 }
 
 /// The nodes that begin before block `length` and end after it, and lie left of its leaf: all of

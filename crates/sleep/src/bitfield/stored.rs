@@ -2,10 +2,13 @@
 //!
 //! A load takes what is there in large reads, skips holes, and allocates no more than the store holds.
 //! A write replaces whole pages, neighbours together, as the JavaScript packages do.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "page numbers are at most PAGE_COUNT_MAX, and a page takes 3584 bytes"
+)]
 
 use std::collections::BTreeSet;
 
-use flat_tree::Index;
 use random_access_storage::RandomAccess;
 
 use super::page::{Array, DATA_LEN, INDEX_AT, Page};
@@ -16,6 +19,9 @@ use crate::header::{HEADER_LEN, PageSize};
 
 /// Pages that are read or written in one call.
 const PAGES_PER_CALL: usize = 64;
+
+/// Most positions of the index that a page has.
+const POSITIONS_MAX: usize = 512;
 
 impl Bitfield {
     /// Loads the pages behind the header. A last page that is cut counts as filled up with zeros.
@@ -44,22 +50,23 @@ impl Bitfield {
             // Up to the page in which the stored range ends.
             let end = page_of(page_size, stored.end.saturating_sub(1)) + 1;
             let end = end.min(number + PAGES_PER_CALL).min(page_count);
-            let start = offset(page_size, number);
-            buffer.resize((offset(page_size, end).min(len) - start) as usize, 0);
-            store.read_at(start, &mut buffer).map_err(&failed)?;
-            for bytes in buffer.chunks(page_len) {
-                bitfield.take_page(number, bytes);
+            let bytes = offset(page_size, end).min(len).saturating_sub(offset(page_size, number));
+            buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
+            store.read_at(offset(page_size, number), &mut buffer).map_err(&failed)?;
+            for page in buffer.chunks(page_len) {
+                bitfield.take_page(number, page);
                 number += 1;
             }
         }
         Ok(bitfield)
     }
 
-    fn take_page(&mut self, number: usize, bytes: &[u8]) {
+    fn take_page(&mut self, number: usize, stored: &[u8]) {
+        let joint_at = self.page_size.bytes() - 1;
         if let (Some(page), Some(joint)) = (self.pages.get_mut(number), self.joints.get_mut(number))
         {
-            *page = Page::decode(bytes);
-            *joint = bytes.get(self.page_size.bytes() - 1).copied().unwrap_or(0);
+            *page = Page::decode(stored);
+            *joint = stored.get(joint_at).copied().unwrap_or(0);
         }
     }
 
@@ -70,6 +77,9 @@ impl Bitfield {
     }
 
     /// Writes the pages that changed, or whose index did, whole. The header is the caller's concern.
+    ///
+    /// New pages without a set bit are written only where a later one is not: the store is as long
+    /// as there are pages, and holes read as zeros.
     ///
     /// # Durability
     /// None until the store is synced. After a power cut each page holds any mix of the old and the
@@ -85,18 +95,17 @@ impl Bitfield {
             let start = offset(self.page_size, run.first().copied().unwrap_or(0));
             store.write_at(start, &bytes).map_err(Error::in_file(FileName::Bitfield))?;
         }
+        self.joints.resize(self.pages.len(), 0);
         for number in numbers {
-            if let (Some(joint), Some(fresh)) =
-                (self.joints.get_mut(number), self.upper.get(2 * number + 1))
-            {
-                *joint = *fresh;
+            if let Some(joint) = self.joints.get_mut(number) {
+                *joint = self.above.joint(number);
             }
         }
         self.dirty.clear();
         Ok(())
     }
 
-    /// A page as it is to be stored, when the index above the pages is fresh.
+    /// A page as it is to be stored, once the index above the pages is right.
     fn encode(&self, number: usize) -> Vec<u8> {
         let mut bytes = vec![0; self.page_size.bytes()];
         let (bits, positions) = bytes.split_at_mut(INDEX_AT);
@@ -108,72 +117,52 @@ impl Bitfield {
         if let Some(data) = self.indexed_data(number) {
             index::fill(positions, data);
         }
-        if let (Some(place), Some(joint)) = (positions.last_mut(), self.upper.get(2 * number + 1)) {
-            *place = *joint;
+        if let Some(joint) = positions.last_mut() {
+            *joint = self.above.joint(number);
         }
         bytes
     }
 
-    /// Makes the index above the pages right, and says which pages must be written for it and for the
-    /// bits that changed.
+    /// Makes the index above the pages right, and says which pages have to be written, for their bits
+    /// or for their index.
     fn refresh_index(&mut self) -> BTreeSet<usize> {
         let count = self.pages.len();
-        let known = self.upper.len() / 2;
-        self.upper.resize(2 * count, 0);
-        if known == 0 {
-            // The first time: all of it, though pages that did not change are not to be written.
+        let is_first = self.above.page_count() == 0;
+        self.above.grow(count);
+        if is_first {
             for number in 0..count {
-                self.refresh_path(number, &mut BTreeSet::new());
+                self.refresh(number);
             }
         }
         let mut writes = self.dirty.clone();
-        // Where index and blocks run out of step, other pages hold the index of the changed blocks.
-        let per_page = DATA_LEN / self.indexed_len();
-        let indexed = self.dirty.iter().flat_map(|page| page * per_page..(page + 1) * per_page);
-        // Pages that are new join what is left of them, also when nothing in them is set.
-        let mut changed: BTreeSet<usize> = indexed.filter(|page| *page < count).collect();
-        changed.extend(self.joints.len()..count);
-        self.joints.resize(count, 0);
-        for number in changed {
-            if per_page > 1 || self.indexed_data(number).is_some() {
-                writes.insert(number);
+        // With the old pages, index and blocks run out of step: the index of the blocks of page 1 is
+        // in pages 2 and 3.
+        let pages = DATA_LEN / self.indexed_len();
+        let indexed = self.dirty.iter().flat_map(|page| page * pages..(page + 1) * pages);
+        let indexed: Vec<usize> = indexed.filter(|number| *number < count).collect();
+        writes.extend(&indexed);
+        let new = self.joints.len()..count;
+        writes.extend(new.clone().next_back());
+        writes.extend(new.clone().filter(|number| self.indexed_data(*number).is_some()));
+        for number in new.chain(indexed) {
+            for page in self.refresh(number) {
+                if self.joints.get(page).copied().unwrap_or(0) != self.above.joint(page) {
+                    writes.insert(page);
+                }
             }
-            self.refresh_path(number, &mut writes);
         }
-        // Whole pages up to the last one, which says how many there are.
         writes
     }
 
-    /// Computes the top of a page and all positions above it, and adds the pages whose stored joint is
-    /// not what it should be.
-    fn refresh_path(&mut self, number: usize, writes: &mut BTreeSet<usize>) {
-        let mut positions = [0; 512];
-        let len = self.page_size.bytes() - INDEX_AT;
+    /// Computes the top of a page and the joints above it, and returns whose they are.
+    fn refresh(&mut self, number: usize) -> Vec<usize> {
+        let mut positions = [0; POSITIONS_MAX];
+        let len = self.indexed_len() / 2;
         let top = match (self.indexed_data(number), positions.get_mut(..len)) {
             (Some(data), Some(positions)) => index::fill(positions, data),
             _ => 0,
         };
-        let at = |upper: &[u8], index: Option<Index>| {
-            let place = index.and_then(|index| usize::try_from(index.get()).ok());
-            place.and_then(|place| upper.get(place).copied()).unwrap_or(0)
-        };
-        if let Some(place) = self.upper.get_mut(2 * number) {
-            *place = top;
-        }
-        let mut position = Index::new(2 * number as u64).parent();
-        while let Some(parent) = position {
-            let fresh = index::joined(
-                at(&self.upper, parent.left_child()),
-                at(&self.upper, parent.right_child()),
-            );
-            let Some(place) = self.upper.get_mut(parent.get() as usize) else { break };
-            *place = fresh;
-            let page = parent.get() as usize / 2;
-            if self.joints.get(page).is_none_or(|stored| *stored != fresh) {
-                writes.insert(page);
-            }
-            position = parent.parent();
-        }
+        self.above.set_top(number, top)
     }
 
     /// Data bytes that the index of one page describes.
@@ -181,7 +170,7 @@ impl Bitfield {
         2 * (self.page_size.bytes() - INDEX_AT)
     }
 
-    /// The data bits that the index of a page describes; `None` when none of them is set.
+    /// The data bits that the index of a page describes; `None` when the page they are in is empty.
     fn indexed_data(&self, number: usize) -> Option<&[u8]> {
         let len = self.indexed_len();
         let first = number * len;
@@ -196,6 +185,7 @@ const fn offset(page_size: PageSize, number: usize) -> u64 {
 }
 
 /// The page with that byte; the first one for a byte of the header.
-const fn page_of(page_size: PageSize, byte: u64) -> usize {
-    (byte.saturating_sub(HEADER_LEN as u64) / page_size.bytes() as u64) as usize
+fn page_of(page_size: PageSize, byte: u64) -> usize {
+    let page = byte.saturating_sub(HEADER_LEN as u64) / page_size.bytes() as u64;
+    usize::try_from(page).unwrap_or(usize::MAX - 1)
 }
