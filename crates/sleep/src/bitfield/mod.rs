@@ -15,6 +15,8 @@ mod bits;
 mod index;
 mod page;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -106,7 +108,8 @@ impl Bitfield {
     /// # Errors
     /// As [`set_blocks`](Self::set_blocks).
     pub fn set_node(&mut self, node: Index, is_stored: bool) -> Result<()> {
-        self.fill(Array::Tree, node.get()..node.get().saturating_add(1), is_stored)
+        let end = node.get().checked_add(1).ok_or(Error::TooManyBlocks)?;
+        self.fill(Array::Tree, node.get()..end, is_stored)
     }
 
     /// Says that a node is stored, and with it its parent when the sibling is, and so on upwards.

@@ -48,7 +48,7 @@ impl Bitfield {
             let Some(stored) = stored else { break };
             number = number.max(page_of(page_size, stored.start));
             // Up to the page in which the stored range ends.
-            let end = page_of(page_size, stored.end.saturating_sub(1)) + 1;
+            let end = page_of(page_size, stored.end.saturating_sub(1)).max(number) + 1;
             let end = end.min(number + PAGES_PER_CALL).min(page_count);
             let bytes = offset(page_size, end).min(len).saturating_sub(offset(page_size, number));
             buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
