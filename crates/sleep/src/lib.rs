@@ -45,12 +45,17 @@ mod repair;
 mod signatures;
 mod tree;
 
+pub use audit::{AuditProgress, AuditReport, FINDINGS_MAX, Finding, Subject};
 pub use bitfield::{Bitfield, Ranges};
 pub use error::{Error, Result};
+pub use feed::{
+    Appended, BLOCK_LEN_MAX, Blocks, Durability, Feed, FeedOptions, Proof, ProofFault,
+};
 pub use files::{Access, FileName, Files, Storage};
 pub use hashes::SignatureForm;
 pub use header::{FileType, HEADER_LEN, Header, HeaderError, HeaderField, PageSize, StoredHeader};
 pub use length::{FEED_LENGTH_MAX, length_of};
 pub use node::{NODE_LEN, Node};
+pub use recovery::{Recovery, RecoveryError};
 pub use signatures::{SIGNATURE_LEN, SignatureFile};
 pub use tree::TreeFile;

@@ -9,9 +9,11 @@
 //! may be wrong, and that one is no hash of its block.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flat_tree::{Depth, Index, full_roots};
+use hypercore_crypto::{Hash, Signature};
 
 use crate::error::{Error, Result};
 use crate::feed::Feed;
@@ -61,11 +63,6 @@ impl ProvenNodes {
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets everything.
-    pub(crate) fn clear(&self) {
-        *self.hold() = Generations::default();
-    }
-
     /// Remembers `nodes`, at the cost of those not asked for in a long time.
     pub(crate) fn keep(&self, nodes: impl IntoIterator<Item = Proven>) {
         let mut generations = self.hold();
@@ -111,6 +108,14 @@ struct Step {
     sibling: Node,
 }
 
+/// A tree that the feed once was, and its signature.
+pub(super) struct OlderTree {
+    /// Its roots, proven by the signature.
+    pub(super) roots: Vec<Proven>,
+    /// What signs them.
+    pub(super) signature: Signature,
+}
+
 /// Where a climb ended.
 enum Climb {
     /// At a proven node, which the climb led to.
@@ -144,8 +149,12 @@ impl Feed {
         let mut steps = Vec::new();
         let top = match self.climb(&mut nodes, start, &mut steps)? {
             Climb::Proven(top) => top,
-            Climb::Gap(top) => match self.prove_by_older_signature(&mut nodes, &top)? {
-                Some(top) => top,
+            Climb::Gap(top) => match self.find_older_tree(&mut nodes, &top)? {
+                Some(tree) => {
+                    self.proven.keep(tree.roots.iter().copied());
+                    let root = tree.roots.into_iter().find(|root| root.node == top);
+                    root.ok_or(Error::NodeMissing { index })?
+                }
                 None => return Ok(None),
             },
         };
@@ -203,36 +212,38 @@ impl Feed {
         index.end_block() <= self.length
     }
 
-    /// Proves `top`, the end of a climb, as a root of an older and shorter tree.
+    /// Finds an older and shorter tree that `top`, the end of a climb, is a proven root of.
     ///
     /// A reader may have its blocks from proofs against several lengths of the feed, and never been
     /// sent the nodes that join the older trees to the newer.
-    fn prove_by_older_signature(
-        &self,
-        nodes: &mut NodeReader<'_>,
-        top: &Node,
-    ) -> Result<Option<Proven>> {
+    fn find_older_tree(&self, nodes: &mut NodeReader<'_>, top: &Node) -> Result<Option<OlderTree>> {
         let Some(signatures) = self.signatures.as_ref().filter(|_| self.is_live) else {
             return Ok(None);
         };
         let parent_end = top.index.parent().map_or(u64::MAX, Index::end_block);
         // A slot is the length less one, and so is the last block below a node.
         let last_slot = parent_end.min(self.length).saturating_sub(1);
-        let mut slot = top.index.end_block().saturating_sub(1);
+        let mut length = top.index.end_block();
         for _ in 0..OLDER_SIGNATURES_MAX {
-            let Some((found, signature)) = signatures.at_or_after(slot)? else { return Ok(None) };
-            if found >= last_slot {
+            let found = signatures.at_or_after(length.saturating_sub(1))?;
+            let Some((slot, signature)) = found.filter(|(slot, _)| *slot < last_slot) else {
                 return Ok(None);
+            };
+            length = slot.saturating_add(1);
+            if let Some(roots) = self.stored_roots(nodes, length, top)?
+                && hashes::verify_tree(&self.key, &tree_hash(&roots), length, &signature).is_some()
+            {
+                return Ok(Some(OlderTree { roots, signature }));
             }
-            slot = found.saturating_add(1);
-            let Some(roots) = self.stored_roots(nodes, slot, top)? else { continue };
-            let tree_hash = tree_hash(&roots);
-            if hashes::verify_tree(&self.key, &tree_hash, slot, &signature).is_some() {
-                self.proven.keep(roots.iter().copied());
-                return Ok(roots.into_iter().find(|root| root.node == *top));
-            }
+            length = length.saturating_add(1);
         }
         Ok(None)
+    }
+
+    /// The tree in which `node`, which is proven, is a root, when nothing that is stored leads further
+    /// up from it.
+    pub(super) fn older_tree(&self, node: &Node) -> Result<Option<OlderTree>> {
+        self.find_older_tree(&mut NodeReader::new(self, node.index), node)
     }
 
     /// The roots of the first `length` blocks as they are stored, but for `top`.
@@ -264,10 +275,9 @@ impl Feed {
         if end.saturating_sub(first) > 1
             && let Some(top) = self.prove_if_sound(subtree)?
         {
-            let run = self.node_run(subtree)?;
             let mut leaves = Vec::new();
-            let wanted = first..end;
-            if run.collect_leaves(top, &wanted, &mut leaves) && !leaves.is_empty() {
+            self.node_run(subtree)?.prove_leaves(top, &(first..end), &mut leaves);
+            if !leaves.is_empty() {
                 return Ok(leaves);
             }
         }
@@ -318,7 +328,7 @@ pub(super) fn leaf_index(block: u64) -> Index {
 }
 
 /// The tree hash of proven roots.
-pub(super) fn tree_hash(roots: &[Proven]) -> hypercore_crypto::Hash {
+pub(super) fn tree_hash(roots: &[Proven]) -> Hash {
     let roots: Vec<Node> = roots.iter().map(|root| root.node).collect();
     hashes::tree(&roots)
 }
@@ -336,13 +346,9 @@ impl NodeRun {
         *self.nodes.get(usize::try_from(place).ok()?)?
     }
 
-    /// Proves the leaves of the `wanted` blocks below `top` from above; whether all of them are.
-    fn collect_leaves(
-        &self,
-        top: Proven,
-        wanted: &std::ops::Range<u64>,
-        leaves: &mut Vec<Proven>,
-    ) -> bool {
+    /// Proves the leaves of the `wanted` blocks below `top` from above, from left to right, and stops at
+    /// the first that can not be; whether there was none.
+    fn prove_leaves(&self, top: Proven, wanted: &Range<u64>, leaves: &mut Vec<Proven>) -> bool {
         let index = top.node.index;
         if index.end_block() <= wanted.start || index.first_block() >= wanted.end {
             return true;
@@ -357,7 +363,7 @@ impl NodeRun {
         }
         let left = Proven { node: left, offset: top.offset };
         let right = Proven { node: right, offset: left.end() };
-        self.collect_leaves(left, wanted, leaves) && self.collect_leaves(right, wanted, leaves)
+        self.prove_leaves(left, wanted, leaves) && self.prove_leaves(right, wanted, leaves)
     }
 }
 

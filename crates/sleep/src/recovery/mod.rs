@@ -1,1 +1,401 @@
-//! What an open does when the files do not agree.
+//! What an open does when signatures, roots and bits do not agree.
+//!
+//! The rules, in the order in which they are tried. *By the bits* is the length that the tree bits
+//! make; a length is *signed* when its roots are stored and its slot holds a signature of them.
+//!
+//! 1. A signed length past that by the bits is taken when everything up to there checks out: what a
+//!    crash between signature and bits leaves, or bits that were lost. Else it is the ghost of an
+//!    append that another program lost, and is passed over.
+//! 2. The length by the bits is taken when it is signed, or when its tree hash is the key (a static
+//!    feed). So it is without a signature in its slot, but then nothing is appended: signing what
+//!    nobody signed is the owner's decision.
+//! 3. Bits for blocks that have neither roots nor signatures are passed over. Of a root that is lost
+//!    while the signature is there, the last one is dropped with its blocks, and nothing is appended;
+//!    any other is an error.
+//! 4. Length 0 is for a feed of which nothing is stored, or whose first append was cut short; never
+//!    for nodes or blocks that are there.
+//!
+//! All of this happens in memory. This module must not write, and must not know how a feed is used
+//! afterwards.
+//!
+//! # Source
+//! "SLEEP storage", section 11.
+
+mod bits;
+mod error;
+mod signed;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use flat_tree::Index;
+use hypercore_crypto::PublicKey;
+use random_access_storage::RandomAccess;
+
+use self::bits::{Tail, checks_out, settle};
+pub use self::error::RecoveryError;
+use self::signed::SIGNATURES_TRIED_MAX;
+pub(crate) use self::signed::{Search, Signed, stored_roots};
+use crate::audit::Finding;
+use crate::bitfield::Bitfield;
+use crate::error::{Error, Result};
+use crate::files::{FileName, Files};
+use crate::hashes;
+use crate::length::length_of;
+use crate::node::Node;
+use crate::signatures::SignatureFile;
+use crate::tree::TreeFile;
+
+/// What an open has in hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Found<'a> {
+    pub(crate) files: &'a Files,
+    /// Of the file, or of the caller.
+    pub(crate) key: PublicKey,
+    /// Whether the owner's secret key is here, so that the feed was written here.
+    pub(crate) has_secret_key: bool,
+    /// `None` where the file is missing or has no header.
+    pub(crate) tree: Option<&'a TreeFile>,
+    /// As `tree`.
+    pub(crate) signatures: Option<&'a SignatureFile>,
+    /// As loaded; empty where the file is missing.
+    pub(crate) bitfield: Bitfield,
+    /// Whether a feed is opened although its newest signature is wrong.
+    pub(crate) is_lenient: bool,
+}
+
+/// What a feed is taken for.
+#[derive(Clone, Debug)]
+pub(crate) struct Recovered {
+    pub(crate) length: u64,
+    pub(crate) roots: Vec<Node>,
+    /// Whether it is signed; a static feed is not.
+    pub(crate) is_live: bool,
+    /// The bits as they should be, none past the length; pages that differ from those stored are
+    /// still to be written.
+    pub(crate) bitfield: Bitfield,
+    pub(crate) report: Recovery,
+}
+
+/// What an open found where the files did not agree, and what it made of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    findings: Vec<Finding>,
+    refusal: Option<Finding>,
+}
+
+impl Recovery {
+    /// Everything that was not as it should be, as far as an open looks. An
+    /// [`audit`](crate::Feed::audit) looks at all of it.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Whether everything agreed.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// Why nothing may be changed: something that may have been handed out is not proven any more, and
+    /// appending could sign another block in its place. [`repair`](crate::repair) first.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Finding> {
+        self.refusal.as_ref()
+    }
+
+    /// # Errors
+    /// [`Error::NeedsRepair`] with the [`refusal`](Self::refusal), if there is one.
+    pub(crate) fn check_changeable(&self) -> Result<()> {
+        match &self.refusal {
+            Some(finding) => Err(Error::NeedsRepair { finding: finding.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    fn refuse(&mut self, finding: Finding) {
+        self.refusal.get_or_insert_with(|| finding.clone());
+        self.findings.push(finding);
+    }
+}
+
+/// Settles what the feed is.
+///
+/// # Errors
+/// [`Error::Recovery`] where that can not be done without loss; [`Error::Storage`].
+pub(crate) fn recover(found: Found<'_>) -> Result<Recovered> {
+    let by_bits = found.bitfield.length();
+    let mut case = Case { by_bits, report: Recovery::default(), found };
+    case.note_files()?;
+    let verdict = case.judge()?;
+    case.finish(verdict)
+}
+
+/// A length, and why it is believed.
+struct Verdict {
+    length: u64,
+    roots: Vec<Node>,
+    is_live: bool,
+    /// Bits of blocks before this one are as they should be.
+    settled: u64,
+}
+
+impl Verdict {
+    fn signed(signed: Signed, settled: u64) -> Self {
+        Self { length: signed.length, roots: signed.roots, is_live: true, settled }
+    }
+
+    const fn empty() -> Self {
+        Self { length: 0, roots: Vec::new(), is_live: true, settled: 0 }
+    }
+}
+
+struct Case<'a> {
+    found: Found<'a>,
+    /// Length by the bits.
+    by_bits: u64,
+    report: Recovery,
+}
+
+impl Case<'_> {
+    fn data(&self) -> Option<&Arc<dyn RandomAccess>> {
+        self.found.files.get(FileName::Data)
+    }
+
+    /// Notes the files that are missing, or too short for their header.
+    fn note_files(&mut self) -> Result<()> {
+        let bitfield = self.found.files.get(FileName::Bitfield);
+        let is_loaded = self.found.bitfield.page_count() > 0;
+        let files = [
+            (FileName::Tree, self.found.tree.is_some()),
+            (FileName::Signatures, self.found.signatures.is_some()),
+            (FileName::Bitfield, is_loaded || bitfield.is_some()),
+        ];
+        for (file, is_there) in files {
+            let Some(store) = self.found.files.get(file) else {
+                self.report.note(Finding::FileMissing { file });
+                continue;
+            };
+            let len = store.len().map_err(Error::in_file(file))?;
+            if !is_there || len < crate::HEADER_LEN as u64 {
+                self.report.note(Finding::FileShort { file, len });
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self) -> Result<Verdict> {
+        let (tree, key) = (self.found.tree, self.found.key);
+        let mut search = Search::new(&key, tree, self.found.signatures, SIGNATURES_TRIED_MAX);
+        let bits_roots = stored_roots(tree, self.by_bits)?;
+        let mut signed = search.next()?;
+        while let Some(past) = signed.take_if(|signed| signed.length > self.by_bits) {
+            let older = search.next()?;
+            if self.is_taken(&past, older.as_ref(), bits_roots.is_ok())? {
+                let settled = self.settled_before(&mut search, older)?;
+                return Ok(Verdict::signed(past, settled));
+            }
+            self.pass_over(&past);
+            signed = older;
+        }
+        if self.by_bits == 0 {
+            return self.judge_without_bits(&search);
+        }
+        let newest_slot = search.newest_slot.filter(|slot| *slot >= self.by_bits);
+        let is_noted = !self.report.findings.iter().any(|one| one.index() == newest_slot);
+        if let Some(slot) = newest_slot.filter(|_| is_noted) {
+            self.report.note(Finding::SignatureStale { slot });
+        }
+        match (bits_roots, signed) {
+            (Ok(_), Some(signed)) if signed.length == self.by_bits => {
+                Ok(Verdict::signed(signed, self.by_bits))
+            }
+            (Ok(roots), signed) => self.judge_without_signature(roots, signed.as_ref(), &search),
+            (Err(missing), signed) => self.judge_without_root(missing, signed),
+        }
+    }
+
+    /// Rule 1: whether a signed length past that by the bits is taken.
+    fn is_taken(&self, past: &Signed, older: Option<&Signed>, has_roots: bool) -> Result<bool> {
+        let Some(tree) = self.found.tree else { return Ok(false) };
+        if self.by_bits == 0 || !has_roots {
+            // The bits are lost, so they say nothing against it. It should go on from an older one, as far
+            // as can be told from a reader's part of the tree.
+            let Some(older) = older else { return Ok(true) };
+            return Ok(match checks_out(tree, None, past, older.length)? {
+                Tail::Sound => true,
+                Tail::Gaps => !self.found.has_secret_key,
+                Tail::Broken => false,
+            });
+        }
+        let bitfield = &self.found.bitfield;
+        let is_full = bitfield.first_missing(0..self.by_bits).is_none();
+        let data = (self.found.has_secret_key || is_full).then(|| (self.data(), bitfield));
+        Ok(checks_out(tree, data, past, self.by_bits)? == Tail::Sound)
+    }
+
+    /// The blocks whose bits need no second look when a length past that by the bits is taken.
+    fn settled_before(&self, search: &mut Search<'_>, older: Option<Signed>) -> Result<u64> {
+        let mut older = older;
+        while older.as_ref().is_some_and(|older| older.length > self.by_bits) {
+            older = search.next()?;
+        }
+        Ok(older.map_or(0, |older| older.length))
+    }
+
+    fn pass_over(&mut self, past: &Signed) {
+        let stale = Finding::SignatureStale { slot: past.length.saturating_sub(1) };
+        if self.by_bits == 0 {
+            // It may be the feed, and the older one that is taken instead not.
+            self.report.refuse(stale);
+        } else {
+            self.report.note(stale);
+        }
+    }
+
+    /// Rule 2, without a signature of the length by the bits.
+    fn judge_without_signature(
+        &mut self,
+        roots: Vec<Node>,
+        signed: Option<&Signed>,
+        search: &Search<'_>,
+    ) -> Result<Verdict> {
+        let length = self.by_bits;
+        if self.is_static(&roots) {
+            return Ok(Verdict { length, roots, is_live: false, settled: length });
+        }
+        self.check_key(signed, search)?;
+        let (slot, signed_length) = (length.saturating_sub(1), signed.map_or(0, |one| one.length));
+        let stored = self.found.signatures.map_or(Ok(None), |file| file.slot(slot))?;
+        if stored.is_none() {
+            self.report.refuse(Finding::SignatureMissing { slot, signed_length });
+        } else if self.found.is_lenient {
+            self.report.refuse(Finding::SignatureWrong { slot });
+        } else {
+            let error = RecoveryError::SignatureWrong { slot, proven_length: signed_length };
+            return Err(error.into());
+        }
+        Ok(Verdict { length, roots, is_live: true, settled: length })
+    }
+
+    /// Rule 3: a root of the length by the bits is missing.
+    fn judge_without_root(&mut self, missing: Index, signed: Option<Signed>) -> Result<Verdict> {
+        let length = self.by_bits;
+        let proven_length = signed.as_ref().map_or(0, |signed| signed.length);
+        let lost = RecoveryError::RootMissing { index: missing, length, proven_length };
+        let next =
+            self.found.signatures.map_or(Ok(None), |file| file.at_or_after(proven_length))?;
+        let was_signed = next.is_some_and(|(slot, _)| slot < length);
+        let Some(signed) = signed else {
+            if was_signed {
+                return Err(lost.into());
+            }
+            return self.static_by_nodes()?.ok_or_else(|| lost.into());
+        };
+        if was_signed {
+            let node_count = self.found.tree.map_or(Ok(0), TreeFile::node_count)?;
+            let is_last = missing.end_block() == length;
+            if !is_last || missing.get() >= node_count {
+                return Err(lost.into());
+            }
+            self.report.refuse(Finding::NodeMissing { index: missing });
+        }
+        let settled = signed.length;
+        Ok(Verdict::signed(signed, settled))
+    }
+
+    /// Rule 4: no bit makes a length, and nothing is signed.
+    fn judge_without_bits(&mut self, search: &Search<'_>) -> Result<Verdict> {
+        let nodes = self.found.tree.map_or(Ok(0), TreeFile::node_count)?;
+        let bytes = self.data().map_or(Ok(0), |store| store.len());
+        let bytes = bytes.map_err(Error::in_file(FileName::Data))?;
+        if nodes == 0 && bytes == 0 && search.newest_slot.is_none() {
+            return Ok(Verdict::empty());
+        }
+        if let Some(verdict) = self.static_by_nodes()? {
+            return Ok(verdict);
+        }
+        // Before the first append writes anything else, it makes a page; no other feed of length 0 has one.
+        if self.found.bitfield.page_count() > 0 {
+            self.report.note(Finding::TailUnsigned { nodes, bytes });
+            return Ok(Verdict::empty());
+        }
+        self.check_key(None, search)?;
+        Err(RecoveryError::NothingProven { nodes, bytes }.into())
+    }
+
+    /// # Errors
+    /// [`RecoveryError::KeyMismatch`] when nothing at all is signed with the key.
+    fn check_key(&self, signed: Option<&Signed>, search: &Search<'_>) -> Result<()> {
+        let (key, tried) = (self.found.key, search.tried);
+        if signed.is_none() && tried > 0 && !self.found.has_secret_key {
+            return Err(RecoveryError::KeyMismatch { key, tried }.into());
+        }
+        Ok(())
+    }
+
+    fn is_static(&self, roots: &[Node]) -> bool {
+        hashes::tree(roots).as_bytes() == self.found.key.as_bytes()
+    }
+
+    /// A static feed whose bits are lost: which nodes are stored says how long it may be, and the key
+    /// whether it is.
+    fn static_by_nodes(&self) -> Result<Option<Verdict>> {
+        let Some(tree) = self.found.tree else { return Ok(None) };
+        let failed = RefCell::new(None);
+        let length = length_of(tree.node_count()?, |index| {
+            let node = tree.node(index).map_err(|error| failed.replace(Some(error)));
+            node.is_ok_and(|node| node.is_some())
+        });
+        if let Some(error) = failed.into_inner() {
+            return Err(error);
+        }
+        let roots = stored_roots(Some(tree), length)?;
+        let roots = roots.ok().filter(|roots| length > 0 && self.is_static(roots));
+        Ok(roots.map(|roots| Verdict { length, roots, is_live: false, settled: 0 }))
+    }
+
+    /// Makes the bits those of the verdict.
+    fn finish(self, verdict: Verdict) -> Result<Recovered> {
+        let Self { found, by_bits, mut report } = self;
+        let Verdict { length, roots, is_live, settled } = verdict;
+        let byte_length = roots.iter().try_fold(0_u64, |sum, root| sum.checked_add(root.size));
+        if byte_length.is_none() {
+            return Err(RecoveryError::TooManyBytes { length }.into());
+        }
+        let mut bitfield = found.bitfield;
+        if by_bits == 0 && length > 0 {
+            report.note(Finding::BitsLost { length });
+        } else if by_bits != length {
+            report.note(Finding::LengthByBits { bits: by_bits, length });
+        }
+        if by_bits != length
+            && let Some(index) = contradiction(&bitfield, settled)
+        {
+            report.refuse(Finding::BitsContradict { index });
+        }
+        if let Some(tree) = found.tree.filter(|_| settled < length) {
+            let data = found.files.get(FileName::Data);
+            settle(&mut bitfield, tree, data, &roots, settled)?;
+        }
+        for root in &roots {
+            bitfield.set_node(root.index, true)?;
+        }
+        let count = bitfield.truncate(length);
+        if count > 0 {
+            report.note(Finding::StrayBits { count, length });
+        }
+        Ok(Recovered { length, roots, is_live, bitfield, report })
+    }
+}
+
+/// The first of the settled blocks that counts as stored and whose leaf does not.
+fn contradiction(bitfield: &Bitfield, settled: u64) -> Option<u64> {
+    let is_bare = |block: &u64| Index::leaf(*block).is_some_and(|leaf| !bitfield.has_node(leaf));
+    bitfield.blocks(0..settled).flatten().find(is_bare)
+}

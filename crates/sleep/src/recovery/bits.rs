@@ -1,0 +1,92 @@
+//! Tail ends of a feed: whether they check out, and which bits they get.
+
+use std::sync::Arc;
+
+use random_access_storage::RandomAccess;
+
+use crate::audit::{BlockReader, Compared, Step, Walk};
+use crate::bitfield::Bitfield;
+use crate::error::Result;
+use crate::node::Node;
+use crate::recovery::signed::Signed;
+use crate::tree::TreeFile;
+
+/// What is between two lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// Everything that was asked for.
+    Sound,
+    /// What is there fits, and something is not there.
+    Gaps,
+    /// Nodes contradict each other.
+    Broken,
+}
+
+/// Whether the tree of `past` goes on from that of the first `base` blocks; with `data`, whether the
+/// blocks from there on are stored as well.
+///
+/// A block without a file to be in, of a feed whose owner keeps the bytes, is stored when its bit says so.
+///
+/// # Errors
+/// [`Error::Storage`](crate::Error::Storage).
+pub(super) fn checks_out(
+    tree: &TreeFile,
+    data: Option<(Option<&Arc<dyn RandomAccess>>, &Bitfield)>,
+    past: &Signed,
+    base: u64,
+) -> Result<Tail> {
+    let mut reader = BlockReader::new(data.and_then(|(store, _)| store))?;
+    let (mut has_gaps, mut is_broken) = (false, false);
+    Walk::new(tree, base).roots(&past.roots, &mut |step| {
+        match step {
+            Step::Bare { parent } => {
+                has_gaps |= data.is_some() || parent.index.first_block() < base;
+            }
+            Step::Broken { left: Some(_), right: Some(_), .. } => is_broken = true,
+            Step::Broken { .. } => has_gaps = true,
+            Step::Proven { node, offset } => {
+                if let (Some(block), Some((store, bitfield))) = (node.index.block(), data) {
+                    has_gaps |= match store {
+                        Some(_) => reader.compare(&node, offset)? != Compared::Same,
+                        None => !bitfield.has_block(block),
+                    };
+                }
+            }
+        }
+        Ok(true)
+    })?;
+    Ok(match (is_broken, has_gaps) {
+        (true, _) => Tail::Broken,
+        (false, true) => Tail::Gaps,
+        (false, false) => Tail::Sound,
+    })
+}
+
+/// Sets the bits of what is stored from block `settled` on and can be proven from `roots`.
+///
+/// A block whose leaf counted as stored keeps its bit: it may have been cleared, and its bytes are
+/// there all the same. Of the others the bytes decide.
+///
+/// # Errors
+/// [`Error::Storage`](crate::Error::Storage).
+pub(crate) fn settle(
+    bitfield: &mut Bitfield,
+    tree: &TreeFile,
+    data: Option<&Arc<dyn RandomAccess>>,
+    roots: &[Node],
+    settled: u64,
+) -> Result<()> {
+    let mut reader = BlockReader::new(data)?;
+    Walk::new(tree, settled).roots(roots, &mut |step| {
+        let Step::Proven { node, offset } = step else { return Ok(true) };
+        let was_stored = bitfield.has_node(node.index);
+        bitfield.set_node(node.index, true)?;
+        let Some(block) = node.index.block().filter(|_| !was_stored) else {
+            return Ok(true);
+        };
+        if !bitfield.has_block(block) && reader.compare(&node, offset)? == Compared::Same {
+            bitfield.set_blocks(block..block.saturating_add(1), true)?;
+        }
+        Ok(true)
+    })
+}
