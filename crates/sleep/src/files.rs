@@ -202,3 +202,112 @@ impl fmt::Debug for Files {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use random_access_memory::RandomAccessMemory;
+    use random_access_storage::Error as StorageError;
+
+    use super::*;
+
+    /// Stores in memory, and what was asked.
+    #[derive(Default)]
+    struct Folder {
+        stores: Mutex<BTreeMap<FileName, RandomAccessMemory>>,
+        asked: Mutex<Vec<(FileName, Access)>>,
+    }
+
+    impl Storage for Folder {
+        fn open(
+            &self,
+            name: FileName,
+            access: Access,
+        ) -> random_access_storage::Result<Option<Arc<dyn RandomAccess>>> {
+            self.asked.lock().unwrap().push((name, access));
+            let mut stores = self.stores.lock().unwrap();
+            if access == Access::Create {
+                stores.entry(name).or_default();
+            }
+            Ok(stores.get(&name).map(|store| Arc::new(store.clone()) as Arc<dyn RandomAccess>))
+        }
+    }
+
+    #[test]
+    fn the_lock_comes_first_and_nothing_is_made() {
+        for (access, expected) in [
+            (Access::Read, Access::Read),
+            (Access::Write, Access::Write),
+            (Access::Create, Access::Write),
+        ] {
+            let folder = Arc::new(Folder::default());
+            let files = Files::open(Arc::clone(&folder), access).unwrap();
+            let asked = folder.asked.lock().unwrap();
+            assert_eq!(asked.first(), Some(&(FileName::Bitfield, expected)));
+            let mut names: Vec<FileName> = asked.iter().map(|(name, _)| *name).collect();
+            names.sort();
+            assert_eq!(names, FileName::ALL);
+            assert!(asked.iter().all(|(_, asked)| *asked == expected));
+            assert!(FileName::ALL.iter().all(|name| files.get(*name).is_none()));
+        }
+    }
+
+    #[test]
+    fn a_file_is_made_once_and_found_again() {
+        let folder = Arc::new(Folder::default());
+        let mut files = Files::open(Arc::clone(&folder), Access::Write).unwrap();
+        for name in FileName::ALL {
+            let store = files.create(name).unwrap();
+            store.write_at(0, name.as_str().as_bytes()).unwrap();
+            assert!(!files.create(name).unwrap().is_empty().unwrap());
+        }
+        let files = Files::open(folder, Access::Read).unwrap();
+        for name in FileName::ALL {
+            let store = files.get(name).expect("it was made");
+            assert_eq!(
+                store.read_vec_at(0, name.as_str().len()).unwrap(),
+                name.as_str().as_bytes()
+            );
+        }
+    }
+
+    #[test]
+    fn readers_make_nothing() {
+        let folder = Arc::new(Folder::default());
+        let mut files = Files::open(Arc::clone(&folder), Access::Read).unwrap();
+        let refused = files.create(FileName::Data);
+        assert!(matches!(
+            refused,
+            Err(Error::Storage { file: FileName::Data, source: StorageError::ReadOnly { .. } })
+        ));
+        assert!(folder.stores.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_another_program_made_is_not_taken_for_new() {
+        let folder = Arc::new(Folder::default());
+        let mut files = Files::open(Arc::clone(&folder), Access::Write).unwrap();
+        let theirs = folder.open(FileName::Bitfield, Access::Create).unwrap().unwrap();
+        theirs.write_at(0, b"theirs").unwrap();
+        let refused = files.create(FileName::Bitfield);
+        assert!(matches!(refused, Err(Error::MadeMeanwhile { file: FileName::Bitfield })));
+        assert!(files.get(FileName::Bitfield).is_none());
+    }
+
+    #[test]
+    fn a_function_is_a_storage() {
+        let none = |_: FileName, _: Access| Ok(None);
+        let files = Files::open(none, Access::Read).unwrap();
+        assert!(files.get(FileName::Key).is_none());
+        let locked = |name: FileName, _: Access| match name {
+            FileName::Bitfield => Err(StorageError::Locked),
+            _ => Ok(None),
+        };
+        assert!(matches!(
+            Files::open(locked, Access::Write),
+            Err(Error::Storage { file: FileName::Bitfield, source: StorageError::Locked })
+        ));
+    }
+}

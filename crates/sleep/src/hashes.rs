@@ -88,3 +88,41 @@ pub fn verify_tree(
         verify(key, tree_hash.as_bytes(), signature.as_bytes()).then_some(SignatureForm::TreeOnly)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hypercore_crypto::KeyPair;
+
+    use super::*;
+
+    #[test]
+    fn parents_are_of_siblings_in_either_order() {
+        let (left, right) = (leaf(Index::new(4), b"left"), leaf(Index::new(6), b"right!"));
+        let above = parent(&left, &right).expect("a parent");
+        assert_eq!((above.index, above.size), (Index::new(5), 10));
+        assert_eq!(parent(&right, &left), Some(above));
+        let far = leaf(Index::new(8), b"far");
+        assert_eq!(parent(&right, &far), None);
+        assert_eq!(parent(&left, &left), None);
+        let huge = Node { size: u64::MAX, ..right };
+        assert_eq!(parent(&left, &huge), None);
+        let swapped =
+            parent(&Node { index: right.index, ..left }, &Node { index: left.index, ..right });
+        assert_ne!(swapped.map(|node| node.hash), Some(above.hash), "which is left is hashed");
+    }
+
+    #[test]
+    fn both_forms_verify_and_nothing_else() {
+        let pair = KeyPair::from_seed(&[9; 32]);
+        let hash = tree(&[leaf(Index::new(0), b"block")]);
+        let new = pair.sign(&signable(&hash, 1));
+        let old = pair.sign(hash.as_bytes());
+        let key = pair.public();
+        assert_eq!(verify_tree(&key, &hash, 1, &new), Some(SignatureForm::WithLength));
+        assert_eq!(verify_tree(&key, &hash, 1, &old), Some(SignatureForm::TreeOnly));
+        assert_eq!(verify_tree(&key, &hash, 2, &new), None);
+        assert_eq!(verify_tree(&key, &tree(&[]), 1, &old), None);
+        let other = KeyPair::from_seed(&[8; 32]).public();
+        assert_eq!(verify_tree(&other, &hash, 1, &new), None);
+    }
+}

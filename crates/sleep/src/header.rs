@@ -298,3 +298,107 @@ pub enum StoredHeader {
         len: u64,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use random_access_memory::RandomAccessMemory;
+
+    use super::*;
+
+    fn known() -> [(Header, &'static str); 4] {
+        [
+            (Header::bitfield(PageSize::Bytes3584), "05025700000e0000"),
+            (Header::bitfield(PageSize::Bytes3328), "05025700000d0000"),
+            (Header::signatures(), "050257010000400745643235353139"),
+            (Header::tree(), "0502570200002807424c414b453262"),
+        ]
+    }
+
+    #[test]
+    fn the_four_headers() {
+        for (header, hex) in known() {
+            let hex = format!("{hex:0<64}");
+            assert_eq!(Hex(&header.encode()).to_string(), hex);
+            let file = header.file_type().file();
+            assert_eq!(FileType::of(file), Some(header.file_type()));
+            assert_eq!(Header::decode(file, &header.encode()), Ok(header));
+        }
+    }
+
+    /// Where the field of a byte is; `None` behind the name, where nothing is read.
+    fn field_at(byte: usize, header: &Header) -> Option<HeaderField> {
+        match byte {
+            0..3 => Some(HeaderField::Magic),
+            3 => Some(HeaderField::FileType),
+            4 => Some(HeaderField::Version),
+            5..7 => Some(HeaderField::EntrySize),
+            7 => Some(HeaderField::Algorithm),
+            _ => {
+                (byte < 8 + header.file_type().algorithm().len()).then_some(HeaderField::Algorithm)
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_byte_is_refused_or_kept() {
+        for (header, _) in known() {
+            let file = header.file_type().file();
+            for (byte, value) in (0..HEADER_LEN).flat_map(|byte| (0..=255).map(move |v| (byte, v)))
+            {
+                let mut bytes = header.encode();
+                bytes[byte] = value;
+                let known = known().into_iter().find(|(known, _)| known.encode() == bytes);
+                let is_known = known.is_some_and(|(known, _)| known.file_type().file() == file);
+                let decoded = Header::decode(file, &bytes);
+                match field_at(byte, &header).filter(|_| !is_known) {
+                    Some(field) => {
+                        assert_eq!(decoded, Err(HeaderError { file, field, header: bytes }));
+                    }
+                    None => assert_eq!(decoded.map(|header| header.encode()), Ok(bytes)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_header_is_one_of_another_file() {
+        for (header, _) in known() {
+            for file in FileName::ALL.into_iter().filter(|file| *file != header.file_type().file())
+            {
+                let refused = Header::decode(file, &header.encode()).unwrap_err();
+                assert_eq!((refused.file, refused.field), (file, HeaderField::FileType));
+                let text = refused.to_string();
+                assert!(text.starts_with(file.as_str()) && text.contains("file type"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn fewer_bytes_are_no_header() {
+        for len in 0..=HEADER_LEN {
+            let store = RandomAccessMemory::new();
+            store.write_at(0, &Header::tree().encode()[..len]).unwrap();
+            let expected = if len < HEADER_LEN {
+                StoredHeader::Missing { len: len as u64 }
+            } else {
+                StoredHeader::Present(Header::tree())
+            };
+            assert_eq!(Header::read(FileName::Tree, &store).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_no_program_reads_is_written_back() {
+        let mut bytes = Header::signatures().encode();
+        bytes[20..].copy_from_slice(b"left behind.");
+        let store = RandomAccessMemory::new();
+        store.write_at(0, &bytes).unwrap();
+        let StoredHeader::Present(header) = Header::read(FileName::Signatures, &store).unwrap()
+        else {
+            panic!("a header")
+        };
+        let copy = RandomAccessMemory::new();
+        header.write(&copy).unwrap();
+        assert_eq!(copy.read_vec_at(0, HEADER_LEN).unwrap(), bytes);
+    }
+}

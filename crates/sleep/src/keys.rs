@@ -87,3 +87,66 @@ fn read<const N: usize>(
     store.read_at(0, bytes.as_mut_slice()).map_err(&failed)?;
     Ok(Some(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use random_access_memory::RandomAccessMemory;
+
+    use super::*;
+
+    fn store(bytes: &[u8]) -> RandomAccessMemory {
+        let store = RandomAccessMemory::new();
+        store.write_at(0, bytes).unwrap();
+        store
+    }
+
+    #[test]
+    fn a_key_is_its_first_32_bytes() {
+        let key = PublicKey::from_bytes([7; 32]);
+        for len in [0, 1, 31] {
+            assert_eq!(read_key(&store(&vec![7; len])).unwrap(), None);
+        }
+        for len in [32, 33, 64] {
+            assert_eq!(read_key(&store(&vec![7; len])).unwrap(), Some(key));
+        }
+        let written = store(&[]);
+        write_key(&written, &key).unwrap();
+        assert_eq!(written.read_vec_at(0, 32).unwrap(), [7; 32]);
+    }
+
+    #[test]
+    fn a_secret_key_is_both_halves_of_the_right_pair() {
+        let pair = KeyPair::from_seed(&[3; 32]);
+        let written = store(&[]);
+        write_key_pair(&written, &pair).unwrap();
+        let bytes = written.read_vec_at(0, SECRET_KEY_LEN).unwrap();
+        assert_eq!(bytes, [[3; 32], *pair.public().as_bytes()].concat());
+        let read = read_key_pair(&written, &pair.public()).unwrap().expect("a pair");
+        assert_eq!(read.public(), pair.public());
+
+        let other = KeyPair::from_seed(&[4; 32]).public();
+        assert!(matches!(
+            read_key_pair(&written, &other),
+            Err(Error::SecretKeyMismatch { found, wanted }) if found == pair.public() && wanted == other
+        ));
+        assert!(read_any_key_pair(&written).unwrap().is_some());
+        // Shorter is none, whatever it holds.
+        assert!(read_key_pair(&store(&bytes[..63]), &pair.public()).unwrap().is_none());
+        // Another seed with the right public half signs what nobody can verify.
+        let forged = [[4; 32], *pair.public().as_bytes()].concat();
+        for refused in
+            [read_any_key_pair(&store(&forged)), read_key_pair(&store(&forged), &pair.public())]
+        {
+            assert!(matches!(refused, Err(Error::SecretKeyDamaged)));
+        }
+    }
+
+    #[test]
+    fn no_error_shows_the_seed() {
+        let pair = KeyPair::from_seed(&[0x5e; 32]);
+        let written = store(&[]);
+        write_key_pair(&written, &pair).unwrap();
+        let refused = read_key_pair(&written, &PublicKey::from_bytes([0; 32])).unwrap_err();
+        assert!(!format!("{refused} {refused:?}").contains("5e5e5e5e"));
+    }
+}

@@ -42,3 +42,29 @@ impl Node {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_then_size() {
+        let mut bytes = [0xab; NODE_LEN];
+        bytes[32..].copy_from_slice(&[0, 0, 0, 0, 0, 0, 1, 2]);
+        let node = Node::decode(Index::new(5), &bytes).unwrap();
+        let expected = Node { index: Index::new(5), hash: Hash::from_bytes([0xab; 32]), size: 258 };
+        assert_eq!(node, expected);
+        assert_eq!(node.encode(), bytes);
+    }
+
+    #[test]
+    fn only_zeros_are_no_node() {
+        assert_eq!(Node::decode(Index::new(0), &[0; NODE_LEN]), None);
+        for byte in 0..NODE_LEN {
+            let mut bytes = [0; NODE_LEN];
+            bytes[byte] = 1;
+            let node = Node::decode(Index::new(0), &bytes).expect("a hash or a size");
+            assert_eq!(node.encode(), bytes);
+        }
+    }
+}

@@ -152,3 +152,88 @@ const fn slot_at(byte: u64) -> u64 {
 fn signature(bytes: &[u8; SIGNATURE_LEN]) -> Option<Signature> {
     (*bytes != [0; SIGNATURE_LEN]).then(|| Signature::from_bytes(*bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use random_access_memory::RandomAccessMemory;
+    use random_access_storage::testing::{Call, Journal, Recording};
+
+    use super::*;
+
+    fn signature(block: u64) -> Signature {
+        Signature::from_bytes([block as u8 | 1; SIGNATURE_LEN])
+    }
+
+    fn signatures() -> (SignatureFile, Journal) {
+        let journal = Journal::new();
+        let store = Recording::new("signatures", RandomAccessMemory::new(), &journal);
+        crate::header::Header::signatures().write(&store).unwrap();
+        (SignatureFile::new(Arc::new(store)), journal)
+    }
+
+    #[test]
+    fn slots_have_places() {
+        let (file, _) = signatures();
+        assert_eq!((file.slot_count().unwrap(), file.slot(0).unwrap()), (0, None));
+        file.write(2, &signature(2)).unwrap();
+        assert_eq!(file.store().len().unwrap(), 32 + 3 * 64);
+        assert_eq!(file.slot_count().unwrap(), 3);
+        let slots: Vec<_> = (0..4).map(|block| file.slot(block).unwrap()).collect();
+        assert_eq!(slots, [None, None, Some(signature(2)), None]);
+        // A slot that is cut is none.
+        file.store().truncate(32 + 3 * 64 - 1).unwrap();
+        assert_eq!((file.slot_count().unwrap(), file.slot(2).unwrap()), (2, None));
+        assert_eq!(file.last_before(9).unwrap(), None);
+    }
+
+    #[test]
+    fn no_block_overflows() {
+        let (file, _) = signatures();
+        for block in [u64::MAX, u64::MAX / 64, u64::MAX / 64 + 1] {
+            assert_eq!(file.slot(block).unwrap(), None);
+            assert_eq!(file.at_or_after(block).unwrap(), None);
+            assert_eq!(file.last_before(block).unwrap(), None);
+            assert!(matches!(file.write(u64::MAX, &signature(0)), Err(Error::Storage { .. })));
+        }
+    }
+
+    #[test]
+    fn a_scan_skips_holes_and_reads_ever_more() {
+        let (file, journal) = signatures();
+        file.write(1_000_000, &signature(1)).unwrap();
+        drop(journal.take());
+        assert_eq!(file.at_or_after(0).unwrap(), Some((1_000_000, signature(1))));
+        assert!(journal.take().len() <= 2);
+        assert_eq!(file.last_before(1_000_000).unwrap(), None);
+        let reads = journal.take();
+        assert!(reads.len() < 300, "{}", reads.len());
+        let is_small = |call: &Call| matches!(call, Call::Read { len, .. } if *len <= 262_144);
+        assert!(reads.iter().all(|read| is_small(&read.call)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+        #[test]
+        fn as_a_map_says(
+            blocks in prop::collection::btree_set(prop_oneof![0_u64..40, 0_u64..3000], 0..12),
+            asked in prop::collection::vec(0_u64..3100, 1..20),
+        ) {
+            let (file, _) = signatures();
+            for block in &blocks {
+                file.write(*block, &signature(*block)).unwrap();
+            }
+            let map: BTreeMap<u64, Signature> =
+                blocks.iter().map(|block| (*block, signature(*block))).collect();
+            let owned = |(block, signature): (&u64, &Signature)| (*block, *signature);
+            for block in asked {
+                prop_assert_eq!(file.slot(block).unwrap(), map.get(&block).copied());
+                prop_assert_eq!(file.at_or_after(block).unwrap(), map.range(block..).next().map(owned));
+                prop_assert_eq!(file.last_before(block).unwrap(), map.range(..block).next_back().map(owned));
+            }
+        }
+    }
+}
