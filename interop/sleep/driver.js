@@ -11,7 +11,8 @@ speaks the same protocol. Commands run one at a time, in order; one feed is open
   {"op":"open","dir":D,"seed":HEX}    open or create; the key pair is the Ed25519 one of the 32 byte seed
   {"op":"open","dir":D,"key":HEX}     open or create a copy of somebody else's feed
   {"op":"open","dir":D}               open what is stored
-                              all answer "length" "key" "isWritable"
+                              Here alone: with "pageSize" the feed is made with such pages of the
+                              bitfield, 3328 as before release 6.22.1. All answer "length" "key" "isWritable"
   {"op":"append","blocks":[[S,LEN],...]}
                               append one batch of generated blocks (content.js); answers "hashes" of what
                               it was asked to append and "length" afterwards
@@ -22,12 +23,12 @@ speaks the same protocol. Commands run one at a time, in order; one feed is open
   {"op":"audit"}              "valid" "invalid": blocks that are stored, held against their leaves
   {"op":"seek","byte":N}      "index" "offset"
   {"op":"digest","index":I}   "digest": what is known of the way from block I to its root
-  {"op":"proof","index":I,"digest":N}
-                              "nodes", each [INDEX,SIZE,HASH], and "signature" or null: what somebody
-                              with this digest needs in order to believe block I
-  {"op":"put","index":I,"block":[S,LEN],"nodes":[...],"signature":HEX}
-                              stores a block with its proof; without "block" the hash alone, which then is
-                              the first of the nodes
+  {"op":"proof","index":I,"digest":N,"isHash":BOOL}
+                              "block" in hex, "nodes", each [INDEX,SIZE,HASH], and "signature" or null: what
+                              somebody with this digest needs in order to believe block I. With "isHash"
+                              there is no block, and its leaf is the first of the nodes
+  {"op":"put","index":I,"block":HEX,"nodes":[...],"signature":HEX}
+                              stores what such a proof brings
   {"op":"fill","from":D,"to":D,"blocks":[[A,B],...],"hashes":[[A,B],...]}
                               here alone: a reader in one directory fetches these ranges of the feed in the
                               other one over the protocol of the package; of "hashes" no blocks, only what
@@ -36,13 +37,16 @@ speaks the same protocol. Commands run one at a time, in order; one feed is open
   {"op":"state","blocks":BOOL} "length" "byteLength" "treeHash" "key" "isWritable" "pageSize" "signatures" and,
                               with "blocks":true, "blocks": one SHA-256 for each block, null where it is
                               missing. A signature is [INDEX,LEN]: its slot, and the bytes that it signs, 40
-                              in version 9 and 32 before; 0 where the roots to check it with are missing
+                              in version 9 and 32 before. One that is wrong, as those that a kill leaves
+                              behind, or can not be checked for want of roots is left out
   {"op":"close"}
 
 Hashes of blocks are SHA-256 in hex.
 */
 
 const { createHash } = require('crypto')
+const fs = require('fs')
+const path = require('path')
 const readline = require('readline')
 
 const crypto = require('hypercore-crypto')
@@ -81,6 +85,15 @@ async function opened (dir, key, options) {
   return opened
 }
 
+// The bitfield of a new feed whose pages are not of the usual size: the package keeps to what it finds.
+function makeBitfield (dir, pageSize) {
+  const header = Buffer.alloc(32)
+  header.set([5, 2, 87])
+  header.writeUInt16BE(pageSize, 5)
+  fs.mkdirSync(dir, { recursive: true })
+  fs.writeFileSync(path.join(dir, 'bitfield'), header, { flag: 'wx' })
+}
+
 // The roots of the first `length` blocks.
 async function roots (length) {
   if (length === 0) return []
@@ -88,24 +101,23 @@ async function roots (length) {
   return roots
 }
 
-// Bytes that a signature signs: 40 in version 9, 32 before.
+// Bytes that a signature signs: 40 in version 9, 32 before. None when it signs neither.
 async function signedLen (index, signature) {
   const known = await roots(index + 1).catch(() => null)
-  if (known === null) return 0
+  if (known === null) return
   const signable = crypto.signable(known, index + 1)
-  const len = [signable.length, 32].find(len => crypto.verify(signable.subarray(0, len), signature, feed.key))
-  if (!len) throw new Error('the signature of block ' + index + ' is wrong')
-  return len
+  return [signable.length, 32].find(len => crypto.verify(signable.subarray(0, len), signature, feed.key))
 }
 
-// Every signature of the feed, checked.
+// Every good signature of the feed.
 async function signatures () {
   const found = []
   for (let index = 0; index < feed.length; index++) {
     const next = await result(done => feed.signature(index, done)).catch(() => null)
     if (next === null || next.index >= feed.length) break
     index = next.index
-    found.push([index, await signedLen(index, next.signature)])
+    const len = await signedLen(index, next.signature)
+    if (len) found.push([index, len])
   }
   return found
 }
@@ -115,8 +127,9 @@ async function read (index) {
 }
 
 const commands = {
-  async open ({ dir, seed, key }) {
+  async open ({ dir, seed, key, pageSize }) {
     if (feed !== null) throw new Error('a feed is open already')
+    if (pageSize) makeBitfield(dir, pageSize)
     if (seed) {
       const pair = crypto.keyPair(bytes(seed))
       feed = await opened(dir, pair.publicKey, { secretKey: pair.secretKey })
@@ -161,9 +174,10 @@ const commands = {
     return { digest: feed.digest(index) }
   },
 
-  async proof ({ index, digest }) {
-    const { nodes, signature } = await result(done => feed.proof(index, { digest }, done))
+  async proof ({ index, digest, isHash }) {
+    const { nodes, signature } = await result(done => feed.proof(index, { digest, hash: !!isHash }, done))
     return {
+      block: isHash ? null : hex(await result(done => feed.get(index, { wait: false }, done))),
       nodes: nodes.map(({ index, size, hash }) => [index, size, hex(hash)]),
       signature: signature && hex(signature)
     }
@@ -172,9 +186,9 @@ const commands = {
   async put ({ index, block, nodes, signature }) {
     const proof = {
       nodes: nodes.map(([index, size, hash]) => ({ index, size, hash: bytes(hash) })),
-      signature: signature ? bytes(signature) : null
+      signature: signature && bytes(signature)
     }
-    await result(done => feed.put(index, block ? content(block) : null, proof, done))
+    await result(done => feed.put(index, block === null ? null : bytes(block), proof, done))
     return { length: feed.length }
   },
 
