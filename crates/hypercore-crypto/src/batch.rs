@@ -12,8 +12,7 @@ use blake2b_simd::{Params, State};
 
 use crate::fixed::Hash;
 use crate::hash::{
-    LEAF_PREFIX_LEN, PARENT_INPUT_LEN, finished, leaf_hash, leaf_prefix, params, parent_hash,
-    parent_input,
+    PARENT_INPUT_LEN, finished, hash, hash_parts, leaf_prefix, params, parent_hash, parent_input,
 };
 
 /// Inputs hashed together. More of them keep the lanes busy when their lengths differ.
@@ -31,7 +30,10 @@ const SCRATCH_LEN_MAX: usize = 64 * 1024;
 /// Large blocks streamed together.
 const STREAMED_GROUP_LEN: usize = 2 * MAX_DEGREE;
 
-const _: () = assert!(LEAF_PREFIX_LEN + COPIED_LEN_MAX <= SCRATCH_LEN_MAX);
+/// Bytes that may stand before a block.
+const PREFIX_LEN_MAX: usize = 1024;
+
+const _: () = assert!(PREFIX_LEN_MAX + COPIED_LEN_MAX <= SCRATCH_LEN_MAX);
 
 /// The hashes of many blocks, as stored: leaves of the tree.
 ///
@@ -41,9 +43,23 @@ const _: () = assert!(LEAF_PREFIX_LEN + COPIED_LEN_MAX <= SCRATCH_LEN_MAX);
 /// formats.md section 3.1.
 #[must_use]
 pub fn leaf_hashes<B: AsRef<[u8]>>(blocks: &[B]) -> Vec<Hash> {
+    prefixed_hashes(blocks, leaf_prefix)
+}
+
+/// The hashes of many blocks, each behind the prefix that `prefix` makes of its length.
+///
+/// For trees whose leaves differ from those of [`leaf_hashes`] in what comes first. Needs less than
+/// 80 KiB beside the result and the blocks. A prefix of more than 1024 bytes does not compile.
+#[must_use]
+pub fn prefixed_hashes<B: AsRef<[u8]>, const N: usize>(
+    blocks: &[B],
+    prefix: impl Fn(usize) -> [u8; N],
+) -> Vec<Hash> {
+    const { assert!(N <= PREFIX_LEN_MAX, "a prefix has 1024 bytes at most") };
     let mut hashes = vec![Hash::from_bytes([0; 32]); blocks.len()];
     if let ([block], [hash]) = (blocks, hashes.as_mut_slice()) {
-        *hash = leaf_hash(block.as_ref());
+        let block = block.as_ref();
+        *hash = hash_parts(&[&prefix(block.len()), block]);
         return hashes;
     }
     let params = params();
@@ -52,17 +68,30 @@ pub fn leaf_hashes<B: AsRef<[u8]>>(blocks: &[B]) -> Vec<Hash> {
     for (block, hash) in blocks.iter().zip(&mut hashes) {
         let block = block.as_ref();
         if block.len() <= COPIED_LEN_MAX {
-            copied.push(block, hash);
+            copied.push(&prefix(block.len()), block, hash);
             continue;
         }
         streamed.push((block, hash));
         if streamed.len() == STREAMED_GROUP_LEN {
-            stream(&params, &mut streamed);
+            stream(&params, &prefix, &mut streamed);
         }
     }
     copied.hash_all();
-    stream(&params, &mut streamed);
+    stream(&params, &prefix, &mut streamed);
     hashes
+}
+
+/// Puts the hashes of inputs of one length into `hashes`, as many as both have.
+pub fn hashes_into<const N: usize>(inputs: &[[u8; N]], hashes: &mut [Hash]) {
+    for (inputs, hashes) in inputs.chunks(GROUP_LEN).zip(hashes.chunks_mut(GROUP_LEN)) {
+        if let ([input], [place, ..]) = (inputs, &mut *hashes) {
+            *place = hash(input);
+        } else if inputs.len() <= SMALL_GROUP_LEN {
+            group::<SMALL_GROUP_LEN, N>(inputs, hashes);
+        } else {
+            group::<GROUP_LEN, N>(inputs, hashes);
+        }
+    }
 }
 
 /// The hashes of many parents, given as (size, left child, right child).
@@ -94,13 +123,21 @@ pub fn parent_hashes_into(parents: &[(u64, Hash, Hash)], hashes: &mut [Hash]) {
 
 /// Hashes at most `N` parents.
 fn parent_group<const N: usize>(parents: &[(u64, Hash, Hash)], hashes: &mut [Hash]) {
-    let params = params();
     let mut inputs = [[0; PARENT_INPUT_LEN]; N];
     for (input, (size, left, right)) in inputs.iter_mut().zip(parents) {
         *input = parent_input(*size, left, right);
     }
-    let mut jobs = inputs.each_ref().map(|input| HashManyJob::new(&params, input));
-    let jobs = jobs.get_mut(..parents.len()).unwrap_or_default();
+    group::<N, PARENT_INPUT_LEN>(inputs.get(..parents.len()).unwrap_or_default(), hashes);
+}
+
+/// Hashes at most `N` inputs of one length.
+fn group<const N: usize, const LEN: usize>(inputs: &[[u8; LEN]], hashes: &mut [Hash]) {
+    let params = params();
+    let mut rest = inputs.iter();
+    let mut jobs: [_; N] = std::array::from_fn(|_| {
+        HashManyJob::new(&params, rest.next().map_or(&[][..], |input| input.as_slice()))
+    });
+    let jobs = jobs.get_mut(..inputs.len()).unwrap_or_default();
     hash_many(jobs.iter_mut());
     for (hash, job) in hashes.iter_mut().zip(jobs) {
         *hash = finished(&job.to_hash());
@@ -119,14 +156,14 @@ impl<'a> Copied<'a> {
         Self { params, scratch: Vec::new(), group: Vec::with_capacity(GROUP_LEN) }
     }
 
-    fn push(&mut self, block: &[u8], hash: &'a mut Hash) {
+    fn push(&mut self, prefix: &[u8], block: &[u8], hash: &'a mut Hash) {
         let start = self.scratch.len();
-        let len = LEAF_PREFIX_LEN.saturating_add(block.len());
+        let len = prefix.len().saturating_add(block.len());
         if self.group.len() == GROUP_LEN || start.saturating_add(len) > SCRATCH_LEN_MAX {
             self.hash_all();
         }
         let start = self.scratch.len();
-        self.scratch.extend_from_slice(&leaf_prefix(block.len()));
+        self.scratch.extend_from_slice(prefix);
         self.scratch.extend_from_slice(block);
         self.group.push((start..self.scratch.len(), hash));
     }
@@ -149,10 +186,14 @@ impl<'a> Copied<'a> {
 }
 
 /// Hashes large blocks side by side without copying them.
-fn stream(params: &Params, blocks: &mut Vec<(&[u8], &mut Hash)>) {
+fn stream<const N: usize>(
+    params: &Params,
+    prefix: impl Fn(usize) -> [u8; N],
+    blocks: &mut Vec<(&[u8], &mut Hash)>,
+) {
     let mut states: [State; STREAMED_GROUP_LEN] = std::array::from_fn(|_| params.to_state());
     for (state, (block, _)) in states.iter_mut().zip(blocks.iter()) {
-        state.update(&leaf_prefix(block.len()));
+        state.update(&prefix(block.len()));
     }
     update_many(states.iter_mut().zip(blocks.iter().map(|(block, _)| *block)));
     for (state, (_, hash)) in states.iter().zip(blocks.drain(..)) {

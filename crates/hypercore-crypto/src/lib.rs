@@ -58,7 +58,7 @@ mod signature;
 mod to_sign;
 mod verify;
 
-pub use batch::{leaf_hashes, parent_hashes, parent_hashes_into};
+pub use batch::{hashes_into, leaf_hashes, parent_hashes, parent_hashes_into, prefixed_hashes};
 pub use corestore::{CORESTORE_DEFAULT_NAMESPACE, PrimaryKey, corestore_namespace};
 pub use encryption::{BlockEncryption, BlockKey, DecryptError, DefaultEncryption, KeyIdEncryption};
 pub use fixed::{CoreKey, DiscoveryKey, Hash, LengthError, Namespace, PublicKey, Signature};

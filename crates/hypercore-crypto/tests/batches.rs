@@ -1,6 +1,9 @@
 //! Hashing many at once gives the same hashes as one by one, whatever the lengths.
 
-use hypercore_crypto::{Hash, leaf_hash, leaf_hashes, parent_hash, parent_hashes};
+use hypercore_crypto::{
+    Hash, hash, hash_parts, hashes_into, leaf_hash, leaf_hashes, parent_hash, parent_hashes,
+    prefixed_hashes,
+};
 use proptest::prelude::*;
 
 fn check(blocks: &[Vec<u8>]) {
@@ -35,6 +38,32 @@ fn more_than_one_group() {
         let expected: Vec<_> =
             parents.iter().map(|(size, left, right)| parent_hash(*size, left, right)).collect();
         assert_eq!(parent_hashes(&parents), expected);
+    }
+}
+
+#[test]
+fn another_prefix_and_inputs_of_one_length() {
+    let prefix = |len: usize| [[7; 3].as_slice(), &len.to_be_bytes()].concat().try_into().unwrap();
+    for count in [0, 1, 2, 8, 9, 32, 33, 100] {
+        let blocks: Vec<_> =
+            (0..count).map(|number| block([0, 1, 117, 3072, 3073][number % 5], number)).collect();
+        let expected: Vec<_> = blocks
+            .iter()
+            .map(|block| hash_parts(&[&<[u8; 11]>::from(prefix(block.len())), block]))
+            .collect();
+        assert_eq!(prefixed_hashes(&blocks, prefix), expected);
+
+        let inputs: Vec<[u8; 200]> =
+            (0..count).map(|number| block(200, number).try_into().unwrap()).collect();
+        let mut hashes = vec![hash(b"untouched"); count + 1];
+        hashes_into(&inputs, &mut hashes);
+        let expected: Vec<_> =
+            inputs.iter().map(|input| hash(input)).chain([hash(b"untouched")]).collect();
+        assert_eq!(hashes, expected);
+        // Fewer places than inputs: as many as there are.
+        let mut hashes = vec![hash(b""); count / 2];
+        hashes_into(&inputs, &mut hashes);
+        assert_eq!(hashes, expected[..count / 2]);
     }
 }
 
