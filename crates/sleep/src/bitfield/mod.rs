@@ -132,6 +132,34 @@ impl Bitfield {
         Ok(())
     }
 
+    /// Says that all nodes are stored that a feed of `lengths.end` blocks has and one of
+    /// `lengths.start` blocks has not: what an append adds.
+    ///
+    /// # Errors
+    /// As [`set_blocks`](Self::set_blocks).
+    pub fn add_nodes_of(&mut self, lengths: Range<u64>) -> Result<()> {
+        if lengths.end > FEED_LENGTH_MAX {
+            return Err(Error::TooManyBlocks);
+        }
+        if lengths.is_empty() {
+            return Ok(());
+        }
+        // Parents that lie left of the first new leaf, and are complete now.
+        let completed = straddling(lengths.start).filter(|node| node.end_block() <= lengths.end);
+        for node in completed {
+            self.set_node(node, true)?;
+        }
+        // All from the first new leaf to the last, but for parents of what is still to come.
+        let mut start = lengths.start * 2;
+        let mut open: Vec<Index> = straddling(lengths.end).collect();
+        open.sort_unstable();
+        for node in open.into_iter().filter(|node| node.get() >= lengths.start * 2) {
+            self.fill(Array::Tree, start..node.get(), true)?;
+            start = node.get() + 1;
+        }
+        self.fill(Array::Tree, start..lengths.end * 2 - 1, true)
+    }
+
     /// Forgets blocks from `length` on and nodes that are not inside a feed of `length` blocks: bits
     /// that a truncation or another program left behind. Returns how many were set.
     pub fn truncate(&mut self, length: u64) -> u64 {

@@ -269,6 +269,22 @@ fn nodes_bring_their_parents() {
 }
 
 #[test]
+fn appended_nodes_are_those_that_are_complete() {
+    let nodes_of = |length: u64| (0..2 * length).filter(move |node| inside(*node, length));
+    for start in 0..70 {
+        for end in start..80 {
+            let mut bitfield = Bitfield::new(PageSize::default());
+            for node in nodes_of(start) {
+                bitfield.set_node(Index::new(node), true).unwrap();
+            }
+            bitfield.add_nodes_of(start..end).unwrap();
+            let stored: Vec<u64> = bitfield.nodes(0..u64::MAX).flatten().collect();
+            assert_eq!(stored, nodes_of(end).collect::<Vec<_>>(), "{start}..{end}");
+        }
+    }
+}
+
+#[test]
 fn no_more_than_the_longest_feed() {
     let mut bitfield = Bitfield::new(PageSize::default());
     let end = FEED_LENGTH_MAX;
