@@ -129,7 +129,7 @@ fn every_golden_directory_reads_as_the_packages_say() {
         assert_eq!(feed.is_writable(), golden.expected["writable"].as_bool().unwrap());
         check_feed(&golden, &feed);
         drop(feed);
-        assert_eq!(golden.stores.all(), before, "{}: opening and reading wrote", golden.name);
+        assert!(golden.stores.all() == before, "{}: opening and reading wrote", golden.name);
     }
 }
 

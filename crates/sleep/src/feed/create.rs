@@ -10,20 +10,24 @@ use crate::error::{Error, Result};
 use crate::feed::change::with_header;
 use crate::files::{FileName, Files};
 use crate::header::{HEADER_LEN, Header, PageSize};
-use crate::keys::{self, SECRET_KEY_LEN};
+use crate::keys::{self, KEY_LEN, SECRET_KEY_LEN};
 
 /// Whether nothing of a feed is stored: no key, and nothing behind the headers.
 pub(super) fn is_blank(files: &Files) -> Result<bool> {
-    let holds_more = |name: FileName, len: u64| -> Result<bool> {
-        let stored = files.get(name).map(|store| store.len()).transpose();
-        Ok(stored.map_err(Error::in_file(name))?.is_some_and(|stored| stored > len))
-    };
-    let header_len = HEADER_LEN as u64;
-    Ok(!holds_more(FileName::Key, keys::KEY_LEN as u64 - 1)?
-        && !holds_more(FileName::Data, 0)?
-        && !holds_more(FileName::Tree, header_len)?
-        && !holds_more(FileName::Signatures, header_len)?
-        && !holds_more(FileName::Bitfield, header_len)?)
+    let limits = [
+        (FileName::Key, KEY_LEN),
+        (FileName::Data, 1),
+        (FileName::Tree, HEADER_LEN + 1),
+        (FileName::Signatures, HEADER_LEN + 1),
+        (FileName::Bitfield, HEADER_LEN + 1),
+    ];
+    for (name, limit) in limits {
+        let len = files.get(name).map_or(Ok(0), |store| store.len());
+        if len.map_err(Error::in_file(name))? >= limit as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Makes a feed where [`is_blank`] says that there is none.

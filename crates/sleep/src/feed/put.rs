@@ -256,7 +256,8 @@ impl Feed {
         }
         if let Some(stored) = &self.tree {
             let nodes: Vec<Node> = nodes.values().copied().collect();
-            let is_next = |one: &Node, next: &Node| next.index.get() - one.index.get() == 1;
+            let is_next =
+                |one: &Node, next: &Node| one.index.get().checked_add(1) == Some(next.index.get());
             nodes.chunk_by(is_next).try_for_each(|run| stored.write_run(run))?;
         }
         if let (Some(signatures), Some(tree)) = (&self.signatures, tree)

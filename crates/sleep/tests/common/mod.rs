@@ -1,5 +1,5 @@
 //! Feeds in memory, and the golden directories.
-#![expect(dead_code, reason = "no test uses all of it")]
+#![expect(dead_code, unreachable_pub, reason = "shared by tests, none of which uses all of it")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
