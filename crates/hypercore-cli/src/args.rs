@@ -28,6 +28,19 @@ were signed before, and everyone who sees both stops trusting the log for good. 
 confirmed. First stop whoever still writes to the log, and take over what readers of it have that the backup has not: \
 hypercore clone KEY DIR --connect ADDR.";
 
+const IMPORT_HELP: &str = "\
+Blocks are copied in order, in batches, each verified against the feed's signature; nothing is written to SLEEP-DIR. At the end \
+each is read back from DIR and compared. After an interruption the same command goes on: what is in DIR must be the feed's first \
+blocks, else nothing is changed. The feed is locked against writers meanwhile.
+
+The log is another one than the feed: it has a fork number, a tree with other hashes, signatures of its own, and peers of the \
+old network do not speak with those of the new. Its key is new, too: a random one, or that of --seed. With --keep-key it is signed by \
+the feed's own key pair and its key is the feed's key, so that whoever knows the feed by its key knows the log. Do not append to the old \
+feed any more then.
+
+SLEEP-DIR has the files key, data, tree, signatures and bitfield. Where they are called metadata.tree and so on, as in the \
+oldest Dat folders, it is .dat/metadata.";
+
 /// Keep, read, verify and share signed, append-only logs.
 #[derive(Debug, Parser)]
 #[command(name = "hypercore", version, after_help = AFTER_HELP)]
@@ -108,6 +121,9 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Fetch a log from peers, verify it, and keep it in a directory
     Clone(CloneArgs),
+    /// Copy a feed of Dat or Hypercore 6 to 9 into a log
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -176,6 +192,38 @@ pub(crate) struct UnpackArgs {
     pub(crate) file: PathBuf,
     /// Directory of the log to be made: missing or empty
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Directory of the feed, which stays as it is
+    #[arg(value_name = "SLEEP-DIR")]
+    pub(crate) feed: PathBuf,
+    /// Directory of the log: missing or empty, or what an import of this feed left
+    pub(crate) dir: PathBuf,
+    /// Ed25519 seed of the log's key pair (32 bytes in hex); random without it
+    #[arg(long, value_name = "HEX", value_parser = SecretParser)]
+    pub(crate) seed: Option<Secret>,
+    /// Keep the feed's key: sign with its key pair (its file `secret_key` must be there), and use the public key as the log's key
+    #[arg(long, conflicts_with = "seed")]
+    pub(crate) keep_key: bool,
+    /// Use the public key as the log's key, as JavaScript Hypercore 10 does
+    #[arg(long)]
+    pub(crate) compat: bool,
+    /// What becomes of blocks that are not stored in the feed
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    pub(crate) missing: MissingArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MissingArg {
+    /// Nothing is imported, and the first one is named
+    #[default]
+    Refuse,
+    /// The import ends before the first one; run again when it is there, it goes on
+    Stop,
+    /// An empty block stands in the place of each, so that all others keep their index
+    Empty,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,5 @@
 //! Why a command failed: the exit code it promises, and a sentence that says what to do now.
 
-use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
@@ -62,6 +61,39 @@ pub(crate) enum Failure {
     Told(Box<Told>),
 }
 
+/// Why something that is stored could not be read.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// A log of Hypercore 10 says so.
+    Log(Error),
+    /// A feed of Dat or Hypercore 6 to 9 does.
+    Feed(sleep::Error),
+    /// A feed does, and the reason is what it does not store.
+    NotHere(sleep::Error),
+}
+
+impl ReadError {
+    /// Whether a writer that works on the same files explains the error.
+    pub(crate) fn is_disturbance(&self) -> bool {
+        match self {
+            Self::Log(error) => error.kind() == ErrorKind::Corrupt || error.store_error().is_some(),
+            Self::Feed(_) | Self::NotHere(_) => true,
+        }
+    }
+}
+
+impl From<Error> for ReadError {
+    fn from(error: Error) -> Self {
+        Self::Log(error)
+    }
+}
+
+impl From<sleep::Error> for ReadError {
+    fn from(error: sleep::Error) -> Self {
+        Self::Feed(error)
+    }
+}
+
 /// A failure with its text.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -109,6 +141,53 @@ impl Failure {
             offset: error.offset(),
             index: None,
         }))
+    }
+
+    /// What the log or the feed in `dir` said.
+    pub(crate) fn read(dir: &Path, error: &ReadError) -> Self {
+        match error {
+            ReadError::Log(error) => Self::log(dir, error),
+            ReadError::Feed(error) => Self::feed(dir, error),
+            ReadError::NotHere(error) => {
+                Self::new(Exit::NotFound, format!("{}: {error}", dir.display()))
+            }
+        }
+    }
+
+    /// What the feed in `dir` said.
+    pub(crate) fn feed(dir: &Path, error: &sleep::Error) -> Self {
+        let exit = exit_of_feed(error);
+        let dir = dir.display();
+        let mut message = format!("{dir}: {}", chain(error));
+        match exit {
+            Exit::Locked => message.push_str(
+                "; one program writes to a feed, or any number read it: wait for it to finish, or end it",
+            ),
+            Exit::Corrupt => {
+                message.push_str("; nothing was changed. hypercore verify tells what is damaged, with --repair it mends what can be");
+            }
+            _ => {}
+        }
+        Self::Told(Box::new(Told {
+            exit,
+            message,
+            file: file_of(error),
+            offset: None,
+            index: block_of(error),
+        }))
+    }
+
+    /// Whether what is stored is to blame.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        matches!(self, Self::Told(told) if told.exit == Exit::Corrupt)
+    }
+
+    /// The block that it is about.
+    pub(crate) fn at(mut self, index: u64) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.index = Some(index);
+        }
+        self
     }
 
     /// A backup that would be written to before it is known to be the newest copy.
@@ -193,6 +272,46 @@ fn exit_of(error: &Error) -> Exit {
     }
 }
 
+/// The file of a feed that the error is about.
+pub(crate) fn file_of(error: &sleep::Error) -> Option<&'static str> {
+    use sleep::{Error as E, FileName};
+    let file = match error {
+        E::Storage { file, .. } | E::TooLong { file, .. } | E::MadeMeanwhile { file } => *file,
+        E::Header(error) => error.file,
+        E::KeyMissing | E::AnotherFeed { .. } => FileName::Key,
+        E::SecretKeyDamaged | E::SecretKeyMismatch { .. } => FileName::SecretKey,
+        E::BytesMissing { .. } | E::BlockDamaged { .. } | E::DataMissing => FileName::Data,
+        E::BlockTooLong { .. } | E::NodeMissing { .. } | E::TreeDamaged { .. } => FileName::Tree,
+        _ => return None,
+    };
+    Some(file.as_str())
+}
+
+/// The block that the error is about.
+fn block_of(error: &sleep::Error) -> Option<u64> {
+    use sleep::Error as E;
+    match error {
+        E::NotStored { block } | E::BytesMissing { block } | E::BlockDamaged { block } => {
+            Some(*block)
+        }
+        _ => None,
+    }
+}
+
+fn exit_of_feed(error: &sleep::Error) -> Exit {
+    use sleep::Error as E;
+    match error {
+        E::Storage { source: StoreError::Locked, .. } => Exit::Locked,
+        E::NotFound | E::NotStored { .. } | E::OutOfBounds { .. } | E::BytesOutOfBounds { .. } => {
+            Exit::NotFound
+        }
+        E::ReadOnly | E::SecretKeyMissing => Exit::NotWritable,
+        E::Storage { .. } | E::MadeMeanwhile { .. } | E::Poisoned => Exit::Failed,
+        // What is left says that the files do not agree.
+        _ => Exit::Corrupt,
+    }
+}
+
 fn advice(error: &Error, exit: Exit) -> Option<&'static str> {
     match exit {
         Exit::Locked => Some(
@@ -213,7 +332,7 @@ fn advice(error: &Error, exit: Exit) -> Option<&'static str> {
 }
 
 /// The error and its causes, joined, without what the system adds in brackets.
-fn chain(error: &Error) -> String {
+fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

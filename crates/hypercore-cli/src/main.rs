@@ -11,6 +11,7 @@ mod key;
 mod output;
 mod parse;
 mod progress;
+mod sleep_dir;
 mod source;
 
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::failure::{Exit, Failure, Outcome};
 
 /// About how many bytes are appended with one signature.
-const BATCH_LEN: usize = 2 * 1024 * 1024;
+pub(crate) const BATCH_LEN: usize = 2 * 1024 * 1024;
 
 /// How many blocks are appended with one signature at most: each costs some 250 bytes of memory
 /// beside its content, and two batches are there at a time.

@@ -4,7 +4,7 @@ mod common;
 
 use common::Shell;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "new",
     "append",
     "get",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 17] = [
     "confirm-newest",
     "serve",
     "clone",
+    "import",
     "completions",
     "man",
 ];

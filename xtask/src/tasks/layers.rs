@@ -188,7 +188,15 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "interop-driver",
-        workspace: &["hypercore", "hypercore-crypto", "hypercore-log", "random-access-disk"],
+        workspace: &[
+            "flat-tree",
+            "hypercore",
+            "hypercore-crypto",
+            "hypercore-log",
+            "random-access-disk",
+            "random-access-storage",
+            "sleep",
+        ],
         outside: &[Runtime, Crypto],
     },
     Row { name: "xtask", workspace: &[], outside: &[] },

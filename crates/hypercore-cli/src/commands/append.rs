@@ -181,7 +181,7 @@ const GATHER_LEN: u64 = 2 * 1024 * 1024;
 const BESIDE_LEN_MAX: u64 = 2 * GATHER_LEN;
 
 /// Bytes of a step, which is synced as a whole.
-const STEP_LEN: u64 = 32 * 1024 * 1024;
+pub(super) const STEP_LEN: u64 = 32 * 1024 * 1024;
 
 impl Work<'_> {
     async fn files(&mut self, files: &[PathBuf], cut: Cut) -> Outcome {

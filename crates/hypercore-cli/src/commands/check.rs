@@ -3,36 +3,39 @@
 use hypercore::{AuditReport, Create, Error, ErrorKind, RecoveryReport, RepairReport};
 use serde::Serialize;
 
+use super::sleep_check;
+use super::stored::feeds_within;
 use crate::args::{Common, VerifyArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::progress::{Progress, Unit};
+use crate::sleep_dir::SleepDir;
 
 #[derive(Serialize)]
-struct VerifyJson {
-    ok: bool,
-    length: u64,
-    checked: u64,
-    missing: u64,
-    errors: Vec<FindingJson>,
+pub(super) struct VerifyJson {
+    pub(super) ok: bool,
+    pub(super) length: u64,
+    pub(super) checked: u64,
+    pub(super) missing: u64,
+    pub(super) errors: Vec<FindingJson>,
     /// Errors that are not listed.
-    omitted: u64,
+    pub(super) omitted: u64,
     /// Blocks among the missing ones whose bytes are here.
-    unlisted: u64,
+    pub(super) unlisted: u64,
     /// What is told without being an error.
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    repaired: Option<RepairedJson>,
+    pub(super) repaired: Option<RepairedJson>,
 }
 
 #[derive(Serialize)]
-struct RepairedJson {
+pub(super) struct RepairedJson {
     /// Tree nodes that were written again.
-    nodes: u64,
+    pub(super) nodes: u64,
     /// Blocks that count as stored again.
-    listed: u64,
+    pub(super) listed: u64,
     /// Damaged blocks that do not count as stored any more.
-    dropped: u64,
+    pub(super) dropped: u64,
 }
 
 impl From<RepairReport> for RepairedJson {
@@ -46,12 +49,12 @@ impl From<RepairReport> for RepairedJson {
 }
 
 #[derive(Serialize)]
-struct FindingJson {
-    what: &'static str,
-    index: Option<u64>,
-    message: String,
-    file: Option<&'static str>,
-    offset: Option<u64>,
+pub(super) struct FindingJson {
+    pub(super) what: &'static str,
+    pub(super) index: Option<u64>,
+    pub(super) message: String,
+    pub(super) file: Option<&'static str>,
+    pub(super) offset: Option<u64>,
 }
 
 impl From<&AuditReport> for VerifyJson {
@@ -136,13 +139,17 @@ impl VerifyJson {
     /// The report of a log that is too damaged to be opened or read through.
     fn of_error(error: &Error, message: String) -> Self {
         let found = error.corruption();
-        let finding = FindingJson {
+        Self::of_finding(FindingJson {
             what: "storage",
             index: None,
             message,
             file: error.file(),
             offset: found.map(|found| found.offset),
-        };
+        })
+    }
+
+    /// The report of what is too damaged for more than one thing to be said.
+    pub(super) fn of_finding(finding: FindingJson) -> Self {
         Self {
             ok: false,
             length: 0,
@@ -158,6 +165,9 @@ impl VerifyJson {
 }
 
 pub(super) async fn verify(common: &Common, args: &VerifyArgs, out: &mut Output) -> Outcome {
+    if let Some(place) = SleepDir::find(&args.dir) {
+        return sleep_check::verify(args, &place, out);
+    }
     let repaired = if args.repair { repair(common, args, out).await? } else { None };
     let log = match super::builder(common, &args.dir).read_only().open().await {
         Ok(log) => log,
@@ -176,12 +186,17 @@ pub(super) async fn verify(common: &Common, args: &VerifyArgs, out: &mut Output)
     let recovery = log.recovery().map_err(|error| Failure::log(&args.dir, &error))?;
     json.add_recovery(&recovery);
     json.repaired = repaired.map(RepairedJson::from);
+    tell(&json, out)
+}
+
+/// Prints the report, and makes the exit code of it.
+pub(super) fn tell(report: &VerifyJson, out: &mut Output) -> Outcome {
     if out.json {
-        out.object(&json)?;
+        out.object(report)?;
     } else {
-        print(&json, out)?;
+        print(report, out)?;
     }
-    if json.ok { Ok(()) } else { Err(Failure::Reported(Exit::Corrupt)) }
+    if report.ok { Ok(()) } else { Err(Failure::Reported(Exit::Corrupt)) }
 }
 
 /// Repairs the log, as far as it can be opened for writing. `None` where the verification tells why not.
@@ -217,6 +232,9 @@ async fn repair(
 
 /// A log that could not be opened or read through: if that is damage, it is a result as well.
 fn refused(args: &VerifyArgs, error: &Error, out: &mut Output) -> Outcome {
+    if let Some(failure) = feeds_within(&args.dir) {
+        return Err(failure);
+    }
     let failure = Failure::log(&args.dir, error).of_reading();
     if error.kind() == ErrorKind::Corrupt && out.json {
         out.object(&VerifyJson::of_error(error, error.to_string()))?;

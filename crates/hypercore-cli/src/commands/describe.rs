@@ -5,15 +5,18 @@ use std::path::Path;
 use hypercore::{Hypercore, Info, Manifest, id};
 use serde::Serialize;
 
-use super::open_to_read;
+use super::sleep_info;
+use super::stored::Stored;
 use crate::args::{Common, DirArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::parse::to_hex;
 
 pub(super) async fn info(common: &Common, args: &DirArgs, out: &mut Output) -> Outcome {
-    let log = open_to_read(common, &args.dir, out).await?;
-    print(common, &log, &args.dir, None, out).await
+    match Stored::open(common, &args.dir, out).await? {
+        Stored::Log(log) => print(common, &log, &args.dir, None, out).await,
+        Stored::Feed(feed) => sleep_info::print(common, &args.dir, &feed, out),
+    }
 }
 
 #[derive(Serialize)]

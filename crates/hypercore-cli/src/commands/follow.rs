@@ -1,24 +1,25 @@
 //! `tail`: the last blocks, then those that another process appends.
 //!
-//! Following takes no lock, so it never stands in a writer's way. It looks at the oplog a few times a
-//! second and opens the log again when that changed; every block is verified as on any read.
+//! Following takes no lock, so it never stands in a writer's way. It looks at the file that every append changes
+//! a few times a second and opens the log again when that changed; every block is verified as on any read.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hypercore::{Access, Bytes, Error, ErrorKind, Hypercore};
+use hypercore::Bytes;
 
 use super::read::BlockJson;
-use super::{builder, open_to_read};
+use super::stored::Stored;
 use crate::args::{Common, TailArgs};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, ReadError};
 use crate::output::Output;
+use crate::sleep_dir::SleepDir;
 
-/// Time between two looks at the oplog.
+/// Time between two looks at the file.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
-/// The log is opened again after this time even if the oplog looks the same: two changes within one
+/// The log is opened again after this time even if the file looks the same: two changes within one
 /// tick of the file system's clock look like one.
 const REOPEN_EVERY: Duration = Duration::from_secs(2);
 
@@ -28,19 +29,19 @@ const DISTURBED_MAX: u32 = 20;
 pub(super) async fn tail(common: &Common, args: &TailArgs, out: &mut Output) -> Outcome {
     // A packed log never grows.
     if !args.follow || args.dir.is_file() {
-        let log = open_to_read(common, &args.dir, out).await?;
+        let log = Stored::open(common, &args.dir, out).await?;
         let length = log.length();
         for index in length.saturating_sub(args.count)..length {
-            let block =
-                log.get_local(index).await.map_err(|error| Failure::log(&args.dir, &error))?;
+            let block = log.block(index).await.map_err(|error| Failure::read(&args.dir, &error))?;
             print(index, block, out)?;
         }
         return Ok(());
     }
-    let mut follower = Follower { common, dir: &args.dir, next: None, fork: 0, disturbed: 0 };
+    let watched = watched(&args.dir);
+    let mut follower = Follower { dir: &args.dir, next: None, fork: 0, disturbed: 0 };
     loop {
-        let seen = look(&args.dir);
-        let log = match follower.open().await {
+        let seen = look(&watched);
+        let log = match Stored::follow(common, &args.dir).await {
             Ok(log) => log,
             // A writer may be replacing the files. They were there before.
             Err(failure) if follower.next.is_none() => return Err(failure),
@@ -53,8 +54,8 @@ pub(super) async fn tail(common: &Common, args: &TailArgs, out: &mut Output) -> 
             Ok(()) => follower.disturbed = 0,
             Err(Disturbed::Out(failure)) => return Err(failure),
             Err(Disturbed::Log(error)) => {
-                let failure = Failure::log(&args.dir, &error);
-                if !is_disturbance(&error) {
+                let failure = Failure::read(&args.dir, &error);
+                if !error.is_disturbance() {
                     return Err(failure);
                 }
                 follower.wait_or_give_up(failure).await?;
@@ -63,12 +64,11 @@ pub(super) async fn tail(common: &Common, args: &TailArgs, out: &mut Output) -> 
         }
         drop(log);
         out.flush()?;
-        wait_for_change(&args.dir, seen, out).await?;
+        wait_for_change(&watched, seen, out).await?;
     }
 }
 
 struct Follower<'a> {
-    common: &'a Common,
     dir: &'a Path,
     /// The block to print next; `None` before the first look.
     next: Option<u64>,
@@ -78,7 +78,7 @@ struct Follower<'a> {
 
 /// Why printing stopped.
 enum Disturbed {
-    Log(Error),
+    Log(ReadError),
     Out(Failure),
 }
 
@@ -89,15 +89,10 @@ impl From<Failure> for Disturbed {
 }
 
 impl Follower<'_> {
-    async fn open(&self) -> Outcome<Hypercore> {
-        let opened = builder(self.common, self.dir).access(Access::Follow).open().await;
-        opened.map_err(|error| Failure::log(self.dir, &error).of_reading())
-    }
-
     /// Prints from where the last look ended.
     async fn print_new(
         &mut self,
-        log: &Hypercore,
+        log: &Stored,
         count: u64,
         out: &mut Output,
     ) -> Result<(), Disturbed> {
@@ -113,7 +108,7 @@ impl Follower<'_> {
         self.fork = fork;
         self.next = Some(next);
         for index in next..length {
-            let block = log.get_local(index).await.map_err(Disturbed::Log)?;
+            let block = log.block(index).await.map_err(Disturbed::Log)?;
             print(index, block, out)?;
             self.next = Some(index.saturating_add(1));
         }
@@ -130,11 +125,6 @@ impl Follower<'_> {
     }
 }
 
-/// Whether a writer that works on the same files explains the error.
-fn is_disturbance(error: &Error) -> bool {
-    error.kind() == ErrorKind::Corrupt || error.store_error().is_some()
-}
-
 fn print(index: u64, block: Option<Bytes>, out: &mut Output) -> Outcome {
     let Some(block) = block else {
         out.status(format_args!("block {index} is not stored here"));
@@ -147,7 +137,15 @@ fn print(index: u64, block: Option<Bytes>, out: &mut Output) -> Outcome {
     if block.ends_with(b"\n") { Ok(()) } else { out.raw(b"\n") }
 }
 
-/// What the oplog looks like from outside; it changes with every write.
+/// The file that changes with every append.
+fn watched(dir: &Path) -> PathBuf {
+    match SleepDir::find(dir) {
+        Some(feed) => feed.path(sleep::FileName::Bitfield),
+        None => dir.join("oplog"),
+    }
+}
+
+/// What that file looks like from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Look {
     inode: u64,
@@ -155,8 +153,8 @@ struct Look {
     modified: (i64, i64),
 }
 
-fn look(dir: &Path) -> Option<Look> {
-    let found = std::fs::metadata(dir.join("oplog")).ok()?;
+fn look(watched: &Path) -> Option<Look> {
+    let found = std::fs::metadata(watched).ok()?;
     Some(Look {
         inode: found.ino(),
         len: found.len(),
@@ -165,14 +163,14 @@ fn look(dir: &Path) -> Option<Look> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a tool may read the clock")]
-async fn wait_for_change(dir: &Path, seen: Option<Look>, out: &Output) -> Outcome {
+async fn wait_for_change(watched: &Path, seen: Option<Look>, out: &Output) -> Outcome {
     let began = Instant::now();
     loop {
         tokio::time::sleep(POLL_EVERY).await;
         if out.nobody_reads() {
             return Err(Failure::NobodyReads);
         }
-        if look(dir) != seen || began.elapsed() >= REOPEN_EVERY {
+        if look(watched) != seen || began.elapsed() >= REOPEN_EVERY {
             return Ok(());
         }
     }

@@ -7,12 +7,16 @@ mod describe;
 mod dial;
 mod fetch;
 mod follow;
+mod import;
 mod keep;
 mod read;
 mod serve;
 mod shell;
 mod shrink;
 mod signals;
+mod sleep_check;
+mod sleep_info;
+mod stored;
 
 use std::path::Path;
 
@@ -21,6 +25,7 @@ use hypercore::{Access, Builder, Create, Durability, Hypercore, RecoveryReport};
 use crate::args::{Cli, Command, Common, DurabilityArg};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
+use crate::sleep_dir::SleepDir;
 
 /// Runs the command to its end.
 pub(crate) async fn run(cli: &Cli, out: &mut Output) -> Outcome {
@@ -43,6 +48,7 @@ pub(crate) async fn run(cli: &Cli, out: &mut Output) -> Outcome {
         Command::ConfirmNewest(args) => keep::confirm_newest(common, args, out).await,
         Command::Serve(args) => serve::serve(common, args, out).await,
         Command::Clone(args) => clone::clone(common, args, out).await,
+        Command::Import(args) => import::import(common, args, out).await,
         Command::Completions { shell } => shell::completions(*shell, out),
         Command::Man => shell::man(out),
     }?;
@@ -63,6 +69,7 @@ fn builder(common: &Common, dir: &Path) -> Builder {
 
 /// Opens the log in `dir` for reading, under a shared lock.
 async fn open_to_read(common: &Common, dir: &Path, out: &Output) -> Outcome<Hypercore> {
+    refuse_sleep(dir)?;
     let log = opened(builder(common, dir).access(Access::ReadOnly), dir, out).await;
     log.map_err(Failure::of_reading)
 }
@@ -70,6 +77,7 @@ async fn open_to_read(common: &Common, dir: &Path, out: &Output) -> Outcome<Hype
 /// Opens the log in `dir` for writing. It must be there.
 async fn open_to_write(common: &Common, dir: &Path, out: &Output) -> Outcome<Hypercore> {
     refuse_read_only(common)?;
+    refuse_sleep(dir)?;
     let log = opened(builder(common, dir).create(Create::Never), dir, out).await?;
     refuse_without_key(&log, dir)?;
     Ok(log)
@@ -147,9 +155,25 @@ fn refuse_unconfirmed(log: &Hypercore, dir: &Path) -> Outcome {
     }
 }
 
+/// What can only be done with a log of Hypercore 10 says how to get one.
+fn refuse_sleep(dir: &Path) -> Outcome {
+    if SleepDir::find(dir).is_none() {
+        return Ok(());
+    }
+    let dir = dir.display();
+    Err(Failure::new(
+        Exit::NotWritable,
+        format!(
+            "{dir}: this is a feed of Dat or Hypercore 6 to 9 (SLEEP), which this command can do nothing with; nothing was changed. \
+             Make a log of it first: hypercore import {dir} NEW-DIR"
+        ),
+    ))
+}
+
 /// Refuses to make a log among files of another kind.
 #[expect(clippy::disallowed_methods, reason = "a tool looks into the directory it is given")]
 fn refuse_foreign(dir: &Path) -> Outcome {
+    refuse_sleep(dir)?;
     if std::fs::exists(dir.join("oplog")).unwrap_or(true) {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Runs the real binary in a directory of its own.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod feeds;
 pub mod running;
 
 use std::collections::BTreeMap;

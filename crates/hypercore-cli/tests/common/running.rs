@@ -61,6 +61,13 @@ impl Running {
         }
     }
 
+    /// The next object.
+    #[track_caller]
+    pub fn object(&mut self) -> Value {
+        let line = self.lines.recv_timeout(PATIENCE).expect("nothing more is printed");
+        serde_json::from_str(&line).unwrap()
+    }
+
     /// Sends a signal: `-INT`, `-TERM`.
     pub fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();

@@ -1,0 +1,336 @@
+//! `import`: the blocks of a feed of Dat or Hypercore 6 to 9 become a log of Hypercore 10.
+//!
+//! Invariant: nothing is appended before everything that the log already has was found to be the feed's, block by block; so a
+//! second run goes on where the first was ended. Holds two batches in memory, whatever the length of the feed.
+
+use std::ops::Range;
+use std::path::Path;
+
+use hypercore::{BLOCK_LEN_MAX, Bytes, CoreKey, Create, Durability, Hypercore, KeyPair};
+use serde::Serialize;
+use sleep::{Blocks, Feed};
+
+use super::append::STEP_LEN;
+use super::stored::{feeds_within, open_feed};
+use super::{
+    builder, close, opened, refuse_foreign, refuse_read_only, refuse_unconfirmed,
+    refuse_without_key,
+};
+use crate::args::{Common, DurabilityArg, ImportArgs, MissingArg};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output::Output;
+use crate::progress::{Progress, Unit};
+use crate::sleep_dir::SleepDir;
+use crate::source::{BATCH_BLOCKS_MAX, BATCH_LEN};
+
+/// Blocks that are compared between two looks at the clock.
+const PROGRESS_EVERY: u64 = 256;
+
+#[derive(Serialize)]
+struct ImportJson {
+    length: u64,
+    byte_length: u64,
+    appended: u64,
+    bytes: u64,
+    tree_hash: String,
+    key: String,
+    /// Blocks that were read back, all of them.
+    verified: u64,
+    /// Blocks that are empty because the feed does not have them.
+    missing: u64,
+}
+
+pub(super) async fn import(common: &Common, args: &ImportArgs, out: &mut Output) -> Outcome {
+    refuse_read_only(common)?;
+    let place = SleepDir::find(&args.feed).ok_or_else(|| not_a_feed(&args.feed))?;
+    let feed = open_feed(&args.feed, &place, out)?;
+    let wanted = Wanted::new(&feed, args)?;
+    refuse_foreign(&args.dir)?;
+    let log = open_log(common, args, &place, &feed, out).await?;
+
+    let mut work = Work {
+        wanted: &wanted,
+        log: &log,
+        args,
+        out,
+        in_steps: common.durability == DurabilityArg::Immediate,
+        appended: 0,
+        bytes: 0,
+    };
+    let result = work.run().await;
+    let (appended, bytes) = (work.appended, work.bytes);
+    if let Err(failure) = result {
+        // The first failure is the one to tell; a second one of closing follows from it.
+        drop(close(&log, &args.dir).await);
+        return Err(failure.after(&format!("{appended} blocks were imported before")));
+    }
+    let info = log.info().await.map_err(|error| Failure::log(&args.dir, &error))?;
+    close(&log, &args.dir).await?;
+    let missing = wanted.missing();
+    if out.json {
+        return out.object(&ImportJson {
+            length: info.length,
+            byte_length: info.byte_length,
+            appended,
+            bytes,
+            tree_hash: info.tree_hash.to_string(),
+            key: info.key.to_string(),
+            verified: info.length,
+            missing,
+        });
+    }
+    let length = info.length;
+    out.line(format_args!(
+        "imported {appended} blocks, {bytes} bytes; the log has {length} blocks, each compared with the feed"
+    ))?;
+    if missing > 0 {
+        out.line(format_args!("{missing} of them are empty because the feed does not have them"))?;
+    }
+    out.line(format_args!("key {}", info.key))
+}
+
+fn not_a_feed(dir: &Path) -> Failure {
+    feeds_within(dir).unwrap_or_else(|| {
+        let dir = dir.display();
+        Failure::new(
+            Exit::NotFound,
+            format!("{dir}: no feed of Dat or Hypercore 6 to 9 is stored there"),
+        )
+    })
+}
+
+/// Opens what an import before this one left, or makes a log.
+async fn open_log(
+    common: &Common,
+    args: &ImportArgs,
+    place: &SleepDir,
+    feed: &Feed,
+    out: &Output,
+) -> Outcome<Hypercore> {
+    let mut options = builder(common, &args.dir).create(Create::IfMissing);
+    // Much is synced in large steps and not batch by batch, always before it is told of.
+    options = options.durability(Durability::Eventual).compat(args.compat || args.keep_key);
+    if let Some(seed) = &args.seed {
+        options = options.seed(seed.bytes());
+    }
+    if args.keep_key {
+        let pair = key_pair(&args.feed, place, feed)?;
+        let key = CoreKey::from_bytes(*pair.public().as_bytes());
+        options = options.key_pair(pair).key(key);
+    }
+    let log = opened(options, &args.dir, out).await?;
+    refuse_without_key(&log, &args.dir)?;
+    refuse_unconfirmed(&log, &args.dir)?;
+    Ok(log)
+}
+
+/// The key pair of the feed.
+fn key_pair(dir: &Path, place: &SleepDir, feed: &Feed) -> Outcome<KeyPair> {
+    place.key_pair(dir, feed.key())?.ok_or_else(|| {
+        let dir = dir.display();
+        Failure::new(
+            Exit::NotWritable,
+            format!(
+                "{dir}: the feed's secret key is not stored there, so its key can not be kept; nothing was changed. Import it \
+                 under a new key, without --keep-key"
+            ),
+        )
+    })
+}
+
+/// What the log is to hold.
+struct Wanted<'a> {
+    feed: &'a Feed,
+    dir: &'a Path,
+    end: u64,
+    /// The blocks below `end` that the feed has, in order.
+    present: Vec<Range<u64>>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(feed: &'a Feed, args: &'a ImportArgs) -> Outcome<Self> {
+        let dir = args.feed.as_path();
+        let length = feed.length();
+        let present: Vec<Range<u64>> = feed.present().collect();
+        let first = present.first().filter(|range| range.start == 0);
+        let first_missing = first.map_or(0, |range| range.end);
+        let end = match args.missing {
+            MissingArg::Stop => first_missing,
+            MissingArg::Empty => length,
+            MissingArg::Refuse if first_missing == length => length,
+            MissingArg::Refuse => {
+                let dir = dir.display();
+                return Err(Failure::missing(
+                    first_missing,
+                    format!(
+                        "{dir}: block {first_missing} is not stored there; nothing was imported. With --missing stop the import ends before it, with \
+                         --missing empty an empty block stands in the place of each that is missing"
+                    ),
+                ));
+            }
+        };
+        Ok(Self { feed, dir, end, present })
+    }
+
+    /// Blocks that are empty in place of missing ones.
+    fn missing(&self) -> u64 {
+        let present = self.present.iter().fold(0_u64, |sum, range| {
+            let end = range.end.min(self.end);
+            sum.saturating_add(end.saturating_sub(range.start))
+        });
+        self.end.saturating_sub(present)
+    }
+
+    /// These blocks, in batches.
+    fn batches(&self, range: Range<u64>) -> Outcome<Batches<'a>> {
+        let next = range.start;
+        let blocks = self.feed.blocks(range).map_err(|error| Failure::feed(self.dir, &error))?;
+        Ok(Batches { blocks, dir: self.dir, next })
+    }
+}
+
+/// Blocks of the feed, read and verified in order.
+struct Batches<'a> {
+    blocks: Blocks<'a>,
+    dir: &'a Path,
+    next: u64,
+}
+
+impl Batches<'_> {
+    /// As many of the next blocks as make a batch; none at the end.
+    fn next(&mut self) -> Outcome<Vec<Bytes>> {
+        let mut batch = Vec::new();
+        let mut len = 0_usize;
+        while batch.len() < BATCH_BLOCKS_MAX && len < BATCH_LEN {
+            let Some(block) = self.block()? else { break };
+            len = len.saturating_add(block.len());
+            batch.push(block);
+        }
+        Ok(batch)
+    }
+
+    fn block(&mut self) -> Outcome<Option<Bytes>> {
+        let index = self.next;
+        let block = match self.blocks.next() {
+            None => return Ok(None),
+            Some(Ok(block)) => block,
+            // Only met where an empty one was asked for in its place.
+            Some(Err(sleep::Error::NotStored { .. })) => Vec::new(),
+            Some(Err(error)) => return Err(Failure::feed(self.dir, &error)),
+        };
+        self.next = index.saturating_add(1);
+        if block.len() <= BLOCK_LEN_MAX {
+            return Ok(Some(block.into()));
+        }
+        let (dir, len) = (self.dir.display(), block.len());
+        let message = format!(
+            "{dir}: block {index} has {len} bytes, and a block of a log has at most {BLOCK_LEN_MAX}"
+        );
+        Err(Failure::new(Exit::Failed, message).at(index))
+    }
+}
+
+/// An import on its way.
+struct Work<'a> {
+    wanted: &'a Wanted<'a>,
+    log: &'a Hypercore,
+    args: &'a ImportArgs,
+    out: &'a Output,
+    /// Whether what is appended is synced before it is told of.
+    in_steps: bool,
+    appended: u64,
+    bytes: u64,
+}
+
+impl Work<'_> {
+    async fn run(&mut self) -> Outcome {
+        let (start, end) = (self.log.length(), self.wanted.end);
+        if start > end {
+            let dir = self.args.dir.display();
+            return Err(Failure::new(
+                Exit::Failed,
+                format!(
+                    "{dir}: the log has {start} blocks, and the feed has {end} to import: it is another log, or went on since; nothing was changed"
+                ),
+            ));
+        }
+        self.compare(0..start, "comparing").await?;
+        if start > 0 {
+            let dir = self.args.dir.display();
+            self.out.status(format_args!("{dir}: {start} of {end} blocks are here already"));
+        }
+        self.copy(start..end).await?;
+        self.compare(start..end, "verifying").await
+    }
+
+    /// Appends these blocks.
+    async fn copy(&mut self, blocks: Range<u64>) -> Outcome {
+        let count = blocks.end.saturating_sub(blocks.start);
+        let mut progress = Progress::new(self.out.quiet, "importing", Unit::Blocks, Some(count));
+        let mut batches = self.wanted.batches(blocks)?;
+        let mut next = batches.next()?;
+        let mut unsynced = 0_u64;
+        while !next.is_empty() {
+            let batch = std::mem::take(&mut next);
+            let (count, len) = size_of(&batch);
+            // A thread appends; meanwhile this one reads and verifies.
+            let (done, read) = tokio::join!(self.log.append_owned(batch), async { batches.next() });
+            done.map_err(|error| Failure::log(&self.args.dir, &error))?;
+            self.appended = self.appended.saturating_add(count);
+            self.bytes = self.bytes.saturating_add(len);
+            unsynced = unsynced.saturating_add(len);
+            if unsynced >= STEP_LEN {
+                self.sync().await?;
+                unsynced = 0;
+            }
+            progress.set(self.appended);
+            next = read?;
+        }
+        self.sync().await
+    }
+
+    async fn sync(&self) -> Outcome {
+        if self.in_steps {
+            self.log.flush().await.map_err(|error| Failure::log(&self.args.dir, &error))?;
+        }
+        let (dir, appended) = (self.args.dir.display(), self.appended);
+        self.out.detail(format_args!("{dir}: {appended} blocks imported so far"));
+        Ok(())
+    }
+
+    /// Reads these blocks from both sides. What differs is not touched.
+    async fn compare(&self, blocks: Range<u64>, verb: &'static str) -> Outcome {
+        let count = blocks.end.saturating_sub(blocks.start);
+        let mut progress = Progress::new(self.out.quiet, verb, Unit::Blocks, Some(count));
+        let start = blocks.start;
+        let mut batches = self.wanted.batches(blocks)?;
+        while let Some(wanted) = batches.block()? {
+            let index = batches.next.saturating_sub(1);
+            self.compare_block(index, &wanted).await?;
+            if index.is_multiple_of(PROGRESS_EVERY) {
+                progress.set(index.saturating_sub(start));
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare_block(&self, index: u64, wanted: &Bytes) -> Outcome {
+        let dir = &self.args.dir;
+        let found = self.log.get_local(index).await.map_err(|error| Failure::log(dir, &error))?;
+        let what = match found {
+            Some(found) if found == *wanted => return Ok(()),
+            Some(_) => "is not the feed's",
+            None => "is not stored there",
+        };
+        let message = format!(
+            "{}: block {index} {what}: this log is none that an import of the feed left; nothing was appended after it",
+            dir.display()
+        );
+        Err(Failure::new(Exit::Failed, message).at(index))
+    }
+}
+
+fn size_of(blocks: &[Bytes]) -> (u64, u64) {
+    let len = blocks.iter().fold(0_u64, |sum, block| sum.saturating_add(block.len() as u64));
+    (blocks.len() as u64, len)
+}

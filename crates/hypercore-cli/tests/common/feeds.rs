@@ -1,0 +1,97 @@
+//! The golden feeds of the crate `sleep`: directories that the JavaScript packages 6.3 to 9.12 wrote, and what they say of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use random_access_disk::{Create, Lock, LockKind, RandomAccessDisk};
+use serde_json::Value;
+use sleep::{Access, Feed, FileName};
+
+use super::Shell;
+
+/// One golden feed.
+pub struct Golden {
+    pub name: String,
+    pub expected: Value,
+    files: PathBuf,
+}
+
+fn vectors() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../sleep/tests/vectors"))
+}
+
+/// All feeds that have all of their files.
+pub fn all() -> Vec<Golden> {
+    let entries = std::fs::read_dir(vectors()).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = entries.map(|name| name.into_string().unwrap());
+    let mut feeds: Vec<Golden> = names
+        .filter(|name| name.starts_with('v'))
+        .filter(|name| vectors().join(name).is_dir())
+        .map(|name| golden(&name))
+        .collect();
+    feeds.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(feeds.len() > 20, "{} feeds", feeds.len());
+    feeds
+}
+
+pub fn golden(name: &str) -> Golden {
+    let folder = vectors().join(name);
+    let expected = std::fs::read(folder.join("expected.json")).unwrap();
+    let expected = serde_json::from_slice(&expected).unwrap();
+    Golden { name: name.to_owned(), expected, files: folder.join("storage") }
+}
+
+impl Golden {
+    /// Puts a copy at `place`, with something in front of each file's name.
+    pub fn copy_as(&self, shell: &Shell, place: &str, prefix: &str) {
+        std::fs::create_dir_all(shell.path(place)).unwrap();
+        for entry in std::fs::read_dir(&self.files).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{place}/{prefix}{}", entry.file_name().into_string().unwrap());
+            // Bytes, not the mode: a golden file may be read-only.
+            shell.write(&name, &std::fs::read(entry.path()).unwrap());
+        }
+    }
+
+    pub fn copy(&self, shell: &Shell, place: &str) {
+        self.copy_as(shell, place, "");
+    }
+
+    pub fn length(&self) -> u64 {
+        self.expected["length"].as_u64().unwrap()
+    }
+
+    /// The blocks below the length that are stored.
+    pub fn present(&self) -> Vec<u64> {
+        let length = self.length();
+        let ranges = self.expected["blocks_present"].as_array().unwrap();
+        let ranges = ranges.iter().map(|range| (range[0].as_u64(), range[1].as_u64()));
+        let indices = ranges.flat_map(|(start, end)| start.unwrap()..end.unwrap());
+        indices.filter(|index| *index < length).collect()
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.present().len() as u64 == self.length()
+    }
+
+    pub fn is_tiny(&self) -> bool {
+        self.length() <= 200
+    }
+}
+
+/// Makes a feed with the seed of all tests, and holds its lock.
+pub fn make(shell: &Shell, place: &str) -> Feed {
+    let folder = shell.path(place);
+    let storage = move |name: FileName, access: Access| {
+        let create = if access == Access::Create { Create::Now } else { Create::Never };
+        let lock = if name == FileName::Bitfield { Lock::Exclusive } else { Lock::None };
+        let store = RandomAccessDisk::builder(folder.join(name.as_str()));
+        match store.create(create).lock(lock).lock_kind(LockKind::Flock).open() {
+            Ok(store) => Ok(Some(Arc::new(store) as Arc<dyn hypercore::RandomAccess>)),
+            Err(hypercore::StoreError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    let options = Feed::options().access(Access::Create);
+    options.key_pair(hypercore::KeyPair::from_seed(&[1; 32])).open(storage).unwrap()
+}
