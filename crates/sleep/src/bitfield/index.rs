@@ -15,7 +15,7 @@
 use flat_tree::Index;
 
 /// Data bytes that one even position describes.
-const GROUP_LEN: usize = 4;
+const GROUP_BYTES: usize = 4;
 
 /// Two bits: all set, none, or neither.
 const fn mark(bits: u8, all: u8) -> u8 {
@@ -42,7 +42,7 @@ const fn joined(left: u8, right: u8) -> u8 {
 ///
 /// There are 2^n positions, and twice as many bytes of data.
 pub(super) fn fill(positions: &mut [u8], data: &[u8]) -> u8 {
-    let (groups, _) = data.as_chunks::<GROUP_LEN>();
+    let (groups, _) = data.as_chunks::<GROUP_BYTES>();
     for (position, group) in positions.iter_mut().step_by(2).zip(groups) {
         *position = marks(*group, 0xff);
     }
