@@ -109,12 +109,18 @@ impl Feed {
         let bits = with_header(&mut self.files, FileName::Bitfield, &Header::bitfield(page_size))?;
         let tree = TreeFile::new(tree);
 
-        // Signatures go first: without them nothing vouches for the rest of a tail.
-        let signatures_end = SignatureFile::offset(self.length).unwrap_or(u64::MAX);
-        let is_cut = cut(FileName::Signatures, &signatures, signatures_end)?;
-        if is_cut {
-            self.sync_unless_lazy(&[FileName::Signatures])?;
+        // A killed process may have left it to this one to sync what it wrote, and to write again what a
+        // failed sync of it lost. What is signed comes first, as when it is written.
+        self.sync_unless_lazy(&[FileName::Data, FileName::Tree])?;
+        let signatures = SignatureFile::new(signatures);
+        if !self.recovery.is_clean() {
+            rewrite(&signatures, self.length)?;
         }
+        // Without signatures nothing vouches for the rest of a tail.
+        let signatures_end = SignatureFile::offset(self.length).unwrap_or(u64::MAX);
+        cut(FileName::Signatures, signatures.store(), signatures_end)?;
+        self.sync_unless_lazy(&[FileName::Signatures])?;
+
         let node_count = self.length.saturating_mul(2).saturating_sub(1);
         let nodes_end = TreeFile::offset(Index::new(node_count)).unwrap_or(u64::MAX);
         let mut is_cut = cut(FileName::Tree, tree.store(), nodes_end)?;
@@ -135,8 +141,17 @@ impl Feed {
             self.sync_unless_lazy(&[FileName::Bitfield])?;
         }
         self.tree = Some(tree);
-        self.signatures = Some(SignatureFile::new(signatures));
+        self.signatures = Some(signatures);
         Ok(())
+    }
+}
+
+/// Writes the signature of a length once more.
+fn rewrite(signatures: &SignatureFile, length: u64) -> Result<()> {
+    let Some(slot) = length.checked_sub(1) else { return Ok(()) };
+    match signatures.slot(slot)? {
+        Some(signature) => signatures.write(slot, &signature),
+        None => Ok(()),
     }
 }
 
