@@ -155,6 +155,18 @@ impl fmt::Display for Hex<'_> {
 }
 
 /// A header that is right for its file.
+///
+/// ```
+/// use sleep::{FileName, Header, PageSize};
+///
+/// let header = Header::bitfield(PageSize::Bytes3584);
+/// assert_eq!(header.encode()[..8], [0x05, 0x02, 0x57, 0, 0, 0x0e, 0, 0]);
+///
+/// let read = Header::decode(FileName::Bitfield, &header.encode())?;
+/// assert_eq!(read.page_size(), Some(PageSize::Bytes3584));
+/// assert!(Header::decode(FileName::Tree, &header.encode()).is_err());
+/// # Ok::<(), sleep::HeaderError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Header {
     file_type: FileType,
