@@ -97,10 +97,10 @@ fn the_same_bits_are_written_as_the_same_bytes() -> Outcome {
         header.write(&store)?;
         ours.write(&store)?;
         let written = store.read_vec_at(0, usize::try_from(store.len()?)?)?;
-        // In the old pages, what JavaScript leaves of the index depends on the order of the blocks.
-        let compared = match loaded.page_size() {
-            PageSize::Bytes3584 => loaded.page_size().bytes(),
-            PageSize::Bytes3328 => 3072,
+        // With old pages, what JavaScript leaves of the index above 4096 blocks depends on history.
+        let compared = match golden.name.as_str() {
+            "bitfield-pages-3328" => 3072,
+            _ => loaded.page_size().bytes(),
         };
         assert_eq!(written.len(), golden.bytes.len(), "{}", golden.name);
         let pages = |bytes: &[u8]| -> Vec<Vec<u8>> {
