@@ -5,15 +5,35 @@
 //! nothing of files, networks or clocks: it is handed a [`Storage`] that finds the stores by name.
 //!
 //! ```
-//! use sleep::{FileName, Header, PageSize};
+//! use std::collections::BTreeMap;
+//! use std::sync::{Arc, Mutex};
 //!
-//! let header = Header::bitfield(PageSize::Bytes3584);
-//! assert_eq!(header.encode()[..8], [0x05, 0x02, 0x57, 0, 0, 0x0e, 0, 0]);
+//! use hypercore_crypto::KeyPair;
+//! use random_access_memory::RandomAccessMemory;
+//! use random_access_storage::RandomAccess;
+//! use sleep::{Access, Feed, FileName};
 //!
-//! let read = Header::decode(FileName::Bitfield, &header.encode())?;
-//! assert_eq!(read.page_size(), Some(PageSize::Bytes3584));
-//! assert!(Header::decode(FileName::Tree, &header.encode()).is_err());
-//! # Ok::<(), sleep::HeaderError>(())
+//! // Six stores in memory. In a folder each is a file of the name `name.as_str()`.
+//! let stores = Arc::new(Mutex::new(BTreeMap::<FileName, RandomAccessMemory>::new()));
+//! let storage = move |name: FileName, access: Access| {
+//!     let mut stores = stores.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+//!     if access == Access::Create {
+//!         stores.entry(name).or_default();
+//!     }
+//!     Ok(stores.get(&name).map(|store| Arc::new(store.clone()) as Arc<dyn RandomAccess>))
+//! };
+//!
+//! let key_pair = KeyPair::from_seed(&[7; 32]); // a seed should be random
+//! let options = Feed::options().access(Access::Create).key_pair(key_pair.clone());
+//! let mut feed = options.open(storage.clone())?;
+//! feed.append(&["hello", "world"])?;
+//! drop(feed);
+//!
+//! let feed = Feed::options().access(Access::Read).key(key_pair.public()).open(storage)?;
+//! assert_eq!((feed.length(), feed.byte_length()), (2, 10));
+//! assert_eq!(feed.get(1)?, b"world");
+//! assert_eq!(feed.seek(7)?, (1, 2));
+//! # Ok::<(), sleep::Error>(())
 //! ```
 //!
 //! # What it refuses to do
@@ -28,6 +48,7 @@
 //! "SLEEP storage", a description of the bytes that was checked against hypercore 6.3.8 to 9.12.0;
 //! docs on rules that were taken from it name its sections. What an implementer needs of it stands
 //! in `docs/format/sleep.md`.
+#![doc = include_str!("damaged.md")]
 #![forbid(unsafe_code)]
 
 mod audit;
@@ -57,5 +78,6 @@ pub use header::{FileType, HEADER_LEN, Header, HeaderError, HeaderField, PageSiz
 pub use length::{FEED_LENGTH_MAX, length_of};
 pub use node::{NODE_LEN, Node};
 pub use recovery::{Recovery, RecoveryError};
+pub use repair::{Mended, RepairOptions, RepairReport};
 pub use signatures::{SIGNATURE_LEN, SignatureFile};
 pub use tree::TreeFile;

@@ -99,7 +99,7 @@ impl Recovery {
     }
 
     /// Why nothing may be changed: something that may have been handed out is not proven any more, and
-    /// appending could sign another block in its place. [`repair`](crate::repair) first.
+    /// appending could sign another block in its place. [Repair](crate::RepairOptions) first.
     #[must_use]
     pub fn refusal(&self) -> Option<&Finding> {
         self.refusal.as_ref()
@@ -347,14 +347,7 @@ impl Case<'_> {
     /// whether it is.
     fn static_by_nodes(&self) -> Result<Option<Verdict>> {
         let Some(tree) = self.found.tree else { return Ok(None) };
-        let failed = RefCell::new(None);
-        let length = length_of(tree.node_count()?, |index| {
-            let node = tree.node(index).map_err(|error| failed.replace(Some(error)));
-            node.is_ok_and(|node| node.is_some())
-        });
-        if let Some(error) = failed.into_inner() {
-            return Err(error);
-        }
+        let length = length_by_nodes(tree)?;
         let roots = stored_roots(Some(tree), length)?;
         let roots = roots.ok().filter(|roots| length > 0 && self.is_static(roots));
         Ok(roots.map(|roots| Verdict { length, roots, is_live: false, settled: 0 }))
@@ -392,6 +385,43 @@ impl Case<'_> {
         }
         Ok(Recovered { length, roots, is_live, bitfield, report })
     }
+}
+
+/// The length of the feed if all nodes that are stored are its own.
+fn length_by_nodes(tree: &TreeFile) -> Result<u64> {
+    let failed = RefCell::new(None);
+    let length = length_of(tree.node_count()?, |index| {
+        let node = tree.node(index).map_err(|error| failed.replace(Some(error)));
+        node.is_ok_and(|node| node.is_some())
+    });
+    failed.into_inner().map_or(Ok(length), Err)
+}
+
+/// A feed without a signature of all of it that may be signed again: every node and every block since
+/// the last good signature is stored, and they fit.
+///
+/// # Errors
+/// [`Error::Storage`].
+pub(crate) fn signable(
+    key: &PublicKey,
+    tree: &TreeFile,
+    signatures: &SignatureFile,
+    bitfield: &Bitfield,
+    data: Option<&Arc<dyn RandomAccess>>,
+) -> Result<Option<Signed>> {
+    let signed = Search::new(key, Some(tree), Some(signatures), u64::MAX).next()?;
+    let signed_length = signed.map_or(0, |signed| signed.length);
+    let length = match bitfield.length() {
+        0 if signed_length == 0 => length_by_nodes(tree)?,
+        by_bits => by_bits,
+    };
+    if length <= signed_length {
+        return Ok(None);
+    }
+    let Ok(roots) = stored_roots(Some(tree), length)? else { return Ok(None) };
+    let whole = Signed { length, roots };
+    let tail = checks_out(tree, Some((data, bitfield)), &whole, signed_length)?;
+    Ok((tail == Tail::Sound).then_some(whole))
 }
 
 /// The first of the settled blocks that counts as stored and whose leaf does not.

@@ -1,1 +1,350 @@
 //! Makes again what can be derived from what is left.
+//!
+//! Nothing is believed that a signature does not hold for, and nothing is signed that was not hashed.
+//! Written and synced in this order, so that a crash leaves a feed that the next repair goes on with:
+//! headers, `key`, nodes, signature, bits. `secret_key` and `data` are never written. Bytes and
+//! signatures are only cut where the caller accepts the loss.
+//!
+//! # Source
+//! "SLEEP storage", section 11.
+
+mod nodes;
+mod report;
+mod roots;
+
+use std::sync::Arc;
+
+use hypercore_crypto::{KeyPair, PublicKey};
+use random_access_storage::{RandomAccess, SyncScope};
+
+pub use self::report::{Mended, RepairReport};
+use self::roots::RootMender;
+use crate::audit::{Audited, BlockReader, audit};
+use crate::bitfield::Bitfield;
+use crate::error::{Error, Result};
+use crate::files::{Access, FileName, Files, Storage};
+use crate::hashes;
+use crate::header::{HEADER_LEN, Header, PageSize, StoredHeader};
+use crate::keys;
+use crate::recovery::{
+    Found, Recovered, Recovery, RecoveryError, Search, Signed, recover, signable,
+};
+use crate::signatures::SignatureFile;
+use crate::tree::TreeFile;
+
+/// What a repair may do.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct RepairOptions {
+    key: Option<PublicKey>,
+    key_pair: Option<KeyPair>,
+    replaces_headers: bool,
+    signs: bool,
+    accepts_loss: bool,
+    finds_blocks: bool,
+}
+
+impl RepairOptions {
+    /// Only what needs no decision: missing headers, the key, nodes, bits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The key of the feed, where `key` and `secret_key` are lost.
+    pub const fn key(mut self, key: PublicKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The key pair of the feed, where `secret_key` is lost or kept elsewhere.
+    pub fn key_pair(mut self, key_pair: KeyPair) -> Self {
+        self.key_pair = Some(key_pair);
+        self
+    }
+
+    /// Replaces headers that are wrong.
+    pub const fn replace_headers(mut self) -> Self {
+        self.replaces_headers = true;
+        self
+    }
+
+    /// Signs the feed again where its newest signature is lost or wrong, if every block since the last
+    /// good one is stored and fits its tree. Needs the key pair.
+    pub const fn sign(mut self) -> Self {
+        self.signs = true;
+        self
+    }
+
+    /// Drops blocks at the end that can not be proven any more. If they were handed out, what is
+    /// appended in their place makes two feeds out of one.
+    pub const fn accept_loss(mut self) -> Self {
+        self.accepts_loss = true;
+        self
+    }
+
+    /// Derives from the bytes which blocks are stored, all of them. Blocks that were cleared come back
+    /// where their bytes are still there.
+    pub const fn find_blocks(mut self) -> Self {
+        self.finds_blocks = true;
+        self
+    }
+
+    /// Repairs the feed in `storage`.
+    ///
+    /// # Durability
+    /// All that was written is on stable storage on return.
+    ///
+    /// # Errors
+    /// [`Error::KeyMissing`] when nothing tells the key; [`RecoveryError::KeyMismatch`] when the key
+    /// signed nothing that is there; [`Error::SecretKeyMismatch`] and [`Error::SecretKeyDamaged`] when
+    /// the secret key is not that of the feed, which no repair changes; [`Error::Header`] when a header
+    /// is wrong and not to be replaced; [`Error::NotFound`] when nothing is stored;
+    /// [`Error::Storage`]. What is left undone is no error but in the report.
+    pub fn repair(self, storage: impl Storage + 'static) -> Result<RepairReport> {
+        let files = Files::open(storage, Access::Create)?;
+        if FileName::ALL.into_iter().all(|name| files.get(name).is_none()) {
+            return Err(Error::NotFound);
+        }
+        let mut repair = Repair { files, options: self, report: RepairReport::default() };
+        let stores = repair.headers()?;
+        let (key, pair) = repair.keys(&stores)?;
+        repair.nodes(&stores, &key)?;
+        if let Some(pair) = pair.as_ref().filter(|_| repair.options.signs) {
+            repair.sign(&stores, pair)?;
+        }
+        repair.bits(&stores, key, pair.is_some())?;
+        Ok(repair.report)
+    }
+}
+
+/// The three files with headers.
+struct Stores {
+    tree: TreeFile,
+    signatures: SignatureFile,
+    bitfield: Arc<dyn RandomAccess>,
+    page_size: PageSize,
+}
+
+struct Repair {
+    files: Files,
+    options: RepairOptions,
+    report: RepairReport,
+}
+
+impl Repair {
+    fn data(&self) -> Option<&Arc<dyn RandomAccess>> {
+        self.files.get(FileName::Data)
+    }
+
+    fn reader(&self) -> Result<BlockReader> {
+        BlockReader::new(self.data())
+    }
+
+    fn headers(&mut self) -> Result<Stores> {
+        let (bitfield, header) = self.header(FileName::Bitfield)?;
+        let page_size = header.page_size().unwrap_or_default();
+        let (signatures, _) = self.header(FileName::Signatures)?;
+        let (tree, _) = self.header(FileName::Tree)?;
+        let (tree, signatures) = (TreeFile::new(tree), SignatureFile::new(signatures));
+        Ok(Stores { tree, signatures, bitfield, page_size })
+    }
+
+    fn header(&mut self, name: FileName) -> Result<(Arc<dyn RandomAccess>, Header)> {
+        let store = self.files.create(name)?;
+        match Header::read(name, &store) {
+            Ok(StoredHeader::Present(header)) => return Ok((store, header)),
+            Ok(StoredHeader::Missing { .. }) => {}
+            Err(Error::Header(_)) if self.options.replaces_headers => {}
+            Err(error) => return Err(error),
+        }
+        let header = match name {
+            FileName::Tree => Header::tree(),
+            FileName::Signatures => Header::signatures(),
+            _ => Header::bitfield(likely_page_size(&*store)?),
+        };
+        header.write(&*store)?;
+        sync(name, &*store)?;
+        self.report.mended.push(Mended::Header(name));
+        Ok((store, header))
+    }
+
+    /// The key of the feed, proven by what it signed, and its secret half. Writes `key` where it is
+    /// missing, or where the signatures are those of the secret key.
+    fn keys(&mut self, stores: &Stores) -> Result<(PublicKey, Option<KeyPair>)> {
+        let stored = self.files.get(FileName::Key);
+        let stored = stored.map(|store| keys::read_key(store)).transpose()?.flatten();
+        let secret = self.files.get(FileName::SecretKey);
+        let secret = secret.map(|store| keys::read_any_key_pair(store)).transpose()?.flatten();
+        let pair = self.options.key_pair.clone().or(secret);
+        let of_pair = pair.as_ref().map(KeyPair::public);
+        let wanted = self.options.key.or(stored).or(of_pair).ok_or(Error::KeyMissing)?;
+        let signed_something = |key: &PublicKey| -> Result<bool> {
+            let tree = Some(&stores.tree);
+            let mut search = Search::new(key, tree, Some(&stores.signatures), KEY_TRIES);
+            Ok(search.next()?.is_some())
+        };
+        let key = match of_pair.filter(|of_pair| *of_pair != wanted) {
+            Some(of_pair) if self.options.key.is_none() && signed_something(&of_pair)? => of_pair,
+            Some(found) => return Err(Error::SecretKeyMismatch { found, wanted }),
+            None => wanted,
+        };
+        if stored == Some(key) {
+            return Ok((key, pair));
+        }
+        // A key that nothing stored here vouches for is not written over what there was.
+        let slots = stores.signatures.slot_count()?;
+        if slots > 0 && of_pair != Some(key) && !signed_something(&key)? {
+            return Err(RecoveryError::KeyMismatch { key, tried: slots.min(KEY_TRIES) }.into());
+        }
+        let store = self.files.create(FileName::Key)?;
+        keys::write_key(&store, &key)?;
+        sync(FileName::Key, &*store)?;
+        self.report.mended.push(Mended::Key);
+        Ok((key, pair))
+    }
+
+    /// Makes nodes that are lost or wrong.
+    fn nodes(&mut self, stores: &Stores, key: &PublicKey) -> Result<()> {
+        let data_len = self.data().map_or(Ok(0), |data| data.len());
+        let data_len = data_len.map_err(Error::in_file(FileName::Data))?;
+        let roots = RootMender::new(key, &stores.tree, self.reader()?, data_len);
+        let mut mended = Vec::new();
+        for node in roots.mend(&stores.signatures)? {
+            if stores.tree.node(node.index)? != Some(node) {
+                stores.tree.write(&node)?;
+                mended.push(node);
+            }
+        }
+        let tree = Some(&stores.tree);
+        let mut search = Search::new(key, tree, Some(&stores.signatures), u64::MAX);
+        if let Some(signed) = search.next()? {
+            mended.append(&mut nodes::mend(&stores.tree, &mut self.reader()?, &signed.roots)?);
+        }
+        if !mended.is_empty() {
+            sync(FileName::Tree, &**stores.tree.store())?;
+            self.report.mended.extend(mended.iter().map(|node| Mended::Node(node.index)));
+        }
+        Ok(())
+    }
+
+    /// Signs what has lost its signature, if all of it fits.
+    fn sign(&mut self, stores: &Stores, pair: &KeyPair) -> Result<()> {
+        let bitfield = Bitfield::load(&stores.bitfield, stores.page_size)?;
+        let (key, data) = (pair.public(), self.data());
+        let found = signable(&key, &stores.tree, &stores.signatures, &bitfield, data)?;
+        let Some(Signed { length, roots }) = found else { return Ok(()) };
+        let slot = length.saturating_sub(1);
+        let message = hashes::signable(&hashes::tree(&roots), length);
+        stores.signatures.write(slot, &pair.sign(&message))?;
+        sync(FileName::Signatures, &**stores.signatures.store())?;
+        self.report.mended.push(Mended::Signature { slot });
+        Ok(())
+    }
+
+    /// Settles the length, and writes the bits for it.
+    fn bits(&mut self, stores: &Stores, key: PublicKey, has_secret_key: bool) -> Result<()> {
+        let mut bitfield = Bitfield::load(&stores.bitfield, stores.page_size)?;
+        if self.options.finds_blocks {
+            bitfield.truncate(0);
+        }
+        let found = Found {
+            files: &self.files,
+            key,
+            has_secret_key,
+            tree: Some(&stores.tree),
+            signatures: Some(&stores.signatures),
+            bitfield: bitfield.clone(),
+            is_lenient: true,
+        };
+        let mut recovered = match recover(found.clone()) {
+            Ok(recovered) => Ok(recovered),
+            Err(Error::Recovery(error)) => Err(error),
+            Err(error) => return Err(error),
+        };
+        let is_lossy = recovered.as_ref().map_or(true, |one| one.report.refusal().is_some());
+        let mut drops = false;
+        if is_lossy && self.options.accepts_loss {
+            // Without the bits there is only what is signed.
+            bitfield.truncate(0);
+            match recover(Found { bitfield, ..found }) {
+                Ok(signed) if signed.length > 0 => (recovered, drops) = (Ok(signed), true),
+                Ok(_) | Err(Error::Recovery(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut recovered = match recovered {
+            Ok(recovered) => recovered,
+            Err(error) => {
+                self.report.unresolved = Some(error);
+                return Ok(());
+            }
+        };
+        self.report.length = recovered.length;
+        if drops {
+            self.cut_signatures(stores, recovered.length)?;
+        }
+        if drops || recovered.report.refusal().is_none() {
+            self.write_bits(stores, &mut recovered)?;
+        }
+        self.audit(stores, &key, &recovered)
+    }
+
+    fn cut_signatures(&mut self, stores: &Stores, length: u64) -> Result<()> {
+        let store = stores.signatures.store();
+        let failed = Error::in_file(FileName::Signatures);
+        let end = SignatureFile::offset(length).unwrap_or(u64::MAX);
+        if store.len().map_err(&failed)? > end {
+            store.truncate(end).map_err(&failed)?;
+            sync(FileName::Signatures, &**store)?;
+        }
+        self.report.mended.push(Mended::Dropped { length });
+        Ok(())
+    }
+
+    fn write_bits(&mut self, stores: &Stores, recovered: &mut Recovered) -> Result<()> {
+        if !recovered.bitfield.is_dirty() {
+            return Ok(());
+        }
+        let length = recovered.length;
+        recovered.bitfield.write(&stores.bitfield)?;
+        sync(FileName::Bitfield, &*stores.bitfield)?;
+        let blocks = recovered.bitfield.count_blocks(0..length);
+        self.report.mended.push(Mended::Bits { length, blocks });
+        Ok(())
+    }
+
+    fn audit(&mut self, stores: &Stores, key: &PublicKey, recovered: &Recovered) -> Result<()> {
+        // What the open noted is mended, unless it stands in the way still.
+        let mut findings: Vec<_> = recovered.report.refusal().cloned().into_iter().collect();
+        let audited = Audited {
+            key,
+            data: self.data(),
+            tree: Some(&stores.tree),
+            signatures: Some(&stores.signatures).filter(|_| recovered.is_live),
+            bitfield: &recovered.bitfield,
+            length: recovered.length,
+            roots: &recovered.roots,
+            recovery: &Recovery::default(),
+        };
+        findings.extend(audit(&audited, &mut |_| ())?.findings);
+        findings.retain(|finding| finding.is_damage());
+        self.report.left = findings;
+        Ok(())
+    }
+}
+
+/// Signatures that are tried before a key counts as another feed's.
+const KEY_TRIES: u64 = 1024;
+
+/// The size of the pages of a bitfield whose header is lost, by its length.
+fn likely_page_size(store: &dyn RandomAccess) -> Result<PageSize> {
+    let len = store.len().map_err(Error::in_file(FileName::Bitfield))?;
+    let pages_len = len.saturating_sub(HEADER_LEN as u64);
+    let fits = |page_size: PageSize| pages_len.is_multiple_of(page_size.bytes() as u64);
+    let is_old = fits(PageSize::Bytes3328) && !fits(PageSize::Bytes3584);
+    Ok(if is_old { PageSize::Bytes3328 } else { PageSize::Bytes3584 })
+}
+
+fn sync(name: FileName, store: &dyn RandomAccess) -> Result<()> {
+    store.sync(SyncScope::Data).map_err(Error::in_file(name))
+}
