@@ -146,17 +146,49 @@ pub(crate) struct DirArgs {
     pub(crate) dir: PathBuf,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "\
+const REPAIR_HELP: &str = "\
 --repair makes tree nodes from blocks and other nodes, and lists blocks whose bytes are here. Head, keys and the bytes of \
 blocks stay as they are. A damaged block of a log that can not be appended to here no longer counts as stored, so that it \
-can be fetched again; it keeps its bytes. Exit code 0: nothing is wrong any more; 5: something remains.")]
+can be fetched again; it keeps its bytes. Exit code 0: nothing is wrong any more; 5: something remains.
+
+In a feed of Dat or Hypercore 6 to 9 it makes headers, the file `key` (from `secret_key`, or --key), nodes and the bitfield again, \
+believes nothing that a signature does not hold for, and drops nothing that it is not told to.";
+
+#[derive(Debug, Args)]
+#[command(after_help = REPAIR_HELP)]
 pub(crate) struct VerifyArgs {
     /// Directory of the log
     pub(crate) dir: PathBuf,
     /// First write again what can be derived from the rest
     #[arg(long)]
     pub(crate) repair: bool,
+    #[command(flatten)]
+    pub(crate) feed: FeedRepairArgs,
+}
+
+/// What a repair of a feed may do beside what needs no decision.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "To repair feeds of Dat and Hypercore 6 to 9")]
+pub(crate) struct FeedRepairArgs {
+    /// Key of the feed, in hex or as a z-base-32 id, where `key` and `secret_key` are lost
+    #[arg(long, requires = "repair", value_parser = core_key)]
+    pub(crate) key: Option<CoreKey>,
+    /// Sign again with the stored secret key where the newest signature is lost, if every block since an older one is there
+    #[arg(long, requires = "repair")]
+    pub(crate) sign: bool,
+    /// Count all blocks as stored whose bytes are there, those that were cleared as well
+    #[arg(long, requires = "repair")]
+    pub(crate) find_blocks: bool,
+    /// Drop blocks at the end that can not be proven any more. If others have them, do not append in their place
+    #[arg(long, requires = "repair")]
+    pub(crate) accept_loss: bool,
+}
+
+impl FeedRepairArgs {
+    /// Whether any was given.
+    pub(crate) fn is_used(&self) -> bool {
+        self.key.is_some() || self.sign || self.find_blocks || self.accept_loss
+    }
 }
 
 #[derive(Debug, Args)]

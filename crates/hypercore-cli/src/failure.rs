@@ -164,7 +164,7 @@ impl Failure {
                 "; one program writes to a feed, or any number read it: wait for it to finish, or end it",
             ),
             Exit::Corrupt => {
-                message.push_str("; nothing was changed. hypercore verify tells what is damaged, with --repair it mends what can be");
+                message.push_str("; hypercore verify tells more, and with --repair makes again what can be");
             }
             _ => {}
         }

@@ -36,6 +36,9 @@ pub(super) struct RepairedJson {
     pub(super) listed: u64,
     /// Damaged blocks that do not count as stored any more.
     pub(super) dropped: u64,
+    /// In a feed, each thing that was written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) mended: Vec<String>,
 }
 
 impl From<RepairReport> for RepairedJson {
@@ -44,6 +47,7 @@ impl From<RepairReport> for RepairedJson {
             nodes: report.nodes_rebuilt,
             listed: report.blocks_listed,
             dropped: report.blocks_unlisted,
+            mended: Vec::new(),
         }
     }
 }
@@ -166,7 +170,14 @@ impl VerifyJson {
 
 pub(super) async fn verify(common: &Common, args: &VerifyArgs, out: &mut Output) -> Outcome {
     if let Some(place) = SleepDir::find(&args.dir) {
-        return sleep_check::verify(args, &place, out);
+        return sleep_check::verify(common, args, &place, out);
+    }
+    if args.feed.is_used() {
+        let dir = args.dir.display();
+        let message = format!(
+            "{dir}: no feed of Dat or Hypercore 6 to 9, and these options are for such only"
+        );
+        return Err(Failure::new(Exit::Usage, message));
     }
     let repaired = if args.repair { repair(common, args, out).await? } else { None };
     let log = match super::builder(common, &args.dir).read_only().open().await {
@@ -243,10 +254,13 @@ fn refused(args: &VerifyArgs, error: &Error, out: &mut Output) -> Outcome {
 }
 
 fn print(report: &VerifyJson, out: &mut Output) -> Outcome {
-    if let Some(RepairedJson { nodes, listed, dropped }) = &report.repaired {
+    if let Some(RepairedJson { nodes, listed, dropped, mended }) = &report.repaired {
         out.line(format_args!(
             "repaired: {nodes} tree nodes written again, {listed} blocks listed again, {dropped} damaged blocks no longer listed"
         ))?;
+        for what in mended {
+            out.line(format_args!("repaired: {what}"))?;
+        }
     }
     for error in &report.errors {
         let (what, message) = (error.what, &error.message);

@@ -44,6 +44,7 @@ pub(super) async fn import(common: &Common, args: &ImportArgs, out: &mut Output)
     refuse_read_only(common)?;
     let place = SleepDir::find(&args.feed).ok_or_else(|| not_a_feed(&args.feed))?;
     let feed = open_feed(&args.feed, &place, out)?;
+    refuse_unproven(&feed, &args.feed)?;
     let wanted = Wanted::new(&feed, args)?;
     refuse_foreign(&args.dir)?;
     let log = open_log(common, args, &place, &feed, out).await?;
@@ -97,6 +98,19 @@ fn not_a_feed(dir: &Path) -> Failure {
             format!("{dir}: no feed of Dat or Hypercore 6 to 9 is stored there"),
         )
     })
+}
+
+/// A feed whose end is not what was signed would be taken for whole once it is a log.
+fn refuse_unproven(feed: &Feed, dir: &Path) -> Outcome {
+    let Some(finding) = feed.recovery().refusal() else { return Ok(()) };
+    let dir = dir.display();
+    Err(Failure::new(
+        Exit::Corrupt,
+        format!(
+            "{dir}: {finding}; so what was appended last may be lost or another, and nothing was imported. Repair the feed, or a copy of \
+             it, first: hypercore verify {dir} --repair, which has options for what it does not do by itself"
+        ),
+    ))
 }
 
 /// Opens what an import before this one left, or makes a log.

@@ -1,10 +1,11 @@
 //! `verify` of a feed of Dat or Hypercore 6 to 9: what `verify` tells of a log, from what `sleep` finds.
 
-use sleep::{AuditReport, Feed, Finding};
+use hypercore::PublicKey;
+use sleep::{AuditReport, Feed, Finding, Mended, RepairOptions, RepairReport};
 
-use super::check::{FindingJson, VerifyJson};
-use crate::args::VerifyArgs;
-use crate::failure::{Failure, Outcome};
+use super::check::{FindingJson, RepairedJson, VerifyJson};
+use crate::args::{Common, FeedRepairArgs, VerifyArgs};
+use crate::failure::{Failure, Outcome, file_of};
 use crate::output::Output;
 use crate::progress::{Progress, Unit};
 use crate::sleep_dir::SleepDir;
@@ -39,13 +40,57 @@ impl From<&Finding> for FindingJson {
     }
 }
 
-/// Looks at everything that is stored in the feed at `args.dir`.
-pub(super) fn verify(args: &VerifyArgs, place: &SleepDir, out: &mut Output) -> Outcome {
-    if args.repair {
-        super::refuse_sleep(&args.dir)?;
+impl From<&RepairReport> for RepairedJson {
+    fn from(report: &RepairReport) -> Self {
+        let (mut nodes, mut listed) = (0_u64, 0);
+        for mended in &report.mended {
+            match mended {
+                Mended::Node(_) => nodes = nodes.saturating_add(1),
+                Mended::Bits { blocks, .. } => listed = *blocks,
+                _ => {}
+            }
+        }
+        let mended = report.mended.iter().filter(|what| !matches!(what, Mended::Node(_)));
+        Self { nodes, listed, dropped: 0, mended: mended.map(words).collect() }
     }
-    match audit(place, out) {
-        Ok(report) => super::check::tell(&VerifyJson::from(&report), out),
+}
+
+/// What was written, as a clause.
+fn words(mended: &Mended) -> String {
+    match mended {
+        Mended::Header(file) => format!("{file}: its header"),
+        Mended::Key => "key: made again".to_owned(),
+        Mended::Signature { slot } => {
+            format!("signatures: slot {slot}, signed again with the stored secret key")
+        }
+        Mended::Bits { length, blocks } => {
+            format!("bitfield: {length} blocks, {blocks} of them stored")
+        }
+        Mended::Dropped { length } => format!("what was past {length} blocks is dropped"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Looks at everything that is stored in the feed at `args.dir`; with `--repair`, after mending what can be.
+pub(super) fn verify(
+    common: &Common,
+    args: &VerifyArgs,
+    place: &SleepDir,
+    out: &mut Output,
+) -> Outcome {
+    let repaired = if args.repair {
+        super::refuse_read_only(common)?;
+        repair(&args.feed, place).map(Some)
+    } else {
+        Ok(None)
+    };
+    let looked = repaired.and_then(|repaired| Ok((repaired, audit(place, out)?)));
+    match looked {
+        Ok((repaired, report)) => {
+            let mut json = VerifyJson::from(&report);
+            json.repaired = repaired.as_ref().map(RepairedJson::from);
+            super::check::tell(&json, out)
+        }
         Err(error) => {
             let failure = Failure::feed(&args.dir, &error);
             if failure.is_corrupt() && out.json {
@@ -53,13 +98,30 @@ pub(super) fn verify(args: &VerifyArgs, place: &SleepDir, out: &mut Output) -> O
                     what: "storage",
                     index: None,
                     message: error.to_string(),
-                    file: crate::failure::file_of(&error),
+                    file: file_of(&error),
                     offset: None,
                 }))?;
             }
             Err(failure)
         }
     }
+}
+
+fn repair(args: &FeedRepairArgs, place: &SleepDir) -> sleep::Result<RepairReport> {
+    let mut options = RepairOptions::new().replace_headers();
+    if let Some(key) = args.key {
+        options = options.key(PublicKey::from_bytes(*key.as_bytes()));
+    }
+    if args.sign {
+        options = options.sign();
+    }
+    if args.find_blocks {
+        options = options.find_blocks();
+    }
+    if args.accept_loss {
+        options = options.accept_loss();
+    }
+    options.repair(place.clone())
 }
 
 fn audit(place: &SleepDir, out: &Output) -> sleep::Result<AuditReport> {
