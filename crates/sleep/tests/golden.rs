@@ -134,6 +134,24 @@ fn every_golden_directory_reads_as_the_packages_say() {
 }
 
 #[test]
+fn a_feed_can_be_read_from_many_threads() {
+    fn is_shared<T: Send + Sync>(_: &T) {}
+    let golden = golden("v9-len5000");
+    let feed = golden.stores.read();
+    is_shared(&feed);
+    std::thread::scope(|scope| {
+        for first in 0..4 {
+            let (feed, golden) = (&feed, &golden);
+            scope.spawn(move || {
+                for block in (first..5000).step_by(61) {
+                    assert_eq!(feed.get(block).unwrap(), golden.block(block));
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn a_truncated_feed_hides_the_blocks_that_were_cut() {
     let feed = golden("v9-truncated").stores.read();
     assert_eq!(feed.length(), 12);

@@ -33,9 +33,10 @@ impl Feed {
             return Ok(());
         }
         self.run(|feed| {
-            feed.sync_files(&[FileName::Data, FileName::Tree, FileName::Bitfield])?;
-            // The last of a batch, as when it is written: what is signed is there.
-            feed.sync_files(&[FileName::Signatures])
+            // In the order of the rounds of an append.
+            feed.sync_files(&[FileName::Data, FileName::Tree])?;
+            feed.sync_files(&[FileName::Signatures])?;
+            feed.sync_files(&[FileName::Bitfield])
         })
     }
 

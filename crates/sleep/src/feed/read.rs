@@ -16,7 +16,9 @@ use crate::hashes::{self, SignatureForm};
 const READ_LEN_MAX: u64 = 256 * 1024 * 1024;
 
 impl Feed {
-    /// Reads a block and verifies it: its bytes against its leaf, and the leaf against a signature.
+    /// Reads a block and verifies it: its bytes against its leaf, and the leaf against the roots of the
+    /// feed or of an older length of it. Roots are signed, unless [`recovery`](Self::recovery) says that
+    /// the newest signature is missing or wrong.
     ///
     /// # Errors
     /// [`Error::OutOfBounds`], [`Error::NotStored`]; [`Error::BlockDamaged`], [`Error::BytesMissing`],
