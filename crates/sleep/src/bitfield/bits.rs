@@ -66,7 +66,11 @@ pub(super) fn count(bytes: &[u8], bits: Range<usize>) -> usize {
     if bits.start >= end {
         return 0;
     }
-    let whole = |bytes: &[u8]| -> usize { bytes.iter().map(|b| b.count_ones() as usize).sum() };
+    let whole = |bytes: &[u8]| -> usize {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let words = words.iter().map(|word| u64::from_be_bytes(*word).count_ones());
+        words.chain(rest.iter().map(|byte| byte.count_ones())).sum::<u32>() as usize
+    };
     // All bits before `end`, less those before the start.
     let before = |bit: usize| {
         let (full, rest) = bytes.split_at(bit / 8);

@@ -9,7 +9,8 @@
 //! "SLEEP storage", section 6.3.
 #![expect(
     clippy::arithmetic_side_effects,
-    reason = "positions are below 2 * PAGE_COUNT_MAX, and a page has 256 of them at least"
+    clippy::indexing_slicing,
+    reason = "positions are below 2 * PAGE_COUNT_MAX, a page has 256 of them at least, and bytes index tables of 256"
 )]
 
 use flat_tree::Index;
@@ -28,14 +29,28 @@ const fn mark(bits: u8, all: u8) -> u8 {
     }
 }
 
-/// Four marks, the first in the highest bits.
-const fn marks([a, b, c, d]: [u8; 4], all: u8) -> u8 {
-    mark(a, all) << 6 | mark(b, all) << 4 | mark(c, all) << 2 | mark(d, all)
+/// The marks of every byte, and those of its two nibbles: this runs for each append.
+static MARKS: [(u8, u8); 256] = {
+    let mut marks = [(0, 0); 256];
+    let mut byte: u8 = 0;
+    loop {
+        let nibbles = mark(byte >> 4, 0x0f) << 2 | mark(byte & 0x0f, 0x0f);
+        marks[byte as usize] = (mark(byte, 0xff), nibbles);
+        if byte == 0xff {
+            break marks;
+        }
+        byte += 1;
+    }
+};
+
+/// What an even position holds: marks of its bytes, the first in the highest bits.
+fn described(group: [u8; GROUP_BYTES]) -> u8 {
+    group.iter().fold(0, |marks, byte| marks << 2 | MARKS[usize::from(*byte)].0)
 }
 
 /// What an odd position holds: marks of the nibbles of its children.
-const fn joined(left: u8, right: u8) -> u8 {
-    marks([left >> 4, left & 0x0f, right >> 4, right & 0x0f], 0x0f)
+fn joined(left: u8, right: u8) -> u8 {
+    MARKS[usize::from(left)].1 << 4 | MARKS[usize::from(right)].1
 }
 
 /// Fills the subtree of a page over its `data` and returns its top. The joint is left alone.
@@ -44,7 +59,7 @@ const fn joined(left: u8, right: u8) -> u8 {
 pub(super) fn fill(positions: &mut [u8], data: &[u8]) -> u8 {
     let (groups, _) = data.as_chunks::<GROUP_BYTES>();
     for (position, group) in positions.iter_mut().step_by(2).zip(groups) {
-        *position = marks(*group, 0xff);
+        *position = described(*group);
     }
     // A parent has `half` positions on its left, and as many on its right.
     let mut half = 1;

@@ -21,6 +21,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use flat_tree::Index;
 
@@ -34,13 +35,13 @@ const PAGE_COUNT_MAX: usize = (FEED_LENGTH_MAX / BLOCKS_PER_PAGE) as usize;
 
 /// Which blocks and nodes of a feed are stored.
 ///
-/// Memory: 3 KiB for every 8192 blocks of which anything is stored, and about 10 bytes where nothing
-/// is.
+/// Memory: 3 KiB for every 8192 blocks of which something is stored, and about 10 bytes where nothing
+/// is or, once loaded, everything.
 #[derive(Clone)]
 pub struct Bitfield {
     page_size: PageSize,
     /// `None`: no bit is set.
-    pages: Vec<Option<Box<Page>>>,
+    pages: Vec<Option<Arc<Page>>>,
     /// Pages with bits that changed since they were written.
     dirty: BTreeSet<usize>,
     /// What the last index position of each page holds, as stored.
@@ -259,10 +260,10 @@ impl Bitfield {
         for (number, bits) in parts(array, range.start..end) {
             let Some(slot) = self.pages.get_mut(number) else { break };
             if value && slot.is_none() {
-                *slot = Some(Box::new(Page::EMPTY));
+                *slot = Some(Arc::new(Page::EMPTY));
             }
             let Some(page) = slot else { continue };
-            if bits::fill(page.bits_mut(array), bits, value) {
+            if bits::fill(Arc::make_mut(page).bits_mut(array), bits, value) {
                 self.dirty.insert(number);
             }
         }

@@ -1,4 +1,8 @@
 //! One page in memory: its data bits and its tree bits. The index is made when it is written.
+//!
+//! In a feed of which everything is there all pages but the last few are full, and share one.
+
+use std::sync::{Arc, LazyLock};
 
 /// Bytes of data bits in a page.
 pub(super) const DATA_LEN: usize = 1024;
@@ -37,20 +41,27 @@ pub(super) struct Page {
     tree: [u8; TREE_LEN],
 }
 
+/// The page with all bits set.
+static FULL: LazyLock<Arc<Page>> =
+    LazyLock::new(|| Arc::new(Page { data: [0xff; DATA_LEN], tree: [0xff; TREE_LEN] }));
+
 impl Page {
     pub(super) const EMPTY: Self = Self { data: [0; DATA_LEN], tree: [0; TREE_LEN] };
 
     /// Takes a stored page, of which less may be there than there should be. `None` when no bit is set.
-    pub(super) fn decode(stored: &[u8]) -> Option<Box<Self>> {
+    pub(super) fn decode(stored: &[u8]) -> Option<Arc<Self>> {
         let bits = stored.get(..INDEX_AT).unwrap_or(stored);
         let (data, tree) = bits.split_at_checked(DATA_LEN).unwrap_or((bits, &[]));
-        if is_zero(data) && is_zero(tree) {
+        if FULL.data == data && FULL.tree == tree {
+            return Some(Arc::clone(&FULL));
+        }
+        if Self::EMPTY.data.starts_with(data) && Self::EMPTY.tree.starts_with(tree) {
             return None;
         }
-        let mut page = Box::new(Self::EMPTY);
+        let mut page = Self::EMPTY;
         copy(&mut page.data, data);
         copy(&mut page.tree, tree);
-        Some(page)
+        Some(Arc::new(page))
     }
 
     pub(super) const fn bits(&self, array: Array) -> &[u8] {
@@ -66,12 +77,6 @@ impl Page {
             Array::Tree => self.tree.as_mut_slice(),
         }
     }
-}
-
-/// Whether all of it is zero, compared as memory is compared.
-fn is_zero(bytes: &[u8]) -> bool {
-    static ZEROS: [u8; TREE_LEN] = [0; TREE_LEN];
-    ZEROS.get(..bytes.len()) == Some(bytes)
 }
 
 /// Fills the front of `to`, which is at least as long.

@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 use crate::files::FileName;
 use crate::header::{HEADER_LEN, PageSize};
 
-/// Pages that are read or written in one call.
-const PAGES_PER_CALL: usize = 64;
+/// Pages that are read or written in one call: what of them is looked at again is in the cache then.
+const PAGES_PER_CALL: usize = 16;
 
 /// Most positions of the index that a page has.
 const POSITIONS_MAX: usize = 512;
