@@ -7,8 +7,8 @@
 //! with a model that knows only what was asked for.
 //!
 //! Then the `hypercore` command and JavaScript take turns on directories of
-//! every kind that the command can make; then they replicate over TCP. Before all that, the page for those who come
-//! from JavaScript is held against its source.
+//! every kind that the command can make; then they replicate over TCP. Last come feeds of older releases, in turn with
+//! hypercore 9. Before all that, the page for those who come from JavaScript is held against its source.
 
 mod api;
 mod command;
@@ -18,6 +18,7 @@ mod model;
 mod network;
 mod program;
 mod script;
+mod sleep;
 
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,7 @@ pub(crate) struct Options {
     seed: u64,
     dir: Option<String>,
     network: network::Choice,
+    sleep: std::ops::Range<u64>,
 }
 
 /// A part of the task.
@@ -51,24 +53,26 @@ enum Part {
     Scripts,
     Directories,
     Network,
+    Sleep,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            parts: vec![Part::Page, Part::Scripts, Part::Directories, Part::Network],
+            parts: vec![Part::Page, Part::Scripts, Part::Directories, Part::Network, Part::Sleep],
             scripts: 0..SCRIPTS,
             seed: SEED,
             dir: None,
             network: network::Choice::default(),
+            sleep: 0..sleep::SCRIPTS,
         }
     }
 }
 
 impl Options {
-    /// `--part NAME` (one of `page`, `scripts`, `directories`, `network`), `--scripts N`, `--seed S`, `--dir NAME`
-    /// (one directory of the command), `--only WHAT` (one script by its number, or scenarios by
-    /// name), `--deep`, `--stand-in js10|js11`.
+    /// `--part NAME` (one of `page`, `scripts`, `directories`, `network`, `sleep`), `--scripts N`, `--seed S`,
+    /// `--dir NAME` (one directory of the command), `--only WHAT` (one script by its number, or scenarios by
+    /// name), `--sleep N` (one script on a SLEEP feed), `--deep`, `--stand-in js10|js11`.
     pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
         let mut options = Self::default();
         let mut rest = arguments.iter();
@@ -80,11 +84,19 @@ impl Options {
             let value = rest.next()?;
             match name.as_str() {
                 "--part" => options.parts = vec![part(value)?],
-                "--scripts" => options.scripts = 0..value.parse().ok()?,
+                "--scripts" => {
+                    options.scripts = 0..value.parse().ok()?;
+                    options.sleep = options.scripts.clone();
+                }
                 "--seed" => options.seed = value.parse().ok()?,
                 "--dir" => {
                     options.dir = Some(value.clone());
                     options.parts = vec![Part::Directories];
+                }
+                "--sleep" => {
+                    let number: u64 = value.parse().ok()?;
+                    options.sleep = number..number.checked_add(1)?;
+                    options.parts = vec![Part::Sleep];
                 }
                 "--only" => {
                     if let Ok(number) = value.parse::<u64>() {
@@ -115,6 +127,7 @@ fn part(name: &str) -> Option<Part> {
         "scripts" => Part::Scripts,
         "directories" => Part::Directories,
         "network" => Part::Network,
+        "sleep" => Part::Sleep,
         _ => return None,
     })
 }
@@ -161,9 +174,14 @@ pub(crate) fn run(options: &Options) -> Outcome {
             script: folder.join("peer.js"),
             peer: built.join("interop-peer"),
             hypercore,
-            work,
+            work: work.clone(),
         };
         figures.push(network::run(&programs, &options.network)?);
+    }
+    if has(Part::Sleep) {
+        let binary = built.join("interop-sleep");
+        let tally = sleep::run(&binary, &work, options.seed, options.sleep.clone())?;
+        figures.push(tally.to_string());
     }
     Ok(Figures::new(figures.join("; ")))
 }
@@ -178,7 +196,7 @@ fn run_scripts(options: &Options, sides: &mut Sides, work: &Path) -> Result<Tall
         std::fs::create_dir_all(&dir)?;
         let script = Script::new(index, mix(options.seed, index), &dir);
         if let Err(failure) = script.run(sides, &mut tally) {
-            eprint!("{}", failure.log);
+            eprint!("{}{}", failure.log, sides.said());
             eprintln!("  the files are kept in {}", dir.display());
             return miss(format!(
                 "{}; replay with `cargo xtask interop --seed {} --only {index}`",

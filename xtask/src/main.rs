@@ -41,11 +41,12 @@ usage: cargo xtask TASK
   layers                the walls between the crates, from cargo metadata
   tidy                  module headers, ASCII, format tables, promises, lock files, leftovers
   deny                  bans, licences, sources (cargo-deny)
-  interop [--part page|scripts|directories|network] [--scripts N] [--seed S] [--dir NAME]
-          [--only SCRIPT|SCENARIO] [--deep] [--stand-in js10|js11]
+  interop [--part page|scripts|directories|network|sleep] [--scripts N] [--seed S] [--dir NAME]
+          [--only SCRIPT|SCENARIO] [--sleep SCRIPT] [--deep] [--stand-in js10|js11]
                         random scripts on one directory, in turn with JavaScript; then
                         directories of the hypercore command, likewise; then replication
-                        over TCP with JavaScript 10 and 11 in every role
+                        over TCP with JavaScript 10 and 11 in every role; then SLEEP feeds,
+                        in turn with JavaScript 9
   crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
                         every disk that a crash may leave of the workloads of the log and of the
                         page file (pages/NAME), judged

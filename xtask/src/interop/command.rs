@@ -64,7 +64,7 @@ pub(super) fn run(
         let mut directory = Directory::new(*kind, &dir, binary);
         let result = course(&mut directory, sides, &empty.to_string_lossy(), &mut tally);
         if let Err(what) = result {
-            eprint!("{}", directory.program.log);
+            eprint!("{}{}", directory.program.log, sides.said());
             eprintln!("  the files are kept in {}", folder.display());
             return miss(format!(
                 "directory {}: {what}; replay with `cargo xtask interop --dir {}`",

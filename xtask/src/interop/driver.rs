@@ -39,15 +39,24 @@ impl Side {
 pub(super) struct Sides {
     javascript: Driver,
     rust: Driver,
+    said: Said,
 }
 
 impl Sides {
     /// Starts both.
     pub(super) fn start(script: &Path, binary: &Path) -> Result<Self, Miss> {
+        let said = Said::default();
+        let start = |program, arguments| Driver::start(program, arguments, Said::clone(&said));
         Ok(Self {
-            javascript: Driver::start("node".into(), vec![script.to_path_buf()], None)?,
-            rust: Driver::start(binary.to_path_buf(), Vec::new(), None)?,
+            javascript: start("node".into(), vec![script.to_path_buf()])?,
+            rust: start(binary.to_path_buf(), Vec::new())?,
+            said,
         })
+    }
+
+    /// What both have said on stderr so far.
+    pub(super) fn said(&self) -> String {
+        self.said.lock().expect("no reader panicked").clone()
     }
 
     /// The driver of one side.
@@ -80,24 +89,25 @@ pub(super) type Said = Arc<Mutex<String>>;
 pub(super) struct Driver {
     binary: PathBuf,
     arguments: Vec<PathBuf>,
-    said: Option<Said>,
+    said: Said,
     child: Child,
     stdin: Option<ChildStdin>,
     answers: Receiver<String>,
 }
 
 impl Driver {
-    /// Starts a process. Its stderr is this one's, unless it is to be gathered in `said`.
+    /// Starts a process. Its stderr is gathered in `said`: node makes one that it shares with this process
+    /// non-blocking, and what is then told of a failure may not be taken.
     pub(super) fn start(
         binary: PathBuf,
         arguments: Vec<PathBuf>,
-        said: Option<Said>,
+        said: Said,
     ) -> Result<Self, Miss> {
         let mut command: Command = program(&binary, &arguments);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(if said.is_some() { Stdio::piped() } else { Stdio::inherit() })
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| Miss(format!("{}: {error}", binary.display())))?;
         let stdin = child.stdin.take();
@@ -110,8 +120,8 @@ impl Driver {
                 }
             }
         });
-        if let (Some(stderr), Some(said)) = (child.stderr.take(), said.clone()) {
-            gather(stderr, said);
+        if let Some(stderr) = child.stderr.take() {
+            gather(stderr, Said::clone(&said));
         }
         Ok(Self { binary, arguments, said, child, stdin, answers })
     }
@@ -144,8 +154,9 @@ impl Driver {
         self.child.kill().map_err(|error| error.to_string())?;
         self.child.wait().map_err(|error| error.to_string())?;
         let late: Vec<String> = self.answers.iter().collect();
-        let fresh = Self::start(self.binary.clone(), self.arguments.clone(), self.said.clone())
-            .map_err(|Miss(what)| what)?;
+        let fresh =
+            Self::start(self.binary.clone(), self.arguments.clone(), Said::clone(&self.said))
+                .map_err(|Miss(what)| what)?;
         *self = fresh;
         // A line cut in two by the kill was never read by anyone: no acknowledgement.
         Ok(late.iter().map_while(|line| parse(line).ok()).collect())

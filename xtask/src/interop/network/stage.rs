@@ -68,7 +68,7 @@ impl Stage {
             Kind::Js11 => ("node".into(), vec![self.script.clone(), "11".into()]),
             Kind::Facade | Kind::Command => (self.peer.clone(), Vec::new()),
         };
-        Driver::start(program, arguments, Some(Said::clone(&self.said))).map_err(|miss| miss.0)
+        Driver::start(program, arguments, Said::clone(&self.said)).map_err(|miss| miss.0)
     }
 
     pub(super) fn keep(&self, kind: Kind, driver: Driver) {
