@@ -10,6 +10,7 @@ use crate::logs::{BATCH, Tokio, blocks};
 use crate::mappedpages;
 use crate::measure::{resident, resident_max};
 use crate::replicate::peer;
+use crate::sleep::open as sleep_feed;
 
 /// Blocks between two readings of the memory.
 pub const STEP: usize = 1_000_000;
@@ -30,6 +31,12 @@ pub fn main(job: &[String]) {
             let log = tokio.facade(Path::new(folder), Durability::Eventual);
             println!("{}", resident_max());
             drop(log);
+        }
+        [name, folder] if name == "open-sleep" => {
+            let feed =
+                sleep_feed(Path::new(folder), ::sleep::Access::Write, ::sleep::Durability::Lazy);
+            println!("{}", resident_max());
+            drop(feed);
         }
         [name, folder, block_len, count] if name == "append" => {
             append(Path::new(folder), number(block_len), number(count));
@@ -68,6 +75,11 @@ fn append(folder: &Path, block_len: usize, count: usize) {
 /// The most memory in bytes that a process had which opened the log in `folder`.
 pub fn open(folder: &Path) -> u64 {
     numbers(&["open", &folder.display().to_string()])[0] as u64
+}
+
+/// The most memory in bytes that a process had which opened the SLEEP feed in `folder`.
+pub fn open_sleep(folder: &Path) -> u64 {
+    numbers(&["open-sleep", &folder.display().to_string()])[0] as u64
 }
 
 /// Appends blocks to a new log in `folder`, in batches.

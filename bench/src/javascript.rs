@@ -1,4 +1,4 @@
-//! Processes that do timed jobs: JavaScript Hypercore 11, which takes part without node's start, and
+//! Processes that do timed jobs: JavaScript Hypercore 11 and 9, which take part without node's start, and
 //! peers of our own that speak the same lines.
 
 use std::cell::RefCell;
@@ -15,12 +15,17 @@ pub fn folder() -> PathBuf {
 
 /// Why JavaScript can not take part, if it can not.
 pub fn absence() -> Option<String> {
+    absence_in(&folder())
+}
+
+fn absence_in(folder: &Path) -> Option<String> {
     let node = Command::new("node").arg("--version").stdout(Stdio::null()).status();
     if !node.is_ok_and(|status| status.success()) {
         return Some("node is missing".to_owned());
     }
-    let installed = folder().join("node_modules").join("hypercore").exists();
-    (!installed).then(|| "not installed: `npm ci` in bench/javascript".to_owned())
+    let installed = folder.join("node_modules").join("hypercore").exists();
+    let name = folder.file_name().unwrap_or_default().display();
+    (!installed).then(|| format!("not installed: `npm ci` in the folder {name} of the bench"))
 }
 
 /// The process, until it is dropped.
@@ -36,6 +41,15 @@ impl JavaScript {
             return Err(why);
         }
         Self::spawn(Command::new("node").arg(folder().join("driver.js")))
+    }
+
+    /// Starts JavaScript Hypercore 9, or says why not.
+    pub fn sleep() -> Result<Self, String> {
+        let folder = folder().join("sleep");
+        if let Some(why) = absence_in(&folder) {
+            return Err(why);
+        }
+        Self::spawn(Command::new("node").arg(folder.join("driver.js")))
     }
 
     /// Starts a process that speaks the lines of `driver.js`.

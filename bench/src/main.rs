@@ -27,6 +27,7 @@ mod paged;
 mod proofs;
 mod published;
 mod replicate;
+mod sleep;
 mod ten_million;
 
 use measure::{Table, Tally};
@@ -34,7 +35,7 @@ use measure::{Table, Tally};
 /// A table's name, and what makes it.
 type Entry = (&'static str, fn() -> Table);
 
-const TABLES: [Entry; 16] = [
+const TABLES: [Entry; 17] = [
     ("mappedpages", mappedpages::table),
     ("memory-pager", memory_pager::table),
     ("paged", paged::table),
@@ -51,6 +52,7 @@ const TABLES: [Entry; 16] = [
     ("replicate-first-block", replicate::first_block),
     ("replicate-idle", replicate::idle),
     ("replicate-memory", replicate::memory),
+    ("sleep", sleep::table),
 ];
 
 fn main() -> std::process::ExitCode {

@@ -25,6 +25,7 @@ pub(crate) fn bench(tables: &[String]) -> Outcome {
     let has_node = is_present("node") && is_present("npm");
     if has_node {
         npm::install(&folder.join("javascript"))?;
+        npm::install(&folder.join("javascript").join("sleep"))?;
     }
     run_in_front(&mut cargo(["build", "--release", "--quiet", "--package", "hypercore-cli"]))?;
     let mut command = cargo(["run", "--release", "--quiet", "--manifest-path"]);
