@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{Golden, Stores, golden};
+use common::{Golden, Stores, calls, golden, recorded};
 use flat_tree::Index;
 use hypercore_crypto::KeyPair;
+use random_access_storage::testing::Journal;
 use sleep::{Access, Error, Feed, FileName, Proof, ProofFault, SignatureForm};
 
 fn pair() -> KeyPair {
@@ -240,6 +241,30 @@ fn a_fork_of_the_author_is_refused() {
     check(&mut feed, &twin, 7);
     // Its nodes meet one that is proven, far above.
     check(&mut feed, &twin, 12);
+}
+
+/// The bits of a download are written when all that they stand for is durable; a page that is new to the
+/// file, before.
+#[test]
+fn a_download_is_synced_before_its_bits_are_written() {
+    let mut author = Stores::default().create(&pair());
+    author.append(&["block"; 100]).unwrap();
+    let journal = Journal::new();
+    let options = Feed::options().access(Access::Create).key(pair().public());
+    let mut feed = options.open(recorded(&journal)).unwrap();
+    feed.put(0, b"block", &author.proof(0).unwrap()).unwrap();
+    author.append(&["block"; 9900]).unwrap();
+    drop(journal.take());
+    feed.put(9999, b"block", &author.proof(9999).unwrap()).unwrap();
+    let calls = calls(&journal);
+    let nodes = calls.iter().filter(|call| *call == "write tree").count();
+    let before = ["write data"].into_iter().chain(vec!["write tree"; nodes]);
+    let after = ["sync data", "sync tree", "sync signatures", "sync bitfield"];
+    let bits = ["write bitfield", "sync bitfield"];
+    // With the page that is new, with zeros in it.
+    let page = ["write signatures", "write bitfield"];
+    let expected: Vec<_> = before.chain(page).chain(after).chain(bits).collect();
+    assert_eq!(calls, expected);
 }
 
 #[test]

@@ -4,8 +4,9 @@
 mod common;
 
 use common::{Golden, contains, golden, goldens, ranges, unhex};
+use flat_tree::Index;
 use sha2::{Digest as _, Sha256};
-use sleep::{Error, Feed, FileName, SignatureForm};
+use sleep::{Error, Feed, FileName, NODE_LEN, SignatureForm, hashes};
 
 fn sha256(bytes: &[u8]) -> Vec<u8> {
     Sha256::digest(bytes).to_vec()
@@ -181,6 +182,33 @@ fn a_block_that_was_changed_is_not_returned() {
     }
 }
 
+/// Another block with the nodes that it would have, up to but without the root.
+#[test]
+fn a_block_that_was_forged_with_its_nodes_is_not_returned() {
+    let golden = golden("v9-len10");
+    let mut data = golden.stores.bytes(FileName::Data).unwrap();
+    data[6..8].copy_from_slice(b"xx");
+    golden.stores.set(FileName::Data, &data);
+    let siblings = [4, 1, 11].map(|index| {
+        let node = golden.stores.read().node(Index::new(index)).unwrap();
+        node.unwrap()
+    });
+    let mut tree = golden.stores.bytes(FileName::Tree).unwrap();
+    let mut node = hashes::leaf(Index::new(6), b"xx");
+    for sibling in siblings {
+        let at = 32 + node.index.get() as usize * NODE_LEN;
+        tree[at..at + NODE_LEN].copy_from_slice(&node.encode());
+        golden.stores.set(FileName::Tree, &tree);
+        let feed = golden.stores.read();
+        assert!(matches!(feed.get(3), Err(Error::TreeDamaged { .. })), "up to {}", node.index);
+        let mut in_a_row = feed.blocks(3..10).unwrap();
+        assert!(matches!(in_a_row.next(), Some(Err(Error::TreeDamaged { .. }))));
+        assert_eq!(feed.get(8).unwrap(), golden.block(8));
+        node = hashes::parent(&node, &sibling).unwrap();
+    }
+    assert_eq!(node.index, Index::new(7));
+}
+
 /// Each byte of each node that is below a root, changed.
 #[test]
 fn a_node_that_was_changed_gives_no_wrong_block() {
@@ -188,7 +216,7 @@ fn a_node_that_was_changed_gives_no_wrong_block() {
     let tree = golden.stores.bytes(FileName::Tree).unwrap();
     let roots = golden.stores.read().roots();
     for at in 32..tree.len() {
-        let node = flat_tree::Index::new((at as u64 - 32) / 40);
+        let node = Index::new((at as u64 - 32) / 40);
         if roots.iter().any(|root| root.index == node) || node.get() == 15 {
             continue;
         }

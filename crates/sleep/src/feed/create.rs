@@ -1,7 +1,8 @@
 //! Making a new feed.
 //!
 //! `key` is written last: a feed without one was never made, and making it starts over. A secret key
-//! that is found is never overwritten.
+//! that is found is never overwritten. A crash may leave a file's length without its bytes, which then
+//! are zeros: such a header or key counts as not there.
 
 use hypercore_crypto::{KeyPair, PublicKey};
 use random_access_storage::SyncScope;
@@ -41,12 +42,12 @@ pub(super) fn create(
 ) -> Result<()> {
     // First of all the lock.
     let bitfield = Header::bitfield(PageSize::default());
-    with_header(files, FileName::Bitfield, &bitfield)?;
+    write_header(files, FileName::Bitfield, &bitfield)?;
     if let Some(pair) = stored_key_pair {
         write_key_pair(files, pair)?;
     }
-    with_header(files, FileName::Tree, &Header::tree())?;
-    with_header(files, FileName::Signatures, &Header::signatures())?;
+    write_header(files, FileName::Tree, &Header::tree())?;
+    write_header(files, FileName::Signatures, &Header::signatures())?;
     for name in [FileName::Tree, FileName::Signatures, FileName::Bitfield] {
         sync(files, name)?;
     }
@@ -55,10 +56,28 @@ pub(super) fn create(
     sync(files, FileName::Key)
 }
 
+fn write_header(files: &mut Files, name: FileName, header: &Header) -> Result<()> {
+    let store = with_header(files, name, header)?;
+    if is_zero::<HEADER_LEN>(files, name)? { header.write(&*store) } else { Ok(()) }
+}
+
+/// Whether the first `N` bytes of a file are there and zero.
+fn is_zero<const N: usize>(files: &Files, name: FileName) -> Result<bool> {
+    let Some(store) = files.get(name) else { return Ok(false) };
+    let failed = Error::in_file(name);
+    let mut bytes = [0; N];
+    if store.len().map_err(&failed)? < N as u64 {
+        return Ok(false);
+    }
+    store.read_at(0, &mut bytes).map_err(&failed)?;
+    Ok(bytes == [0; N])
+}
+
 fn write_key_pair(files: &mut Files, pair: &KeyPair) -> Result<()> {
     let store = files.create(FileName::SecretKey)?;
     let len = store.len().map_err(Error::in_file(FileName::SecretKey))?;
-    if len >= SECRET_KEY_LEN as u64 {
+    let is_lost = is_zero::<SECRET_KEY_LEN>(files, FileName::SecretKey)?;
+    if len >= SECRET_KEY_LEN as u64 && !is_lost {
         // Its own, of an earlier attempt; or the caller has another feed in mind.
         return keys::read_key_pair(&store, &pair.public()).map(drop);
     }

@@ -233,8 +233,6 @@ impl Feed {
             Ok(())
         })?;
         if let Some(tree) = tree.filter(|tree| tree.length > self.length) {
-            // They stay proven, though nothing may lead from them to the new roots.
-            self.proven.keep(self.roots.iter().copied());
             self.is_live = tree.signature.is_some();
             self.length = tree.length;
             self.roots = tree.roots;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use hypercore_crypto::KeyPair;
 use random_access_memory::RandomAccessMemory;
 use random_access_storage::RandomAccess;
+use random_access_storage::testing::{Call, Journal, Recording};
 use serde_json::Value;
 use sleep::{Access, Feed, FileName, Storage};
 
@@ -73,6 +74,32 @@ impl Stores {
     pub fn create(&self, pair: &KeyPair) -> Feed {
         Feed::options().access(Access::Create).key_pair(pair.clone()).open(self.clone()).unwrap()
     }
+}
+
+/// Stores that note every call.
+pub fn recorded(journal: &Journal) -> impl Storage + Clone + use<> {
+    let (stores, journal) = (Stores::default(), journal.clone());
+    move |name: FileName, access: Access| {
+        let store = Storage::open(&stores, name, access)?;
+        Ok(store.map(|store| {
+            Arc::new(Recording::new(name.as_str(), store, &journal)) as Arc<dyn RandomAccess>
+        }))
+    }
+}
+
+/// Writes, cuts and syncs since the last time, with the names of the files.
+pub fn calls(journal: &Journal) -> Vec<String> {
+    let name = |call: &Call| match call {
+        Call::Write { .. } => Some("write"),
+        Call::Sync { .. } => Some("sync"),
+        Call::Read { .. } => None,
+        _ => Some("cut"),
+    };
+    let entries = journal.take();
+    entries
+        .iter()
+        .filter_map(|entry| Some(format!("{} {}", name(&entry.call)?, entry.store)))
+        .collect()
 }
 
 /// A golden directory.
