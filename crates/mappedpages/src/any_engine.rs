@@ -81,6 +81,11 @@ impl<const P: usize> AnyEngine<P> {
         }
     }
 
+    /// Forgets which pages are plain, for good: nothing may be asked of the engine any more.
+    pub(crate) fn forget_plain(&mut self) {
+        self.plain = Plain::default();
+    }
+
     /// The content of a page that is known to be regular and in its place, and is mapped. `None` says
     /// nothing.
     #[inline]

@@ -104,9 +104,9 @@ impl<const P: usize> Pager<P> {
         &mut self,
         change: impl FnOnce(&mut AnyEngine<P>, &mut Pages<P>) -> T,
     ) -> T {
-        self.failed = true;
-        let result = change(&mut self.engine, &mut self.pages);
-        self.failed = false;
+        let attempt = Attempt::of(self);
+        let result = change(&mut attempt.0.engine, &mut attempt.0.pages);
+        attempt.succeeded();
         result
     }
 
@@ -118,10 +118,16 @@ impl<const P: usize> Pager<P> {
         if self.failed {
             return Err(MappedPageError::Unavailable);
         }
-        self.failed = true;
-        let value = write(&mut self.engine, &mut self.pages)?;
-        self.failed = false;
+        let attempt = Attempt::of(self);
+        let value = write(&mut attempt.0.engine, &mut attempt.0.pages)?;
+        attempt.succeeded();
         Ok(value)
+    }
+
+    /// Ends the pager for good: nothing is given out by it any more.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+        self.engine.forget_plain();
     }
 
     /// Writes what is accepted and asks for the sync. False: there was nothing to write.
@@ -190,6 +196,28 @@ impl<const P: usize> Pager<P> {
     fn ask_for_sync(&mut self, is_commit: bool) {
         let sync = Arc::new(Flight::new(self.pages.sync_handle()));
         self.flight = Some(InFlight { sync, is_commit });
+    }
+}
+
+/// A pager that counts as failed meanwhile, and for good when this is dropped before it succeeded.
+struct Attempt<'a, const P: usize>(&'a mut Pager<P>);
+
+impl<'a, const P: usize> Attempt<'a, P> {
+    const fn of(pager: &'a mut Pager<P>) -> Self {
+        pager.failed = true;
+        Self(pager)
+    }
+
+    fn succeeded(self) {
+        self.0.failed = false;
+    }
+}
+
+impl<const P: usize> Drop for Attempt<'_, P> {
+    fn drop(&mut self) {
+        if self.0.failed {
+            self.0.fail();
+        }
     }
 }
 

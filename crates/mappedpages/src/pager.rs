@@ -254,7 +254,7 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
     /// The rest of it, when everything is durable.
     pub(crate) fn end_flushed(&mut self) -> Result<()> {
         self.write(|engine, pages| engine.close(pages))?;
-        self.failed = true;
+        self.fail();
         Ok(())
     }
 
@@ -320,9 +320,10 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
 
     #[inline]
     pub(crate) fn page(&self, id: PageId<PAGE_SIZE>) -> Result<&MappedPage> {
+        // A pager that failed has no plain page, so there is nothing more to ask.
         match self.engine.plain_page(&self.pages, id.0) {
-            Some(content) if !self.failed => Ok(map::view(content)),
-            _ => self.page_anew(id),
+            Some(content) => Ok(map::view(content)),
+            None => self.page_anew(id),
         }
     }
 
