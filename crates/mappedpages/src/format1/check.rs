@@ -1,12 +1,14 @@
 //! The check of a file of format 1.
 //!
 //! The format does not say which pages are regular, so a page that nobody owns cannot be told from one
-//! that was given out: leaks are not found. What the writer's `open` puts right is no problem.
+//! that was given out: leaks are not found. What the writer's `open` puts right is no problem; what it takes
+//! as it is, is looked at as a reader would.
 
 use super::directory::{self, Entry};
 use super::field::read_u64;
 use super::metadata::{FIRST_PAGES, FREE_COUNT_OFFSET, Metadata, RESERVED_PAGES};
 use super::page_zero::{Reference, Superblock, decode_index, repair_index};
+use super::wide::drops_unfinished;
 use super::{commit::metadata_page, metadata::checksum_of};
 use crate::check::{CheckReport, Findings, Owners, Part, Problem};
 use crate::engine::Result;
@@ -19,7 +21,12 @@ use crate::pages::Pages;
 /// # Errors
 /// `InvalidPageSize`, `Io`.
 pub(crate) fn check<const P: usize>(pages: &Pages<P>) -> Result<CheckReport> {
-    let mut check = Check { pages, findings: Findings::default(), owners: Owners::default() };
+    let mut check = Check {
+        pages,
+        findings: Findings::default(),
+        owners: Owners::default(),
+        drops_unfinished: false,
+    };
     check.run()?;
     Ok(check.findings.into_report(Some(Format::One)))
 }
@@ -28,6 +35,8 @@ struct Check<'a, const P: usize> {
     pages: &'a Pages<P>,
     findings: Findings,
     owners: Owners,
+    /// An open drops protected pages that the map does not know, as those of a commit that did not get so far.
+    drops_unfinished: bool,
 }
 
 impl<const P: usize> Check<'_, P> {
@@ -45,7 +54,7 @@ impl<const P: usize> Check<'_, P> {
                 return Ok(());
             }
         };
-        let Some(metadata) = self.metadata(superblock)? else { return Ok(()) };
+        let Some((metadata, fell_back)) = self.metadata(superblock)? else { return Ok(()) };
         let total = metadata.used.len();
         if self.pages.count() < total {
             self.cut_short(total);
@@ -59,6 +68,7 @@ impl<const P: usize> Check<'_, P> {
             self.damaged(0, Part::DirectoryIndex);
             return Ok(());
         };
+        self.drops_unfinished = drops_unfinished(references.len(), fell_back);
         for reference in &references {
             self.block(reference, &metadata)?;
         }
@@ -76,8 +86,8 @@ impl<const P: usize> Check<'_, P> {
         self.findings.add(Problem::CutShort { expected, len });
     }
 
-    /// The metadata that the file has.
-    fn metadata(&mut self, superblock: Superblock) -> Result<Option<Metadata>> {
+    /// The metadata that the file has, and whether they are not those that page 0 names.
+    fn metadata(&mut self, superblock: Superblock) -> Result<Option<(Metadata, bool)>> {
         for copy in [superblock.active, superblock.active.other()] {
             let page = metadata_page(copy);
             let image = self.pages.page(page)?;
@@ -90,7 +100,7 @@ impl<const P: usize> Check<'_, P> {
                     self.findings.add(Problem::WrongCount { page, part, stored, found });
                 }
                 self.verified();
-                return Ok(Some(metadata));
+                return Ok(Some((metadata, !is_named)));
             }
             // A torn write of this copy looks like this, and then the other one counts.
             self.findings.needs_recovery = true;
@@ -106,8 +116,7 @@ impl<const P: usize> Check<'_, P> {
         *bytes = bytes.saturating_add(P as u64);
     }
 
-    /// Claims both pages of something that is named on page `by`. False: it does not exist, since its
-    /// commit did not come so far, or its pages cannot be read.
+    /// Claims both pages of something that is named on page `by`. False: its pages cannot be read.
     fn own(&mut self, pages: [u64; 2], by: u64, part: Part, metadata: &Metadata) -> bool {
         let total = metadata.used.len();
         let outside = pages.iter().find(|page| !(RESERVED_PAGES..total).contains(page));
@@ -115,15 +124,13 @@ impl<const P: usize> Check<'_, P> {
             self.findings.add(Problem::OutOfRange { page: by, part, target });
             return false;
         }
-        if pages.iter().all(|page| !metadata.used.get(*page)) {
-            self.findings.needs_recovery = true;
-            return false;
-        }
+        let is_unknown = is_unknown(pages, metadata);
+        self.findings.needs_recovery |= is_unknown;
         for page in pages {
             if !self.owners.add(page) {
                 self.findings.add(Problem::TwoOwners { page });
             }
-            if !metadata.used.get(page) {
+            if !is_unknown && !metadata.used.get(page) {
                 self.findings.add(Problem::NotInMap { page });
             }
         }
@@ -152,6 +159,10 @@ impl<const P: usize> Check<'_, P> {
     }
 
     fn entry(&mut self, by: u64, entry: &Entry, metadata: &Metadata) -> Result<()> {
+        if self.drops_unfinished && is_unknown(entry.pages, metadata) {
+            self.findings.needs_recovery = true;
+            return Ok(());
+        }
         if !self.own(entry.pages, by, Part::Directory, metadata) {
             return Ok(());
         }
@@ -167,12 +178,20 @@ impl<const P: usize> Check<'_, P> {
 
     fn count(&mut self, metadata: &Metadata) {
         let internal = (self.owners.iter().count() as u64).saturating_add(RESERVED_PAGES);
+        // An open puts them into the map.
+        let unknown = self.owners.iter().filter(|page| !metadata.used.get(*page)).count() as u64;
         let figures = &mut self.findings.figures;
         figures.generation = metadata.generation;
         figures.pages = metadata.used.len();
-        figures.pages_free = metadata.free_count();
+        figures.pages_free = metadata.free_count().saturating_sub(unknown);
         figures.pages_internal = internal;
         figures.pages_regular =
             figures.pages.saturating_sub(figures.pages_free).saturating_sub(internal);
     }
+}
+
+/// Whether the map knows neither of two pages: what lies there was made by a commit that came not as far as the map, or is
+/// of one that is older.
+fn is_unknown(pages: [u64; 2], metadata: &Metadata) -> bool {
+    pages.iter().all(|page| !metadata.used.get(*page))
 }

@@ -10,7 +10,7 @@ use super::commit::{Phase, difference, metadata_page, page_write};
 use super::directory::{self, Copy2, Entry};
 use super::metadata::{FIRST_PAGES, Metadata, RESERVED_PAGES, checksum_of, pages_max};
 use super::page_zero::{self, Superblock, decode_index, repair_index, store_superblock};
-use super::wide::drop_unfinished;
+use super::wide::{drop_unfinished, drops_unfinished};
 use super::{Block, FormatOne, Pending};
 use crate::engine::Result;
 use crate::error::MappedPageError;
@@ -121,7 +121,7 @@ impl<const P: usize> FormatOne<P> {
             }
             blocks.push(Block { reference, entries, indexed: true });
         }
-        if !found.fell_back {
+        if drops_unfinished(blocks.len(), found.fell_back) {
             heal.extend(drop_unfinished::<P>(&mut blocks, &found.metadata.used));
         }
         reach::<P>(&mut found, &blocks, pages.count());

@@ -156,13 +156,16 @@ impl<const P: usize> FormatOne<P> {
     }
 }
 
+/// Whether an open takes [`drop_unfinished`] out of a directory of so many blocks. Metadata that are older than
+/// those that page 0 names say nothing of what is unfinished.
+pub(super) const fn drops_unfinished(blocks: usize, fell_back: bool) -> bool {
+    blocks > BLOCKS_IN_SECTOR && !fell_back
+}
+
 /// Takes out the entries that a commit which did not get as far as its metadata put into the directory, or
 /// that one which got no further left there. Returns what does so on the medium.
 pub(super) fn drop_unfinished<const P: usize>(blocks: &mut [Block], used: &Bits) -> Vec<Phase> {
     let (mut first, mut second) = (Phase::new(), Phase::new());
-    if blocks.len() <= BLOCKS_IN_SECTOR {
-        return Vec::new();
-    }
     for block in blocks {
         let mut dropped = false;
         for entry in &mut block.entries {
