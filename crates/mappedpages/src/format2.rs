@@ -353,23 +353,25 @@ impl<const P: usize> Engine<P> for FormatTwo<P> {
 
     fn stage_protected<'a>(&'a mut self, pages: &'a mut Pages<P>, id: u64) -> Result<&'a mut [u8]> {
         let is_staged = self.protected.staged_mut(id).is_some();
+        let mut buffer = if is_staged { Vec::new() } else { self.protected.buffer() };
         let content = self.protected(pages, id)?;
         if !is_staged {
-            let content = content.into();
-            self.protected.stage(id, content);
+            buffer.extend_from_slice(content);
+            self.protected.stage(id, buffer.into());
         }
         self.protected.staged_mut(id).ok_or(MappedPageError::Stale)
     }
 
     fn stage_page<'a>(&'a mut self, pages: &'a mut Pages<P>, page: u64) -> Result<&'a mut [u8]> {
         let is_staged = self.regular.staged_mut(page).is_some();
+        let mut buffer = if is_staged { Vec::new() } else { self.regular.buffer() };
         let content = self.page(pages, page)?;
         if !is_staged {
-            let content = content.into();
+            buffer.extend_from_slice(content);
             let is_new = self.regular.get(page).is_none();
             let count = self.regular.len().saturating_add(is_new.into());
             self.reserve_journal(pages, count)?;
-            self.regular.stage(page, content);
+            self.regular.stage(page, buffer.into());
         }
         self.regular.staged_mut(page).ok_or(MappedPageError::Stale)
     }

@@ -2,7 +2,10 @@
 
 mod support;
 
-use mappedpages::{Durability, Format, MappedPageError, PageId, Pager};
+use std::sync::Arc;
+
+use mappedpages::{Durability, Format, MappedPageError, Medium, PageId, Pager};
+use support::medium::Watched;
 use support::{Case, P, in_all_cases, leak, listed};
 
 fn in_format_two(test: impl Fn(&Case)) {
@@ -229,4 +232,41 @@ fn format_one_says_what_it_cannot_commit() {
         assert_eq!(listed(&pager), (vec![page.0, new.0], vec![protected.0]));
         assert_eq!(protected.get(&pager).unwrap().as_bytes(), [2; P]);
     });
+}
+
+/// What costs is the call and the place on the disk, so a commit writes what lies together at once.
+#[test]
+fn what_lies_together_is_written_at_once() {
+    let medium = Watched::new();
+    let mut pager =
+        Pager::<P>::builder().create_on(Arc::clone(&medium) as Arc<dyn Medium>).unwrap();
+    let protected = pager.alloc_protected_bulk(64).unwrap();
+    let regular = pager.alloc_bulk(64).unwrap();
+    for turn in 1..5 {
+        let before = medium.writes();
+        let mut transaction = pager.transaction().unwrap();
+        for id in &protected {
+            transaction.protected_mut(*id).unwrap().as_bytes_mut().fill(turn);
+        }
+        transaction.commit().unwrap();
+        let writes = medium.writes() - before;
+        assert!((32..=40).contains(&writes), "{writes} writes for contents in 32 places");
+
+        let before = medium.writes();
+        let mut transaction = pager.transaction().unwrap();
+        for id in &regular {
+            transaction.page_mut(*id).unwrap().as_bytes_mut().fill(turn);
+        }
+        transaction.commit().unwrap();
+        let writes = medium.writes() - before;
+        assert!((2..=10).contains(&writes), "{writes} writes for contents in 2 places");
+    }
+    pager.close().unwrap();
+    let pager = Pager::<P>::builder().open_on(medium as Arc<dyn Medium>).unwrap();
+    for id in &protected {
+        assert_eq!(id.get(&pager).unwrap().as_bytes(), [4; P]);
+    }
+    for id in &regular {
+        assert_eq!(id.get(&pager).unwrap().as_bytes(), [4; P]);
+    }
 }

@@ -97,7 +97,7 @@ impl<const P: usize> FormatTwo<P> {
             self.state.hand_back(pages, &std::mem::take(&mut freed))?;
         }
         if planted(Bug::JournalAppliedTooEarly) {
-            contents.iter().try_for_each(|(page, content)| pages.write(*page, content))?;
+            pages.write_all(&contents)?;
         }
         self.in_flight = Some(InFlight {
             generation,
@@ -111,15 +111,19 @@ impl<const P: usize> FormatTwo<P> {
 
     /// Writes the accepted contents of protected pages to the copies that are not current.
     fn write_protected(&mut self, pages: &mut Pages<P>, generation: u64) -> Result<()> {
-        for (id, content) in self.protected.take_accepted() {
+        let contents = self.protected.take_accepted();
+        let mut written = Vec::with_capacity(contents.len());
+        for (id, content) in &contents {
             // It may have been freed since.
-            let Ok((slot, entry)) = self.found(pages, id) else { continue };
-            let copy = if entry.is_blank { 0 } else { entry.copy ^ 1 };
-            let crc = crc_of(&content);
+            let Ok((slot, entry)) = self.found(pages, *id) else { continue };
+            let (crc, copy) = (crc_of(content), entry.next_copy());
             let entry = Entry { generation, crc, copy, is_blank: false, ..entry };
-            pages.write(entry.page(), &content)?;
             self.state.set_written(pages, slot, entry)?;
+            written.push((entry.page(), content));
         }
+        written.sort_unstable_by_key(|&(page, _)| page);
+        pages.write_all(&written)?;
+        self.protected.keep_buffers(contents);
         Ok(())
     }
 
@@ -149,10 +153,9 @@ impl<const P: usize> FormatTwo<P> {
         // The journal of the commit before was in its places when this one was written.
         let applied = generation.saturating_sub(u64::from(!commit.contents.is_empty()));
         self.store_seal(pages, Seal { generation, applied, is_clean: false })?;
-        for (page, content) in &commit.contents {
-            pages.write(*page, content)?;
-        }
+        pages.write_all(&commit.contents)?;
         self.unsettled = commit.contents.iter().map(|&(page, _)| page).collect();
+        self.regular.keep_buffers(commit.contents);
         assert!(self.seal.generation == generation, "pages are handed out before they are free");
         self.state.hand_back(pages, &commit.freed)?;
         let [mut last, mut before_last] = std::mem::take(&mut self.journal_pages);

@@ -1,8 +1,12 @@
 //! Contents that are staged or accepted and not written yet, by page or by id.
 //!
-//! Knows nothing of what the numbers mean.
+//! Some buffers are kept for the next contents: memory that goes back to the system and comes again costs
+//! more than all that is done with it here. Knows nothing of what the numbers mean.
 
 use std::collections::HashMap;
+
+/// Bytes of buffers that are kept.
+const KEPT_LEN_MAX: usize = 512 * 1024;
 
 /// The content of a page.
 pub(crate) type Content = Box<[u8]>;
@@ -14,6 +18,8 @@ pub(crate) struct Contents {
     accepted: HashMap<u64, Content>,
     /// Staged ones of which no older one is accepted.
     new: usize,
+    /// Buffers for contents to come.
+    kept: Vec<Content>,
 }
 
 impl Contents {
@@ -35,6 +41,24 @@ impl Contents {
     /// The content that is staged.
     pub(crate) fn staged_mut(&mut self, key: u64) -> Option<&mut [u8]> {
         self.staged.get_mut(&key).map(|content| &mut **content)
+    }
+
+    /// An empty buffer, if possible one that needs no new memory.
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        let mut buffer = self.kept.pop().map(Vec::from).unwrap_or_default();
+        buffer.clear();
+        buffer
+    }
+
+    /// Keeps the buffers of contents that are not needed any more, or some of them.
+    pub(crate) fn keep_buffers(&mut self, contents: Vec<(u64, Content)>) {
+        for (_, content) in contents {
+            let kept_len = self.kept.len().saturating_add(1).saturating_mul(content.len());
+            if kept_len > KEPT_LEN_MAX {
+                break;
+            }
+            self.kept.push(content);
+        }
     }
 
     /// Stages a content.

@@ -45,6 +45,14 @@ impl Entry {
         self.first.saturating_add(self.copy.into())
     }
 
+    /// The copy that new content goes to: the one that is not current.
+    ///
+    /// Before the first content none is. Of neighbouring pairs one then begins with its first page and the
+    /// next with its second, so that what is written to them together lies together, now and later.
+    pub(crate) fn next_copy(&self) -> u8 {
+        if self.is_blank { u8::from(self.first & 2 != 0) } else { self.copy ^ 1 }
+    }
+
     /// The slot once its page was freed.
     pub(crate) fn freed(&self) -> Self {
         Self { reuse: self.reuse.saturating_add(1).min(REUSE_MAX), ..Self::default() }

@@ -30,11 +30,15 @@ pub(crate) fn write<const P: usize>(
     let (list, places) =
         journal_pages.split_at(contents.len().div_ceil(list_entries(P)).min(journal_pages.len()));
     assert!(places.len() == contents.len(), "a journal of another size");
-    let mut entries = Vec::with_capacity(contents.len());
-    for ((target, content), &journal) in contents.iter().zip(places) {
-        pages.write(journal, content)?;
-        entries.push(ListEntry { target: *target, journal, crc: crc_of(content) });
-    }
+    let placed: Vec<_> =
+        contents.iter().zip(places).map(|((_, content), journal)| (*journal, content)).collect();
+    pages.write_all(&placed)?;
+    let entry = |((target, content), journal): (&(u64, Content), &u64)| ListEntry {
+        target: *target,
+        journal: *journal,
+        crc: crc_of(content),
+    };
+    let entries: Vec<_> = contents.iter().zip(places).map(entry).collect();
     let mut reference = JournalReference::default();
     let mut buffer = vec![0; P];
     // From the end, because each page carries the checksum of the next.

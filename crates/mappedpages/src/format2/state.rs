@@ -239,7 +239,7 @@ impl<const P: usize> State<P> {
         self.give_pairs(pages)
     }
 
-    /// Notes that a protected page has new content, which is written already. Not undone.
+    /// Notes that a protected page has the content that the commit writes. Not undone.
     pub(crate) fn set_written(&mut self, pages: &Pages<P>, slot: u64, entry: Entry) -> Result<()> {
         self.directory.update(pages, slot, |leaf, index| {
             leaf.set(index, entry);

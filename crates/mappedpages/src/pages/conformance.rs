@@ -304,6 +304,28 @@ fn a_part_of_a_page_is_none_and_does_not_come_back_when_it_grows() {
 
 /// The table of the twin grows with what is used: a file of a tebibyte needs neither time nor memory.
 #[test]
+fn whole_pages_are_written_in_any_order_and_only_they() {
+    let written = [2, 3, 4, 7, 6, 9, 10, 99];
+    check(
+        |pages| {
+            pages.grow(100).unwrap();
+            let contents: Vec<_> = written.iter().map(|page| (*page, [*page as u8; P])).collect();
+            pages.write_all(&contents).unwrap();
+            is_out(pages.write_all(&[(99, [1; P]), (100, [1; P])]));
+            let many: Vec<_> = (11..99).map(|page| (page, vec![page as u8; P])).collect();
+            pages.write_all(&many).unwrap();
+        },
+        |pages| {
+            for page in 0..100 {
+                let is_written = page > 10 || written.contains(&page);
+                let fill = if is_written { page as u8 } else { 0 };
+                assert_eq!(content(pages, page), [fill; P]);
+            }
+        },
+    );
+}
+
+#[test]
 fn a_medium_larger_than_the_disk_can_be_used_where_nothing_is_reserved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
