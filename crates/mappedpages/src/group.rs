@@ -2,15 +2,19 @@
 //!
 //! Who changes something gets a [`Ticket`], in the order in which the changes were accepted. The first to
 //! wait does a round for all that were accepted until then; the others wait for it, and one of those
-//! that came too late does the next. A round that failed is never repeated. This module knows neither pager
-//! nor format: the round is an argument.
+//! that came too late does the next, once those whom this one set free have come again. A round that failed
+//! is never repeated. This module knows neither pager nor format: the round is an argument.
 
 use std::sync::PoisonError;
 #[cfg(not(all(test, loom)))]
 use std::sync::{Condvar, Mutex, MutexGuard};
+#[cfg(not(all(test, loom)))]
+use std::thread::yield_now;
 
 #[cfg(all(test, loom))]
 use loom::sync::{Condvar, Mutex, MutexGuard};
+#[cfg(all(test, loom))]
+use loom::thread::yield_now;
 
 /// The place of a change in the order of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +33,8 @@ pub(crate) struct Wish {
 struct Turns {
     accepted: Ticket,
     durable: Ticket,
+    /// What will have been accepted when all whom the last round set free have come again.
+    expected: Ticket,
     wish: Wish,
     /// Somebody has the round.
     taken: bool,
@@ -108,8 +114,25 @@ impl Group {
         turns.taken = true;
         drop(turns);
         let mut holding = Holding { group: self, durable: None };
+        self.gather();
         holding.durable = Some(round()?);
         Ok(())
+    }
+
+    /// Lets those whom the last round set free come with their next change, which is a matter of microseconds: a
+    /// round for all of them takes little longer than one for half of them. Who is alone never waits, and
+    /// nobody for others who do not come when they are let run.
+    fn gather(&self) {
+        let mut turns = self.lock();
+        while turns.accepted < turns.expected {
+            let accepted = turns.accepted;
+            drop(turns);
+            yield_now();
+            turns = self.lock();
+            if turns.accepted == accepted {
+                return;
+            }
+        }
     }
 
     fn wait<'a>(&self, turns: MutexGuard<'a, Turns>) -> MutexGuard<'a, Turns> {
@@ -133,7 +156,11 @@ impl Drop for Holding<'_> {
         let mut turns = self.group.lock();
         turns.taken = false;
         match self.durable {
-            Some(durable) => turns.durable = turns.durable.max(durable),
+            Some(durable) => {
+                let freed = durable.0.saturating_sub(turns.durable.0);
+                turns.durable = turns.durable.max(durable);
+                turns.expected = Ticket(turns.accepted.0.saturating_add(freed));
+            }
             None => turns.failed = true,
         }
         drop(turns);
