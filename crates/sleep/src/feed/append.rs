@@ -3,17 +3,16 @@
 //! A batch is hashed and signed before anything is written. The module above says in which rounds
 //! it is written, and why.
 
-use flat_tree::Index;
+use hypercore_crypto::Signature;
+use random_access_storage::RandomAccess;
 
 use crate::error::{Error, Result};
-use crate::feed::proven::{Proven, leaf_index, tree_hash};
+use crate::feed::batch::Batch;
+use crate::feed::proven::tree_hash;
 use crate::feed::{Durability, Feed};
 use crate::files::FileName;
 use crate::hashes;
-use crate::length::FEED_LENGTH_MAX;
-use crate::node::Node;
-use hypercore_crypto::Signature;
-use random_access_storage::RandomAccess;
+use crate::tree::TreeFile;
 
 /// Bytes that a block has at most: 8 MiB. Hypercore 9 reads no longer ones, which it could not send.
 ///
@@ -34,17 +33,6 @@ pub struct Appended {
     pub length: u64,
     /// Bytes in the feed now.
     pub byte_length: u64,
-}
-
-/// The nodes that a batch adds.
-struct Batch {
-    /// From the lowest place of the batch on, ascending.
-    run: Vec<Node>,
-    /// Parents that lie further left, among nodes that stay.
-    left: Vec<Node>,
-    /// The roots of the tree with the batch.
-    roots: Vec<Proven>,
-    length: u64,
 }
 
 impl Feed {
@@ -69,8 +57,12 @@ impl Feed {
         if blocks.is_empty() {
             return Ok(self.appended(first));
         }
-        let batch = Batch::new(first, &self.roots, blocks)?;
+        let too_large = |len: &u64| *len > BLOCK_LEN_MAX;
+        if let Some(len) = blocks.iter().map(|block| block.as_ref().len() as u64).find(too_large) {
+            return Err(Error::BlockTooLarge { len, max: BLOCK_LEN_MAX });
+        }
         self.check_data()?;
+        let batch = Batch::new(first, &self.roots, blocks)?;
         let message = hashes::signable(&tree_hash(&batch.roots), batch.length);
         let signature = key_pair.sign(&message);
         self.change(|feed| feed.write_batch(blocks, &batch, &signature))?;
@@ -92,7 +84,9 @@ impl Feed {
         let data = self.files.create(FileName::Data)?;
         write_blocks(&*data, self.byte_length(), blocks).map_err(Error::in_file(FileName::Data))?;
         if let Some(tree) = &self.tree {
-            tree.write_run(&batch.run)?;
+            let offset = TreeFile::offset(batch.start).ok_or(Error::TooManyBlocks)?;
+            let written = tree.store().write_at(offset, &batch.run);
+            written.map_err(Error::in_file(FileName::Tree))?;
             batch.left.iter().try_for_each(|node| tree.write(node))?;
         }
         self.bitfield.set_blocks(self.length..batch.length, true)?;
@@ -106,56 +100,12 @@ impl Feed {
         }
         self.sync_unless_lazy(&[FileName::Signatures])?;
 
-        for node in batch.run.iter().chain(&batch.left) {
-            self.bitfield.set_node(node.index, true)?;
-        }
+        self.bitfield.add_nodes_of(self.length..batch.length)?;
         self.write_bits()?;
         if self.durability == Durability::Strict {
             self.sync_files(&[FileName::Bitfield])?;
         }
         Ok(())
-    }
-}
-
-impl Batch {
-    /// Hashes `blocks` onto the tree with `roots`.
-    fn new<B: AsRef<[u8]>>(first: u64, roots: &[Proven], blocks: &[B]) -> Result<Self> {
-        let length = first.checked_add(blocks.len() as u64);
-        let length = length.filter(|length| *length <= FEED_LENGTH_MAX);
-        let length = length.ok_or(Error::TooManyBlocks)?;
-        // The parent just left of the first leaf is always among the new nodes when that leaf is a right child: it
-        // is written in one go with the others.
-        let start = first.saturating_mul(2).saturating_sub(first & 1);
-        let place = |index: Index| {
-            index.get().checked_sub(start).and_then(|place| usize::try_from(place).ok())
-        };
-        let mut run = vec![None; blocks.len().saturating_mul(2)];
-        let mut left = Vec::new();
-        let mut roots = roots.to_vec();
-        for (number, block) in (first..).zip(blocks) {
-            let block = block.as_ref();
-            let len = block.len() as u64;
-            if len > BLOCK_LEN_MAX {
-                return Err(Error::BlockTooLarge { len, max: BLOCK_LEN_MAX });
-            }
-            let offset = roots.last().map_or(0, Proven::end);
-            let mut top = Proven { node: hashes::leaf(leaf_index(number), block), offset };
-            loop {
-                match place(top.node.index).and_then(|place| run.get_mut(place)) {
-                    Some(slot) => *slot = Some(top.node),
-                    None => left.push(top.node),
-                }
-                let last = roots.last().copied();
-                let joined = last.and_then(|last| {
-                    Some(Proven { node: hashes::parent(&last.node, &top.node)?, ..last })
-                });
-                let Some(parent) = joined else { break };
-                roots.pop();
-                top = parent;
-            }
-            roots.push(top);
-        }
-        Ok(Self { run: run.into_iter().flatten().collect(), left, roots, length })
     }
 }
 
@@ -166,7 +116,8 @@ fn write_blocks<B: AsRef<[u8]>>(
     blocks: &[B],
 ) -> random_access_storage::Result<()> {
     let mut offset = offset;
-    let mut buffer = Vec::new();
+    let total = blocks.iter().map(|block| block.as_ref().len()).fold(0, usize::saturating_add);
+    let mut buffer = Vec::with_capacity(if blocks.len() > 1 { total.min(WRITE_LEN) } else { 0 });
     let mut blocks = blocks.iter().map(AsRef::as_ref).peekable();
     while let Some(block) = blocks.next() {
         let is_full = |next: &&[u8]| buffer.len().saturating_add(next.len()) > WRITE_LEN;

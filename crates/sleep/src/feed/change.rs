@@ -17,7 +17,8 @@ use crate::signatures::SignatureFile;
 use crate::tree::TreeFile;
 
 impl Feed {
-    /// Puts all that was written on stable storage; nothing to do in [`Durability::Strict`].
+    /// Puts all that was written on stable storage, and what an open recovered too, so that other
+    /// programs see it. In [`Durability::Strict`] that is all there is to do.
     ///
     /// # Durability
     /// On return every change that had returned before survives power loss, and other programs see it.
@@ -29,7 +30,13 @@ impl Feed {
         if self.stage == Stage::Poisoned {
             return Err(Error::Poisoned);
         }
-        if self.durability == Durability::Strict || self.stage == Stage::Untouched {
+        if self.stage == Stage::Untouched {
+            if !self.bitfield.is_dirty() || self.check_changeable().is_err() {
+                return Ok(());
+            }
+            self.change(|_| Ok(()))?;
+        }
+        if self.durability == Durability::Strict {
             return Ok(());
         }
         self.run(|feed| {

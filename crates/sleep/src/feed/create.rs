@@ -24,7 +24,9 @@ pub(super) fn is_blank(files: &Files) -> Result<bool> {
     ];
     for (name, limit) in limits {
         let len = files.get(name).map_or(Ok(0), |store| store.len());
-        if len.map_err(Error::in_file(name))? >= limit as u64 {
+        let len = len.map_err(Error::in_file(name))?;
+        let is_lost = name == FileName::Key && is_zero::<KEY_LEN>(files, name)?;
+        if len >= limit as u64 && !is_lost {
             return Ok(false);
         }
     }

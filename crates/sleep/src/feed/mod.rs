@@ -30,6 +30,7 @@
 //! crash in a clear may leave some of its blocks.
 
 mod append;
+mod batch;
 mod blocks;
 mod change;
 mod clear;
