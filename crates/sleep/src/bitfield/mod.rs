@@ -326,7 +326,7 @@ fn parts(array: Array, bits: Range<u64>) -> impl Iterator<Item = (usize, Range<u
 fn straddling(length: u64) -> impl Iterator<Item = Index> {
     let leaf = Index::leaf(length.min(FEED_LENGTH_MAX));
     std::iter::successors(leaf, |node| node.parent().filter(|_| node.depth().get() < 34))
-        .filter(move |node| node.first_block() < length && node.get() < length.saturating_mul(2))
+        .filter(move |node| node.get() < length.saturating_mul(2))
 }
 
 /// Ranges of set bits, from left to right.

@@ -414,6 +414,23 @@ fn a_cut_page_counts_as_filled_up() {
 }
 
 #[test]
+fn in_old_pages_the_index_of_a_block_is_on_another_page() {
+    let store = RandomAccessMemory::new();
+    let mut bitfield = Bitfield::new(PageSize::Bytes3328);
+    bitfield.set_blocks(0..30_000, true).unwrap();
+    bitfield.set_blocks(4104..4112, false).unwrap();
+    bitfield.write(&store).unwrap();
+    let before = stored(&store);
+    // Bits of page 0, described by position 256, the first one of page 1; no joint changes by it.
+    bitfield.set_blocks(4105..4107, true).unwrap();
+    bitfield.write(&store).unwrap();
+    let after = stored(&store);
+    let differs: Vec<usize> = (0..after.len()).filter(|at| before[*at] != after[*at]).collect();
+    assert_eq!(differs, [4105 / 8, 3328 + 3072]);
+    assert_eq!((before[3328 + 3072], after[3328 + 3072]), (0b1100_1111, 0b1101_1111));
+}
+
+#[test]
 fn one_more_block_is_one_page_in_one_write() {
     let journal = Journal::new();
     let store = Recording::new("bitfield", RandomAccessMemory::new(), &journal);
