@@ -15,6 +15,8 @@ use crate::parse::{
 };
 
 const AFTER_HELP: &str = "\
+Commands that only read take a packed log, or a feed of Dat or Hypercore 6 to 9 (SLEEP), in the place of DIR.
+
 Exit codes: 0 done, 1 other failure, 2 usage, 3 nothing stored there, 4 not writable, \
 5 corrupt or verification failed, 6 locked, 7 network or peer, 8 timed out.
 

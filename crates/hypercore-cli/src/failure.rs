@@ -5,6 +5,9 @@ use std::path::Path;
 
 use hypercore::{CoreKey, Error, ErrorKind, StoreError};
 use serde_json::{Map, Value};
+use sleep::FileName;
+
+use crate::sleep_dir::SleepDir;
 
 /// What a command gives back.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
@@ -157,9 +160,11 @@ impl Failure {
     /// What the feed in `dir` said.
     pub(crate) fn feed(dir: &Path, error: &sleep::Error) -> Self {
         let exit = exit_of_feed(error);
-        let dir = dir.display();
-        let mut message = format!("{dir}: {}", chain(error));
+        let mut message = format!("{}: {}", dir.display(), chain(error));
         match exit {
+            Exit::Corrupt if is_without_data(dir, error) => message.push_str(
+                "; there is no file `data`: Dat keeps the content of a folder in the files of that folder, and only the rest in feeds",
+            ),
             Exit::Locked => message.push_str(
                 "; one program writes to a feed, or any number read it: wait for it to finish, or end it",
             ),
@@ -272,9 +277,15 @@ fn exit_of(error: &Error) -> Exit {
     }
 }
 
+/// Whether bytes are missing because all are.
+fn is_without_data(dir: &Path, error: &sleep::Error) -> bool {
+    matches!(error, sleep::Error::BytesMissing { .. })
+        && SleepDir::find(dir).is_some_and(|place| !place.has(FileName::Data))
+}
+
 /// The file of a feed that the error is about.
 pub(crate) fn file_of(error: &sleep::Error) -> Option<&'static str> {
-    use sleep::{Error as E, FileName};
+    use sleep::Error as E;
     let file = match error {
         E::Storage { file, .. } | E::TooLong { file, .. } | E::MadeMeanwhile { file } => *file,
         E::Header(error) => error.file,

@@ -78,9 +78,14 @@ impl SleepDir {
         sleep::keys::read_key_pair(&*store, &key).map_err(failed)
     }
 
+    /// Whether there is such a file.
+    pub(crate) fn has(&self, name: FileName) -> bool {
+        exists(&self.path(name))
+    }
+
     /// One damaged or missing file does not hide what the others are.
     fn is_feed(&self) -> bool {
-        let has = |name| exists(&self.path(name));
+        let has = |name| self.has(name);
         let begins_as_one = |name| begins_with_magic(&self.path(name));
         [FileName::Bitfield, FileName::Tree, FileName::Signatures].into_iter().any(begins_as_one)
             || (has(FileName::Signatures) && (has(FileName::Tree) || has(FileName::Bitfield)))

@@ -120,6 +120,8 @@ fn damaged_bytes_are_named_and_never_handed_out() {
 
     let shell = without(&["data"]);
     assert_eq!(look(&shell).0, [0, 5, 5, 5]);
+    // As the content of a folder that Dat shares.
+    assert!(shell.run(&["cat", "feed"]).exits(5).stderr.contains("no file `data`"));
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn killed_imports_go_on() {
     let mut lengths = Vec::new();
     // Most runs get one batch of some 32 blocks further.
     for _ in 0..BLOCKS {
-        let mut child = shell.spawn(&["import", "feed", "log", "-q"]);
+        let mut child = shell.spawn(&["import", "feed", "log", "-q", "--durability", "eventual"]);
         let data = shell.path("log/data");
         let size = || std::fs::metadata(&data).map_or(0, |found| found.len());
         let before = size();

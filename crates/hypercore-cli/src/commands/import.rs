@@ -54,11 +54,14 @@ pub(super) async fn import(common: &Common, args: &ImportArgs, out: &mut Output)
         log: &log,
         args,
         out,
-        in_steps: common.durability == DurabilityArg::Immediate,
+        is_synced: common.durability == DurabilityArg::Immediate,
+        step: Step::default(),
         appended: 0,
         bytes: 0,
     };
     let result = work.run().await;
+    // Also after a failure: what came before it counts.
+    let result = result.and(work.end_step().await);
     let (appended, bytes) = (work.appended, work.bytes);
     if let Err(failure) = result {
         // The first failure is the one to tell; a second one of closing follows from it.
@@ -251,8 +254,17 @@ struct Work<'a> {
     args: &'a ImportArgs,
     out: &'a Output,
     /// Whether what is appended is synced before it is told of.
-    in_steps: bool,
+    is_synced: bool,
+    step: Step,
+    /// What anybody may be told of.
     appended: u64,
+    bytes: u64,
+}
+
+/// What was appended and not told of yet.
+#[derive(Default)]
+struct Step {
+    blocks: u64,
     bytes: u64,
 }
 
@@ -268,13 +280,13 @@ impl Work<'_> {
                 ),
             ));
         }
-        self.compare(0..start, "comparing").await?;
+        self.compare(0..start, Look::Before).await?;
         if start > 0 {
             let dir = self.args.dir.display();
             self.out.status(format_args!("{dir}: {start} of {end} blocks are here already"));
         }
         self.copy(start..end).await?;
-        self.compare(start..end, "verifying").await
+        self.compare(start..end, Look::After).await
     }
 
     /// Appends these blocks.
@@ -283,44 +295,53 @@ impl Work<'_> {
         let mut progress = Progress::new(self.out.quiet, "importing", Unit::Blocks, Some(count));
         let mut batches = self.wanted.batches(blocks)?;
         let mut next = batches.next()?;
-        let mut unsynced = 0_u64;
         while !next.is_empty() {
             let batch = std::mem::take(&mut next);
             let (count, len) = size_of(&batch);
             // A thread appends; meanwhile this one reads and verifies.
             let (done, read) = tokio::join!(self.log.append_owned(batch), async { batches.next() });
             done.map_err(|error| Failure::log(&self.args.dir, &error))?;
-            self.appended = self.appended.saturating_add(count);
-            self.bytes = self.bytes.saturating_add(len);
-            unsynced = unsynced.saturating_add(len);
-            if unsynced >= STEP_LEN {
-                self.sync().await?;
-                unsynced = 0;
+            self.step.blocks = self.step.blocks.saturating_add(count);
+            self.step.bytes = self.step.bytes.saturating_add(len);
+            progress.set(self.appended.saturating_add(self.step.blocks));
+            if self.step.bytes >= STEP_LEN {
+                self.end_step().await?;
             }
-            progress.set(self.appended);
             next = read?;
         }
-        self.sync().await
+        self.end_step().await
     }
 
-    async fn sync(&self) -> Outcome {
-        if self.in_steps {
+    /// Counts what was appended, once it is as durable as was asked for.
+    async fn end_step(&mut self) -> Outcome {
+        let Step { blocks, bytes } = std::mem::take(&mut self.step);
+        if blocks == 0 {
+            return Ok(());
+        }
+        if self.is_synced {
             self.log.flush().await.map_err(|error| Failure::log(&self.args.dir, &error))?;
         }
+        self.appended = self.appended.saturating_add(blocks);
+        self.bytes = self.bytes.saturating_add(bytes);
         let (dir, appended) = (self.args.dir.display(), self.appended);
         self.out.detail(format_args!("{dir}: {appended} blocks imported so far"));
         Ok(())
     }
 
     /// Reads these blocks from both sides. What differs is not touched.
-    async fn compare(&self, blocks: Range<u64>, verb: &'static str) -> Outcome {
+    async fn compare(&self, blocks: Range<u64>, look: Look) -> Outcome {
         let count = blocks.end.saturating_sub(blocks.start);
+        let verb = if look == Look::Before { "comparing" } else { "verifying" };
         let mut progress = Progress::new(self.out.quiet, verb, Unit::Blocks, Some(count));
         let start = blocks.start;
         let mut batches = self.wanted.batches(blocks)?;
         while let Some(wanted) = batches.block()? {
             let index = batches.next.saturating_sub(1);
-            self.compare_block(index, &wanted).await?;
+            let found = self.log.get_local(index).await;
+            let found = found.map_err(|error| Failure::log(&self.args.dir, &error))?;
+            if found.as_ref() != Some(&wanted) {
+                return Err(self.differs(index, found.is_some(), look));
+            }
             if index.is_multiple_of(PROGRESS_EVERY) {
                 progress.set(index.saturating_sub(start));
             }
@@ -328,20 +349,24 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn compare_block(&self, index: u64, wanted: &Bytes) -> Outcome {
-        let dir = &self.args.dir;
-        let found = self.log.get_local(index).await.map_err(|error| Failure::log(dir, &error))?;
-        let what = match found {
-            Some(found) if found == *wanted => return Ok(()),
-            Some(_) => "is not the feed's",
-            None => "is not stored there",
+    fn differs(&self, index: u64, is_stored: bool, look: Look) -> Failure {
+        let dir = self.args.dir.display();
+        let what = if is_stored { "is not the feed's" } else { "is not stored there" };
+        let (exit, so) = match look {
+            Look::Before => {
+                (Exit::Failed, "it is no log that an import of the feed left; nothing was changed")
+            }
+            Look::After => (Exit::Corrupt, "what was written is not what is read"),
         };
-        let message = format!(
-            "{}: block {index} {what}: this log is none that an import of the feed left; nothing was appended after it",
-            dir.display()
-        );
-        Err(Failure::new(Exit::Failed, message).at(index))
+        Failure::new(exit, format!("{dir}: block {index} {what}: {so}")).at(index)
     }
+}
+
+/// When the two are compared: before anything is appended, or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Before,
+    After,
 }
 
 fn size_of(blocks: &[Bytes]) -> (u64, u64) {
