@@ -1,8 +1,8 @@
 //! Bytes that were read from the source, in units of one size, up to a limit.
 //!
 //! Reading takes no lock and writes to no memory that other threads read, so that threads do not
-//! slow each other down. Where the limit takes in the whole file each unit has its place and stays;
-//! where it does not, units take each other's places.
+//! slow each other down. Units take each other's places, and one that is asked for once takes none.
+//! Where the limit takes in the whole file it is read in one piece once a part of it was asked for.
 //!
 //! A cache belongs to one reader and with it to one file. It never holds more than its limit. It
 //! does not know what the bytes mean; what is stored here has been verified.
@@ -10,70 +10,67 @@
 #[cfg(all(test, loom))]
 mod explored;
 mod sets;
-
-use std::sync::OnceLock;
+mod whole;
 
 use sets::Sets;
+pub(crate) use whole::Whole;
 
-/// Units of a file that were read before.
+/// Bytes of a file that were read before.
 #[derive(Debug)]
-pub(crate) enum Cache {
-    /// A place for each.
-    All(Box<[OnceLock<Box<[u8]>>]>),
-    Some(Sets),
+pub(crate) struct Cache {
+    units: Sets,
+    whole: Option<Whole>,
 }
 
 impl Cache {
-    /// An empty cache of at most `limit` bytes for a file of `unit_count` units of `unit_len` bytes, a
-    /// multiple of 8. With a limit of a few units it may hold nothing.
-    pub(crate) fn new(limit: u64, unit_len: usize, unit_count: u64) -> Self {
-        if unit_count.saturating_mul(unit_len as u64) <= limit {
-            return Self::All((0..unit_count).map(|_| OnceLock::new()).collect());
-        }
-        Self::Some(Sets::new(limit, unit_len))
+    /// An empty cache of at most `limit` bytes for a file of `file_len` bytes, in units of
+    /// 2^`unit_shift`, at least 8. With a limit of a few units it may hold nothing.
+    pub(crate) fn new(limit: u64, unit_shift: u32, file_len: u64) -> Self {
+        let rest = limit.checked_sub(file_len);
+        let units = Sets::new(rest.unwrap_or(limit), unit_shift);
+        Self { units, whole: rest.map(|_| Whole::new(file_len)) }
     }
 
-    /// The bytes of unit `unit`, when it is here for good.
+    /// Where all of the file may come to be, if it fits.
+    pub(crate) const fn whole(&self) -> Option<&Whole> {
+        self.whole.as_ref()
+    }
+
+    /// Copies the bytes from byte `offset` on, which lie in one unit. `false` when they are not here, or
+    /// lie in several; `into` holds anything then.
     #[inline]
-    pub(crate) fn lend(&self, unit: u64) -> Option<&[u8]> {
-        let Self::All(units) = self else { return None };
-        units.get(usize::try_from(unit).ok()?)?.get().map(|bytes| &**bytes)
+    pub(crate) fn copy(&self, offset: u64, into: &mut [u8]) -> bool {
+        self.units.copy(offset, into)
     }
 
-    /// Copies bytes of unit `unit` from byte `offset` of it on. `false` when they are not here;
-    /// `into` holds anything then.
-    #[inline]
-    pub(crate) fn copy(&self, unit: u64, offset: usize, into: &mut [u8]) -> bool {
-        if let Self::Some(sets) = self {
-            return sets.copy(unit, offset, into);
-        }
-        let bytes = self.lend(unit).and_then(|bytes| bytes.get(offset..)?.get(..into.len()));
-        bytes.inspect(|bytes| into.copy_from_slice(bytes)).is_some()
+    /// Whether the whole file is worth reading now that the unit of a byte was not here. `true` once.
+    pub(crate) fn is_whole_due(&self) -> bool {
+        self.whole.as_ref().is_some_and(|whole| whole.is_due(self.units.unit_len() as u64))
     }
 
-    /// Keeps the bytes of unit `unit`, at most a unit's length. Does nothing where another thread is
-    /// at work.
-    pub(crate) fn put(&self, unit: u64, bytes: &[u8]) {
-        match self {
-            Self::Some(sets) => sets.put(unit, bytes),
-            Self::All(units) => {
-                let place = usize::try_from(unit).ok().and_then(|unit| units.get(unit));
-                if let Some(place) = place.filter(|place| place.get().is_none()) {
-                    // Two threads that have read the same have read the same bytes.
-                    place.get_or_init(|| bytes.into());
-                }
-            }
+    /// Whether the unit of byte `offset`, which is not here, should be put: when there is room for it or
+    /// it was asked for lately. Remembers that it was asked for.
+    pub(crate) fn admits(&self, offset: u64) -> bool {
+        self.units.admits(offset)
+    }
+
+    /// Keeps the bytes of the unit that starts at byte `offset`; only the last of the file is shorter
+    /// than a unit. Does nothing where another thread is at work.
+    pub(crate) fn put(&self, offset: u64, bytes: &[u8]) {
+        self.units.put(offset, bytes);
+    }
+
+    /// Keeps all bytes of the file.
+    pub(crate) fn put_whole(&self, bytes: Vec<u8>) {
+        if let Some(whole) = &self.whole {
+            whole.put(bytes);
         }
     }
 
-    /// Bytes that are kept for units.
+    /// Bytes that are kept.
     pub(crate) fn allocated(&self) -> u64 {
-        match self {
-            Self::Some(sets) => sets.allocated(),
-            Self::All(units) => {
-                units.iter().filter_map(OnceLock::get).map(|bytes| bytes.len() as u64).sum()
-            }
-        }
+        let whole = self.whole.as_ref().and_then(Whole::get).map_or(0, <[u8]>::len);
+        self.units.allocated().saturating_add(whole as u64)
     }
 }
 
@@ -81,59 +78,92 @@ impl Cache {
 mod tests {
     use super::*;
 
-    fn bytes(unit: u64) -> [u8; 32] {
+    const UNIT_SHIFT: u32 = 5;
+    const UNIT_LEN: u64 = 1 << UNIT_SHIFT;
+    const ENDLESS: u64 = u64::MAX;
+
+    fn bytes(unit: u64) -> [u8; UNIT_LEN as usize] {
         std::array::from_fn(|place| (unit as u8).wrapping_mul(37).wrapping_add(place as u8))
     }
 
+    fn put(cache: &Cache, unit: u64) {
+        cache.put(unit * UNIT_LEN, &bytes(unit));
+    }
+
     fn copy(cache: &Cache, unit: u64) -> bool {
-        let mut into = [0; 32];
-        let is_here = cache.copy(unit, 0, &mut into);
+        let mut into = [0; UNIT_LEN as usize];
+        let is_here = cache.copy(unit * UNIT_LEN, &mut into);
         assert!(!is_here || into == bytes(unit), "unit {unit}");
         is_here
     }
 
     #[test]
     fn bytes_from_anywhere_in_a_unit() {
-        for unit_count in [7, 7000] {
-            let cache = Cache::new(1024, 32, unit_count);
-            cache.put(6, &bytes(6));
-            for start in 0..32 {
-                for end in start..=32 {
-                    let mut into = vec![0; end - start];
-                    assert!(cache.copy(6, start, &mut into));
-                    assert_eq!(into, bytes(6)[start..end]);
-                }
+        let cache = Cache::new(1024, UNIT_SHIFT, ENDLESS);
+        put(&cache, 6);
+        for start in 0..32 {
+            for end in start..=32 {
+                let mut into = vec![0; end - start];
+                assert!(cache.copy(6 * UNIT_LEN + start as u64, &mut into));
+                assert_eq!(into, bytes(6)[start..end]);
             }
-            assert_eq!(cache.lend(6).is_some(), unit_count == 7);
         }
+        assert!(!cache.copy(6 * UNIT_LEN + 1, &mut [0; 32]), "bytes of two units");
     }
 
     #[test]
     fn within_its_limit_it_keeps_what_is_read() {
-        let cache = Cache::new(64 * 32, 32, 10_000);
-        cache.put(1, &bytes(1));
+        let cache = Cache::new(64 * UNIT_LEN, UNIT_SHIFT, ENDLESS);
+        put(&cache, 1);
         for unit in 1000..9000 {
             assert!(copy(&cache, 1), "pushed out before unit {unit}");
-            cache.put(unit, &bytes(unit));
+            put(&cache, unit);
         }
-        assert_eq!(cache.allocated(), 64 * 32);
+        assert_eq!(cache.allocated(), 64 * UNIT_LEN);
         let kept = (0..10_000).filter(|unit| copy(&cache, *unit)).count();
         assert_eq!(kept, 64);
     }
 
     #[test]
+    fn what_is_asked_for_once_takes_no_place() {
+        let cache = Cache::new(64 * UNIT_LEN, UNIT_SHIFT, ENDLESS);
+        let is_refused = |unit: &u64| {
+            let is_refused = !cache.admits(unit * UNIT_LEN);
+            if !is_refused {
+                put(&cache, *unit);
+            }
+            is_refused
+        };
+        let refused = (0..1000).find(is_refused).expect("one for which there is no room");
+        assert!(!copy(&cache, refused));
+        assert!(cache.admits(refused * UNIT_LEN), "asked for twice");
+    }
+
+    #[test]
     fn a_limit_below_a_set_keeps_nothing() {
         for limit in [0, 127] {
-            let cache = Cache::new(limit, 32, 100);
-            cache.put(1, &bytes(1));
+            let cache = Cache::new(limit, UNIT_SHIFT, ENDLESS);
+            assert!(!cache.admits(UNIT_LEN));
+            put(&cache, 1);
             assert!(!copy(&cache, 1));
             assert_eq!(cache.allocated(), 0);
         }
     }
 
     #[test]
+    fn the_whole_is_due_once_and_within_the_limit() {
+        let file_len = 800 * UNIT_LEN;
+        let is_due = |cache: &Cache| (0..300).map(|_| cache.is_whole_due()).collect::<Vec<_>>();
+        let due = is_due(&Cache::new(file_len, UNIT_SHIFT, file_len));
+        assert_eq!(due.iter().position(|is_due| *is_due), Some(100));
+        assert_eq!(due.iter().filter(|is_due| **is_due).count(), 1);
+        let due = is_due(&Cache::new(file_len - 1, UNIT_SHIFT, file_len));
+        assert!(!due.contains(&true));
+    }
+
+    #[test]
     fn threads_read_what_was_put_or_nothing() {
-        let cache = Cache::new(8 * 32, 32, 64);
+        let cache = Cache::new(8 * UNIT_LEN, UNIT_SHIFT, ENDLESS);
         std::thread::scope(|scope| {
             for thread in 0..4_u64 {
                 let cache = &cache;
@@ -143,7 +173,7 @@ mod tests {
                         unit = unit.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                         let unit = unit >> 58;
                         if !copy(cache, unit) {
-                            cache.put(unit, &bytes(unit));
+                            put(cache, unit);
                         }
                     }
                 });

@@ -7,6 +7,7 @@
 pub(crate) mod checks;
 mod entries;
 mod heap;
+mod in_place;
 mod page;
 mod places;
 mod store;
@@ -38,8 +39,9 @@ impl ReadOptions {
     }
 
     /// Bytes of pages that are kept in memory at most, [`CACHE_LIMIT_DEFAULT`] unless set. A limit that
-    /// takes in the whole file makes reading fastest; with 0 nothing is kept. Sources in memory need no
-    /// cache and have none.
+    /// takes in all pages makes reading fastest: once an eighth of them was asked for, all are read in
+    /// one piece, and later reads are as those of a map. With 0 nothing is kept. Sources in memory need
+    /// no cache and have none.
     #[must_use]
     pub const fn cache_limit(mut self, bytes: u64) -> Self {
         self.cache_limit = bytes;

@@ -1,16 +1,66 @@
 //! Binary search in sections that are sorted.
 //!
-//! Over indices, with a branch at each step. What looks better is slower in memory: the first entries
-//! of pages share few places of the processor's caches, since whole pages lie between them; and steps
-//! without a branch wait for each entry, where a branch has the next one fetched on a guess.
+//! A search waits for memory more than it computes. So where entries can be looked at in place, those
+//! that the next steps may ask for are fetched while this step is still undecided; and near the end,
+//! where all of them have come, steps are taken without a branch, since half of all guesses are wrong.
 
 use std::cmp::Ordering;
+use std::hint::{black_box, select_unpredictable};
 use std::ops::{Bound, RangeBounds};
 
 use crate::iterate::{Iter, no_context};
 use crate::reader::Entries;
 use crate::source::Source;
 use crate::{DecodeFromHeap, EncodeSized, ReadError};
+
+/// Entries among which one is fetched from a line or two of the processor's cache.
+const NEAR: u32 = 64;
+
+/// Searches `len` entries of which `order` tells how they stand to what is wanted. `fetch` is given those
+/// that `order` may be asked of soon.
+#[inline(always)]
+fn find(
+    len: u32,
+    fetch: impl Fn(u32),
+    mut order: impl FnMut(u32) -> Result<Ordering, ReadError>,
+) -> Result<Result<u32, u32>, ReadError> {
+    // What is wanted is one of `left` entries from `first` on, or before or after all entries.
+    let (mut first, mut left) = (0_u32, len);
+    while left > NEAR {
+        let half = left / 2;
+        // The middles of what is left in two steps.
+        for part in 0..4_u32 {
+            fetch(first.wrapping_add((left / 4).wrapping_mul(part)).wrapping_add(left / 8));
+        }
+        let middle = first.wrapping_add(half);
+        if order(middle)? != Ordering::Greater {
+            first = middle;
+        }
+        left = left.wrapping_sub(half);
+    }
+    while left > 1 {
+        let half = left / 2;
+        let middle = first.wrapping_add(half);
+        first = select_unpredictable(order(middle)? == Ordering::Greater, first, middle);
+        left = left.wrapping_sub(half);
+    }
+    if left == 0 {
+        return Ok(Err(0));
+    }
+    Ok(match order(first)? {
+        Ordering::Less => Err(first.wrapping_add(1)),
+        Ordering::Equal => Ok(first),
+        Ordering::Greater => Err(first),
+    })
+}
+
+/// Has the processor fetch what `bytes` begin with, and does not wait for it.
+#[inline(always)]
+fn touch(bytes: Option<&[u8]>) {
+    if let Some([byte, ..]) = bytes {
+        black_box(*byte);
+    }
+}
 
 /// For sections that are sorted by what is searched for. In one that is not, any entry may be found or
 /// missed, as in a slice.
@@ -43,17 +93,20 @@ impl<'r, S: Source, T: EncodeSized> Entries<'r, S, T> {
     where
         T: DecodeFromHeap<C>,
     {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            let entry = self.entry(middle, context)?;
-            match compare(&entry, context) {
-                Ordering::Less => low = middle.saturating_add(1),
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Ok(Ok(middle)),
-            }
+        let entries = self.settled();
+        let order = |index| {
+            let entry = entries.entry(index, context)?;
+            Ok(compare(&entry, context))
+        };
+        let in_place = entries.in_place();
+        let contiguous = in_place.contiguous();
+        if contiguous.is_empty() {
+            let fetch = |index| touch(in_place.entry(index, T::ENCODED_SIZE));
+            return find(self.len(), fetch, order);
         }
-        Ok(Err(low))
+        let size = T::ENCODED_SIZE as usize;
+        let fetch = |index| touch(contiguous.get((index as usize).saturating_mul(size)..));
+        find(self.len(), fetch, order)
     }
 
     /// Finds an entry of which `key` gives `wanted`. `Ok` has the index of one; `Err` the index at which it

@@ -4,6 +4,7 @@ mod support;
 
 use std::fmt::Debug;
 use std::io::{Cursor, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use paged::heap::{Entry, WideEntry};
 use paged::{
@@ -255,4 +256,71 @@ proptest! {
     ) {
         write(values, page_len, header_len).check_all();
     }
+}
+
+/// Counts reads, and fails those of one byte of the file.
+struct Watched {
+    file: Vec<u8>,
+    reads: AtomicU64,
+    unreadable: Option<u64>,
+}
+
+impl Source for Watched {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(self.file.len() as u64)
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        if self.unreadable.is_some_and(|at| (offset..offset + into.len() as u64).contains(&at)) {
+            return Err(std::io::Error::other("a bad sector"));
+        }
+        self.file.as_slice().read_at(offset, into)
+    }
+}
+
+/// A reader of 100,000 numbers, whose cache takes in all of them and no more.
+fn watched(unreadable: Option<u64>) -> (Reader<Watched>, Section<u64>) {
+    let written = write::<u64>((0..100_000).collect(), 4096, 0);
+    let source = Watched { file: written.file, reads: AtomicU64::new(0), unreadable };
+    let options = ReadOptions::new().cache_limit(source.file.len() as u64);
+    (Reader::with_options(source, 4096, 0, options).unwrap(), written.section)
+}
+
+#[test]
+fn a_file_that_fits_the_cache_is_read_whole_after_a_part_of_it() {
+    let (reader, section) = watched(None);
+    let reads = || reader.source().reads.load(Ordering::Relaxed);
+    let entries = reader.entries(section, None).unwrap();
+    assert_eq!(entries.get(7).unwrap(), Some(7));
+    assert_eq!((reads(), reader.cached()), (1, 0), "one entry is no reason to read all");
+    // An eighth of the 197 pages, and one.
+    for page in 0..25 {
+        entries.get(page * 512).unwrap();
+    }
+    assert_eq!(reader.cached(), reader.source().file.len() as u64);
+    let before = reads();
+    let later = reader.entries(section, None).unwrap();
+    for index in 0..100_000 {
+        assert_eq!(entries.get(index).unwrap(), Some(index.into()));
+        assert_eq!(later.get(index).unwrap(), Some(index.into()));
+        assert_eq!(entries.binary_search_by(|entry| entry.cmp(&index.into())).unwrap(), Ok(index));
+    }
+    assert_eq!(reads(), before);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_whole_is_read_in_parts() {
+    let unreadable = 4096 * 50 + 8;
+    let (reader, section) = watched(Some(unreadable));
+    let entries = reader.entries(section, None).unwrap();
+    let failed = (0..100_000).filter(|index| match entries.get(*index) {
+        Ok(entry) => {
+            assert_eq!(entry, Some(u64::from(*index)));
+            false
+        }
+        Err(_) => true,
+    });
+    // The first section takes page 0.
+    assert_eq!(failed.collect::<Vec<_>>(), [49 * 512 + 1]);
 }

@@ -7,17 +7,22 @@ use loom::thread;
 
 use super::sets::{Sets, WAYS};
 
-const UNIT_LEN: usize = 16;
+const UNIT_SHIFT: u32 = 4;
+const UNIT_LEN: usize = 1 << UNIT_SHIFT;
 
 fn bytes(unit: u64) -> [u8; UNIT_LEN] {
     [unit as u8 + 1; UNIT_LEN]
 }
 
+fn put(cache: &Sets, unit: u64) {
+    cache.put(unit << UNIT_SHIFT, &bytes(unit));
+}
+
 /// One full set of a file with more units.
 fn full() -> Arc<Sets> {
-    let cache = Sets::new((WAYS * UNIT_LEN) as u64, UNIT_LEN);
+    let cache = Sets::new((WAYS * UNIT_LEN) as u64, UNIT_SHIFT);
     for unit in 0..WAYS as u64 {
-        cache.put(unit, &bytes(unit));
+        put(&cache, unit);
     }
     Arc::new(cache)
 }
@@ -25,7 +30,7 @@ fn full() -> Arc<Sets> {
 /// What is copied is what was put, or nothing.
 fn read(cache: &Sets, unit: u64) -> bool {
     let mut into = [0; UNIT_LEN];
-    let is_here = cache.copy(unit, 0, &mut into);
+    let is_here = cache.copy(unit << UNIT_SHIFT, &mut into);
     assert!(!is_here || into == bytes(unit), "unit {unit} is {into:?}");
     is_here
 }
@@ -42,7 +47,7 @@ fn a_copy_is_never_torn() {
         let cache = full();
         let writer = {
             let cache = Arc::clone(&cache);
-            thread::spawn(move || cache.put(5, &bytes(5)))
+            thread::spawn(move || put(&cache, 5))
         };
         read(&cache, 0);
         read(&cache, 5);
@@ -57,9 +62,9 @@ fn of_two_at_work_one_gives_way() {
         let cache = full();
         let writer = {
             let cache = Arc::clone(&cache);
-            thread::spawn(move || cache.put(5, &bytes(5)))
+            thread::spawn(move || put(&cache, 5))
         };
-        cache.put(6, &bytes(6));
+        put(&cache, 6);
         read(&cache, 5);
         read(&cache, 6);
         writer.join().expect("puts");

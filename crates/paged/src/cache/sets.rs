@@ -9,9 +9,9 @@ use std::fmt;
 use std::sync::OnceLock;
 
 #[cfg(all(test, loom))]
-use loom::sync::atomic::{AtomicU64, Ordering, fence};
+use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(all(test, loom)))]
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// Units among which one is replaced by another.
 pub(super) const WAYS: usize = 4;
@@ -25,7 +25,11 @@ const USED: u64 = 1 << 63;
 /// Some units of a file.
 pub(crate) struct Sets {
     sets: Box<[Set]>,
-    unit_len: usize,
+    /// A unit has 2^`unit_shift` bytes.
+    unit_shift: u32,
+    /// Units that were asked for lately and are not kept: the lower half of their number, each at a place
+    /// that its number gives. Who finds another one there has been forgotten.
+    asked: Box<[AtomicU32]>,
 }
 
 /// All that is looked at to find a unit, in one line of the processor's cache.
@@ -40,22 +44,31 @@ struct Set {
 }
 
 impl Sets {
-    /// As many empty sets of units of `unit_len` bytes, a multiple of 8, as fit into `limit` bytes.
-    pub(super) fn new(limit: u64, unit_len: usize) -> Self {
-        let set_len = (WAYS as u64).saturating_mul(unit_len as u64);
+    /// As many empty sets of units of 2^`unit_shift` bytes, at least 8, as fit into `limit` bytes.
+    pub(super) fn new(limit: u64, unit_shift: u32) -> Self {
         let empty = || Set {
             version: AtomicU64::new(0),
             tags: std::array::from_fn(|_| AtomicU64::new(0)),
             frames: OnceLock::new(),
         };
-        let count = limit.checked_div(set_len).unwrap_or(0);
-        Self { sets: (0..count).map(|_| empty()).collect(), unit_len }
+        let count = (limit >> unit_shift).checked_div(WAYS as u64).unwrap_or(0);
+        let units = 0..count.saturating_mul(WAYS as u64);
+        let sets = (0..count).map(|_| empty()).collect();
+        // No unit that is in a file has this number.
+        Self { sets, unit_shift, asked: units.map(|_| AtomicU32::new(u32::MAX)).collect() }
     }
 
-    /// Copies bytes of unit `unit` from byte `offset` of it on. `false` when they are not here;
+    /// Copies the bytes from byte `offset` on. `false` when they are not here, or lie in several units;
     /// `into` holds anything then.
     #[inline]
-    pub(super) fn copy(&self, unit: u64, offset: usize, into: &mut [u8]) -> bool {
+    pub(super) fn copy(&self, offset: u64, into: &mut [u8]) -> bool {
+        let unit = offset >> self.unit_shift;
+        let unit_len = self.unit_len();
+        #[expect(clippy::cast_possible_truncation, reason = "smaller than a unit")]
+        let within = offset as usize & unit_len.wrapping_sub(1);
+        if into.len() > unit_len.wrapping_sub(within) {
+            return false;
+        }
         let Some(set) = self.set(unit) else { return false };
         let Some(frames) = set.frames.get() else { return false };
         let version = set.version.load(Ordering::Acquire);
@@ -67,8 +80,7 @@ impl Sets {
         if version % 2 != 0 || tag & !USED != wanted {
             return false;
         }
-        let start = way.wrapping_mul(self.unit_len);
-        copy_words(frames, start.wrapping_add(offset), into);
+        copy_words(frames, (way << self.unit_shift).wrapping_add(within), into);
         // With the release fence of `put`: whoever saw a byte of a replacement sees its version.
         fence(Ordering::Acquire);
         if set.version.load(Ordering::Relaxed) != version {
@@ -80,12 +92,31 @@ impl Sets {
         true
     }
 
-    /// Keeps the bytes of unit `unit`, at most a unit's length. Does nothing where another thread is
-    /// at work.
-    pub(super) fn put(&self, unit: u64, bytes: &[u8]) {
+    /// Whether the unit of byte `offset` should be put: when there is room for it, or it was asked for
+    /// before and not too many others since. Remembers that it was asked for.
+    pub(super) fn admits(&self, offset: u64) -> bool {
+        let unit = offset >> self.unit_shift;
+        let Some(set) = self.set(unit) else { return false };
+        if set.tags.iter().any(|tag| tag.load(Ordering::Relaxed) == 0) {
+            return true;
+        }
+        let Some(asked) = self.asked.get(spread(unit, self.asked.len())) else { return false };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "that two units are taken for one does no harm"
+        )]
+        let half = unit as u32;
+        asked.swap(half, Ordering::Relaxed) == half
+    }
+
+    /// Keeps the bytes of the unit that starts at byte `offset`, at most a unit's length. Does nothing
+    /// where another thread is at work.
+    pub(super) fn put(&self, offset: u64, bytes: &[u8]) {
+        let unit = offset >> self.unit_shift;
+        let unit_words = self.unit_len() / WORD;
         let Some(set) = self.set(unit) else { return };
         // And one, for `copy_words`.
-        let words = (self.unit_len / WORD).saturating_mul(WAYS).saturating_add(1);
+        let words = unit_words.saturating_mul(WAYS).saturating_add(1);
         let frames = set.frames.get_or_init(|| (0..words).map(|_| AtomicU64::new(0)).collect());
         let version = set.version.load(Ordering::Relaxed);
         let odd = version.wrapping_add(1);
@@ -104,8 +135,8 @@ impl Sets {
             // Not a store: loom has no order between one and the exchange of `mark_used`.
             tag.swap(wanted, Ordering::Relaxed);
         }
-        let start = way.wrapping_mul(self.unit_len / WORD);
-        let frame = frames.get(start..).and_then(|frame| frame.get(..self.unit_len / WORD));
+        let frame = frames.get(way.wrapping_mul(unit_words)..);
+        let frame = frame.and_then(|frame| frame.get(..unit_words));
         let frame = frame.unwrap_or_default();
         let (chunks, rest) = bytes.as_chunks::<WORD>();
         for (word, chunk) in frame.iter().zip(chunks) {
@@ -122,16 +153,26 @@ impl Sets {
     /// Bytes that are kept for units, whether they hold any or not.
     pub(super) fn allocated(&self) -> u64 {
         let made = self.sets.iter().filter(|set| set.frames.get().is_some()).count();
-        (made as u64).saturating_mul(WAYS as u64).saturating_mul(self.unit_len as u64)
+        (made as u64).saturating_mul(WAYS as u64) << self.unit_shift
+    }
+
+    pub(super) const fn unit_len(&self) -> usize {
+        1 << self.unit_shift
     }
 
     #[inline]
     fn set(&self, unit: u64) -> Option<&Set> {
-        // Numbers that follow each other, or are far apart by a power of two, spread evenly.
-        let hash = unit.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let index = (u128::from(hash).wrapping_mul(self.sets.len() as u128) >> 64) as u64;
-        self.sets.get(usize::try_from(index).ok()?)
+        self.sets.get(spread(unit, self.sets.len()))
     }
+}
+
+/// A place below `count` for a unit. Numbers that follow each other, or are far apart by a power of two,
+/// spread evenly.
+#[inline]
+fn spread(unit: u64, count: usize) -> usize {
+    let hash = unit.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let place = u128::from(hash).wrapping_mul(count as u128) >> 64;
+    usize::try_from(place).unwrap_or(usize::MAX)
 }
 
 impl Set {
@@ -199,7 +240,7 @@ impl fmt::Debug for Sets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sets")
             .field("sets", &self.sets.len())
-            .field("unit_len", &self.unit_len)
+            .field("unit_shift", &self.unit_shift)
             .finish_non_exhaustive()
     }
 }

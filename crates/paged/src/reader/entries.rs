@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ops::{Bound, Range, RangeBounds};
 
 use crate::iterate::{Iter, no_context};
+use crate::reader::in_place::InPlace;
 use crate::reader::places::Places;
 use crate::reader::{HeapReader, Pages, Store};
 use crate::source::Source;
@@ -21,8 +22,7 @@ pub struct Entries<'r, S, T> {
     places: Places,
     /// The section's first byte, from the first page of the file.
     start: u64,
-    /// The section up to the end of its last entry, of a source in memory; not verified.
-    memory: Option<&'r [u8]>,
+    in_place: InPlace<'r>,
     entry: PhantomData<fn() -> T>,
 }
 
@@ -38,19 +38,16 @@ impl<'r, S: Source, T: EncodeSized> Entries<'r, S, T> {
         let page_len = u64::from(store.layout().page_len());
         let start = u64::from(section.page_offset()).wrapping_mul(page_len);
         let places = Places::new(layout);
-        let mut entries =
-            Self { store, heap, layout, places, start, memory: None, entry: PhantomData };
-        let span = entries.span(0, entries.len());
-        let len = span.end.saturating_sub(span.start);
-        if !entries.is_empty() {
+        let size = T::ENCODED_SIZE;
+        let len = section
+            .entry_count()
+            .checked_sub(1)
+            .map_or(0, |last| places.offset(last, size).saturating_add(size.into()));
+        if len > 0 {
             store.require(start, len)?;
         }
-        if let Some(memory) = store.in_memory() {
-            let range = usize::try_from(start).ok().zip(usize::try_from(len).ok());
-            let bytes = range.and_then(|(start, len)| memory.get(start..)?.get(..len));
-            entries.memory = Some(bytes.unwrap_or_default());
-        }
-        Ok(entries)
+        let in_place = InPlace::new(store, places, start, len);
+        Ok(Self { store, heap, layout, places, start, in_place, entry: PhantomData })
     }
 
     /// Number of entries.
@@ -88,15 +85,15 @@ impl<'r, S: Source, T: EncodeSized> Entries<'r, S, T> {
     }
 
     pub(crate) const fn is_in_memory(&self) -> bool {
-        self.memory.is_some()
+        self.in_place.is_in_memory()
     }
 
     /// The bytes of the file, from its first page on, in which entries `from` to `to` lie.
     pub(crate) fn span(&self, from: u32, to: u32) -> Range<u64> {
         let end = to
             .checked_sub(1)
-            .map_or(0, |last| self.places.offset(last).saturating_add(T::ENCODED_SIZE.into()));
-        let from = self.start.saturating_add(self.places.offset(from));
+            .map_or(0, |last| self.offset(last).saturating_add(T::ENCODED_SIZE.into()));
+        let from = self.start.saturating_add(self.offset(from));
         from..self.start.saturating_add(end).max(from)
     }
 
@@ -116,22 +113,25 @@ impl<'r, S: Source, T: EncodeSized> Entries<'r, S, T> {
     where
         T: DecodeFromHeap<C>,
     {
-        let offset = self.places.offset(index);
-        match self.in_place(offset) {
+        match self.in_place.entry(index, T::ENCODED_SIZE) {
             Some(bytes) => self.decode(bytes, context),
-            None => self.copied_entry(self.start.wrapping_add(offset), context),
+            None => self.copied_entry(self.start.wrapping_add(self.offset(index)), context),
         }
     }
 
-    /// The bytes of an entry that lies in memory, verified.
-    #[inline(always)]
-    fn in_place(&self, offset: u64) -> Option<&'r [u8]> {
-        let place = self.start.wrapping_add(offset);
-        let Some(memory) = self.memory else { return self.store.lend(place, Self::SIZE) };
-        if !self.store.is_verified_at(place) {
-            return None;
-        }
-        memory.get(usize::try_from(offset).ok()?..)?.get(..Self::SIZE)
+    /// The same, with all entries in place if they have come to be so.
+    pub(crate) fn settled(self) -> Self {
+        Self { in_place: self.in_place.settled(), ..self }
+    }
+
+    pub(crate) const fn in_place(&self) -> InPlace<'r> {
+        self.in_place
+    }
+
+    /// The first byte of an entry, from the first of the section on.
+    #[inline]
+    const fn offset(&self, index: u32) -> u64 {
+        self.places.offset(index, T::ENCODED_SIZE)
     }
 
     /// Decodes an entry from a copy of its bytes.

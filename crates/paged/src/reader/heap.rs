@@ -106,7 +106,8 @@ impl<S: Source> HeapBytes for HeapReader<'_, S> {
     fn in_memory(&self) -> Option<&[u8]> {
         // Not all of a heap with checksums has been verified.
         let store = self.store;
-        let memory = store.in_memory().filter(|_| store.checks().is_none())?;
+        let source = || store.in_memory().filter(|_| store.checks().is_none());
+        let memory = store.cached_whole().or_else(source)?;
         let range = usize::try_from(self.start).ok().zip(usize::try_from(self.len).ok());
         range.and_then(|(start, len)| memory.get(start..)?.get(..len))
     }

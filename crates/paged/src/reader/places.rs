@@ -1,19 +1,20 @@
 //! Where the entries of a section lie, without a division.
 //!
-//! Entries follow each other at equal steps, but for the padding at the end of each page. So an
-//! entry's place is that many steps and as many paddings as there are pages before it, which a
-//! multiplication by a reciprocal finds.
+//! Entries follow each other without gaps, but for the padding at the end of each page. So an
+//! entry's place is the length of the entries before it and as many paddings as there are pages
+//! before it, which a multiplication by a reciprocal finds.
 
 use crate::SectionLayout;
+
+/// Bits after the point of a reciprocal.
+const FRACTION_BITS: u32 = 63;
 
 /// The places of the entries of one section, from its first byte on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Places {
-    /// Bytes from an entry to the next on the same page; with one entry a page, the page.
-    step: u64,
-    /// Bytes of a page beyond its steps.
+    /// Bytes of a page that are of no entry.
     padding: u64,
-    /// 2^64 / entries of a page, rounded up; 0 where there is no padding to count.
+    /// 2^63 / entries of a page, rounded up.
     reciprocal: u64,
 }
 
@@ -21,31 +22,33 @@ impl Places {
     pub(crate) const fn new(layout: SectionLayout) -> Self {
         let page_len = layout.layout().page_len() as u64;
         let per_page = layout.entries_per_page() as u64;
-        let step = if per_page == 1 { page_len } else { layout.entry_size() as u64 };
-        // `per_page` steps fit a page.
-        let padding = page_len.wrapping_sub(step.wrapping_mul(per_page));
-        let reciprocal = match u64::MAX.checked_div(per_page) {
-            Some(quotient) if padding > 0 => quotient.wrapping_add(1),
-            _ => 0,
-        };
-        Self { step, padding, reciprocal }
+        // `per_page` entries fit a page.
+        let padding = page_len.wrapping_sub(per_page.wrapping_mul(layout.entry_size() as u64));
+        Self { padding, reciprocal: (1_u64 << FRACTION_BITS).div_ceil(per_page) }
     }
 
-    /// The first byte of entry `index`.
+    /// `true` when nothing lies between the entries of a page and those of the next.
+    pub(crate) const fn are_contiguous(self) -> bool {
+        self.padding == 0
+    }
+
+    /// The first byte of entry `index`, of entries of `size` bytes: those of the layout.
     ///
     /// # Source
-    /// D. Lemire, O. Kaser, N. Kurz, "Faster remainder by direct computation", 2019, theorem 1: with
-    /// 64 bits of reciprocal the quotient is exact for numbers and divisors of 32 bits.
+    /// D. Lemire, O. Kaser, N. Kurz, "Faster remainder by direct computation", 2019, theorem 1: the
+    /// quotient is exact for numbers of 32 bits and divisors of 31. Where a page holds more entries,
+    /// they take one byte each and leave no padding.
     #[inline]
-    pub(crate) const fn offset(self, index: u32) -> u64 {
-        let steps = (index as u64).wrapping_mul(self.step);
-        if self.reciprocal == 0 {
-            return steps;
+    pub(crate) const fn offset(self, index: u32, size: u32) -> u64 {
+        let entries = (index as u64).wrapping_mul(size as u64);
+        if self.padding == 0 {
+            return entries;
         }
         let product = (self.reciprocal as u128).wrapping_mul(index as u128);
-        let pages = (product >> 64) as u64;
+        #[expect(clippy::cast_possible_truncation, reason = "96 bits without 63")]
+        let pages = (product >> FRACTION_BITS) as u64;
         // `Layout::section` has shown that each entry of the section has a place below 2^64.
-        steps.wrapping_add(pages.wrapping_mul(self.padding))
+        entries.wrapping_add(pages.wrapping_mul(self.padding))
     }
 }
 
@@ -71,7 +74,7 @@ mod tests {
                     for index in near.filter(|index| *index < count) {
                         let expected = section.entry_offset(index);
                         let place = (page_len, entry_size, index);
-                        assert_eq!(Some(places.offset(index)), expected, "{place:?}");
+                        assert_eq!(Some(places.offset(index, entry_size)), expected, "{place:?}");
                     }
                 }
             }

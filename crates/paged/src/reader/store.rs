@@ -6,6 +6,7 @@
 //! values.
 
 use std::io;
+use std::ops::Range;
 
 use crate::cache::Cache;
 use crate::reader::checks::Checks;
@@ -50,15 +51,9 @@ impl<S: Source> Store<S> {
         let unit_len =
             if checks.is_some() { layout.page_len().max(UNIT_LEN_MIN) } else { UNIT_LEN_MIN };
         let unit_shift = unit_len.trailing_zeros();
-        let mut store =
-            Self { source, layout, len, unit_shift, cache: Cache::new(0, 0, 0), checks };
-        if store.source.in_memory().is_none() {
-            let unit_count = store.checks_start().saturating_add(store.checks_len()) >> unit_shift;
-            // The last unit of the checksums may be a part of one.
-            let unit_count = unit_count.saturating_add(1);
-            store.cache = Cache::new(cache_limit, unit_len as usize, unit_count);
-        }
-        Ok(store)
+        let limit = if source.in_memory().is_none() { cache_limit } else { 0 };
+        let cache = Cache::new(limit, unit_shift, len);
+        Ok(Self { source, layout, len, unit_shift, cache, checks })
     }
 
     pub(crate) const fn source(&self) -> &S {
@@ -95,6 +90,12 @@ impl<S: Source> Store<S> {
         }
     }
 
+    /// All pages, verified, if they were read into the cache.
+    #[inline]
+    pub(crate) fn cached_whole(&self) -> Option<&[u8]> {
+        self.cache.whole()?.get()
+    }
+
     /// All pages, and their checksums, when they are in memory. Nothing of it has been verified.
     #[inline]
     pub(crate) fn in_memory(&self) -> Option<&[u8]> {
@@ -104,17 +105,13 @@ impl<S: Source> Store<S> {
         Some(start.and_then(|start| bytes.get(start..)).unwrap_or_default())
     }
 
-    /// Whether nothing is left to verify of a byte of a source in memory.
-    #[inline]
-    pub(crate) fn is_verified_at(&self, offset: u64) -> bool {
-        self.checks.as_ref().is_none_or(|checks| checks.is_verified(checks.page_at(offset)))
-    }
-
-    /// Verified bytes of a source in memory; `None` for any other source.
+    /// Verified bytes, where they are in memory; `None` where they are not.
     pub(crate) fn slice(&self, offset: u64, len: u64) -> Result<Option<&[u8]>, ReadError> {
-        let Some(memory) = self.in_memory() else { return Ok(None) };
+        let Some(memory) = self.cached_whole().or_else(|| self.in_memory()) else {
+            return Ok(None);
+        };
         self.require(offset, len)?;
-        if let Some(checks) = &self.checks {
+        if let Some(checks) = self.checks.as_ref().filter(|_| self.source.in_memory().is_some()) {
             checks.verify_range(memory, offset, len)?;
         }
         let range = usize::try_from(offset).ok().zip(usize::try_from(len).ok());
@@ -132,24 +129,11 @@ impl<S: Source> Store<S> {
         self.read_units(offset, into)
     }
 
-    /// Bytes of one unit when the cache has it for good.
-    #[inline]
-    pub(crate) fn lend(&self, offset: u64, len: usize) -> Option<&[u8]> {
-        let within = offset & self.unit_len().wrapping_sub(1);
-        let bytes = self.cache.lend(offset >> self.unit_shift)?;
-        bytes.get(usize::try_from(within).ok()?..)?.get(..len)
-    }
-
     /// Copies bytes of one unit when the cache has it. `false` when it has not, and `into` holds
     /// anything.
     #[inline]
     pub(crate) fn read_cached(&self, offset: u64, into: &mut [u8]) -> bool {
-        let unit_len = self.unit_len();
-        // Less than a unit: at most a page with checksums, else 4096.
-        #[expect(clippy::cast_possible_truncation, reason = "smaller than a unit")]
-        let within = (offset & unit_len.wrapping_sub(1)) as usize;
-        let is_of_one_unit = (within as u64).saturating_add(into.len() as u64) <= unit_len;
-        is_of_one_unit && self.cache.copy(offset >> self.unit_shift, within, into)
+        self.cache.copy(offset, into)
     }
 
     /// Fills `into`, unit by unit. Offsets from [`Self::checks_start`] on are those of the checksums.
@@ -167,7 +151,7 @@ impl<S: Source> Store<S> {
                 self.source.read_at(self.place(offset), head)?;
                 self.verify(offset, head)?;
             } else if !self.read_cached(offset, head) {
-                self.load(offset >> self.unit_shift, within, head)?;
+                self.load(offset, head)?;
             }
             offset = offset.saturating_add(part as u64);
             into = tail;
@@ -175,38 +159,51 @@ impl<S: Source> Store<S> {
         Ok(())
     }
 
-    /// Reads, verifies and keeps a unit, and copies bytes of it from byte `within` on.
+    /// Reads bytes of one unit, which the cache does not have; keeps the unit if the cache wants it.
     #[cold]
-    fn load(&self, unit: u64, within: usize, into: &mut [u8]) -> Result<(), ReadError> {
-        let start = unit << self.unit_shift;
-        let end = match start.checked_sub(self.checks_start()) {
-            Some(start) => self.checks_len().saturating_sub(start),
-            None => self.len.saturating_sub(start),
-        };
-        let len = usize::try_from(end.min(self.unit_len())).unwrap_or(usize::MAX);
-        let mut small = [0; UNIT_LEN_MIN as usize];
-        let mut large = Vec::new();
-        let bytes = match small.get_mut(..len) {
-            Some(bytes) => bytes,
-            None => {
-                large.resize(len, 0);
-                large.as_mut_slice()
-            }
-        };
-        self.source.read_at(self.place(start), bytes)?;
-        if self.verify(start, bytes).is_ok() {
-            self.cache.put(unit, bytes);
-        } else {
-            // Other pages of the unit do not matter.
-            let page_len = self.layout.page_len() as usize;
-            let pages = within & !page_len.wrapping_sub(1)
-                ..within.saturating_add(into.len()).next_multiple_of(page_len);
-            let offset = start.saturating_add(pages.start as u64);
-            self.verify(offset, bytes.get(pages).unwrap_or_default())?;
+    fn load(&self, offset: u64, into: &mut [u8]) -> Result<(), ReadError> {
+        if self.cache.is_whole_due()
+            && let Ok(bytes) = self.verified(0..self.len)
+        {
+            // Where it cannot be read all of it, a part still can.
+            self.cache.put_whole(bytes);
         }
-        let wanted = bytes.get(within..).and_then(|bytes| bytes.get(..into.len()));
-        into.copy_from_slice(wanted.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?);
-        Ok(())
+        if self.cache.admits(offset) {
+            let unit = self.around(offset, 1, self.unit_len());
+            if let Ok(bytes) = self.verified(unit.clone()) {
+                self.cache.put(unit.start, &bytes);
+                return copy(&bytes, offset.saturating_sub(unit.start), into);
+            }
+            // Another page of it is damaged, or cannot be read: that does not matter here.
+        }
+        if self.checks.is_none() {
+            return Ok(self.source.read_at(self.place(offset), into)?);
+        }
+        let pages = self.around(offset, into.len() as u64, self.layout.page_len().into());
+        let bytes = self.verified(pages.clone())?;
+        copy(&bytes, offset.saturating_sub(pages.start), into)
+    }
+
+    /// The parts of `part_len` bytes, a power of two, in which a range of bytes lies: none ends behind the
+    /// pages, or their checksums.
+    fn around(&self, offset: u64, len: u64, part_len: u64) -> Range<u64> {
+        let checks_start = self.checks_start();
+        let end = if offset < checks_start {
+            self.len
+        } else {
+            checks_start.saturating_add(self.checks_len())
+        };
+        let start = offset & !part_len.wrapping_sub(1);
+        start..offset.saturating_add(len).next_multiple_of(part_len).min(end)
+    }
+
+    /// Reads whole pages and verifies them.
+    fn verified(&self, pages: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        let len = pages.end.saturating_sub(pages.start);
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        self.source.read_at(self.place(pages.start), &mut bytes)?;
+        self.verify(pages.start, &bytes)?;
+        Ok(bytes)
     }
 
     /// Verifies whole pages, the first of which starts at `offset`.
@@ -257,4 +254,12 @@ impl<S: Source> Store<S> {
         };
         self.layout.first_page_offset().saturating_add(offset)
     }
+}
+
+/// Fills `into` with the bytes from byte `offset` on.
+fn copy(bytes: &[u8], offset: u64, into: &mut [u8]) -> Result<(), ReadError> {
+    let start = usize::try_from(offset).ok();
+    let wanted = start.and_then(|start| bytes.get(start..)?.get(..into.len()));
+    into.copy_from_slice(wanted.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?);
+    Ok(())
 }
