@@ -3,6 +3,8 @@
 //! A signature in slot *i* signs the tree of *i + 1* blocks. Whether it is a good one is not known
 //! here.
 
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use hypercore_crypto::Signature;
@@ -19,6 +21,9 @@ pub const SIGNATURE_LEN: usize = 64;
 const SCAN_SLOTS_MIN: u64 = 16;
 /// Slots that a scan reads in one call at most: 256 KiB.
 const SCAN_SLOTS_MAX: u64 = 4096;
+
+/// Stored ranges that a scan keeps apart.
+const STORED_RANGES_MAX: usize = 4096;
 
 /// The signatures that are stored.
 #[derive(Clone, Debug)]
@@ -99,19 +104,54 @@ impl SignatureFile {
 
     /// The last signature in a slot below that of `end`.
     ///
+    /// Reads as many slots as are blank in between, but no long holes of the file.
+    ///
     /// # Errors
     /// [`Error::Storage`].
     pub fn last_before(&self, end: u64) -> Result<Option<(u64, Signature)>> {
         let (mut end, mut slots) = (end.min(self.slot_count()?), SCAN_SLOTS_MIN);
+        let mut stored = None;
         while end > 0 {
             let start = end.saturating_sub(slots);
             if let Some(found) = self.read(start, end)?.pop() {
                 return Ok(Some(found));
             }
             end = start;
+            if slots == SCAN_SLOTS_MAX {
+                let stored: &mut VecDeque<_> = match &mut stored {
+                    Some(stored) => stored,
+                    none => none.insert(self.stored_before(end)?),
+                };
+                while stored.back().is_some_and(|range| range.start >= end) {
+                    stored.pop_back();
+                }
+                end = end.min(stored.back().map_or(0, |range| range.end));
+            }
             slots = slots.saturating_mul(2).min(SCAN_SLOTS_MAX);
         }
         Ok(None)
+    }
+
+    /// The slots before that of `end` that may not be in a hole, in ranges from left to right. Of many
+    /// ranges the first ones are taken for one.
+    fn stored_before(&self, end: u64) -> Result<VecDeque<Range<u64>>> {
+        let failed = Error::in_file(FileName::Signatures);
+        let mut ranges: VecDeque<Range<u64>> = VecDeque::new();
+        let mut offset = HEADER_LEN as u64;
+        while let Some(stored) = self.store.next_stored(offset).map_err(&failed)? {
+            let slots = slot_at(stored.start)..slot_at(stored.end).saturating_add(1);
+            if slots.start >= end || stored.end <= offset {
+                break;
+            }
+            offset = stored.end;
+            ranges.push_back(slots);
+            if ranges.len() > STORED_RANGES_MAX
+                && let (Some(first), Some(second)) = (ranges.pop_front(), ranges.front_mut())
+            {
+                second.start = first.start;
+            }
+        }
+        Ok(ranges)
     }
 
     /// Writes the signature of the tree that ends with `block`.

@@ -7,7 +7,9 @@ mod common;
 use common::{Stores, golden, goldens};
 use hypercore_crypto::{KeyPair, PublicKey};
 use serde_json::Value;
-use sleep::{Access, Error, Feed, FeedOptions, FileName, Finding, Mended, RepairOptions};
+use sleep::{
+    Access, Error, Feed, FeedOptions, FileName, Finding, Mended, RecoveryError, RepairOptions,
+};
 
 const TABLE: &str = include_str!("../src/damaged.md");
 
@@ -249,11 +251,12 @@ fn outcome(stores: &Stores, how: How) -> [String; 6] {
 /// The least that a repair must be allowed for the feed to be sound, and what it then does.
 fn repaired(stores: &Stores) -> String {
     type Allow = fn(RepairOptions) -> RepairOptions;
-    let allowed: [(&str, Allow); 6] = [
+    let allowed: [(&str, Allow); 7] = [
         ("", |options| options),
         ("key", |options| options.key(pair().public())),
         ("replace_headers", RepairOptions::replace_headers),
         ("sign", RepairOptions::sign),
+        ("search_sizes", RepairOptions::search_sizes),
         ("find_blocks", RepairOptions::find_blocks),
         ("accept_loss", RepairOptions::accept_loss),
     ];
@@ -423,6 +426,23 @@ fn what_can_not_be_proven_is_dropped_only_when_that_is_accepted() {
     let mut feed = stores.write();
     assert!(feed.recovery().is_clean());
     assert_eq!(feed.append(&["other"]).unwrap().length, 10);
+}
+
+#[test]
+fn a_feed_of_which_nothing_was_signed_is_given_up_only_when_that_is_accepted() {
+    let stores = Stores::default();
+    drop(stores.create(&pair()));
+    stores.set(FileName::Data, b"x");
+    let lost = RecoveryError::NothingProven { nodes: 0, bytes: 1 };
+    let opened = Feed::options().open(stores.clone());
+    assert!(matches!(opened, Err(Error::Recovery(error)) if error == lost));
+    let report = RepairOptions::new().repair(stores.clone()).unwrap();
+    assert_eq!(report.unresolved, Some(lost));
+    let report = RepairOptions::new().accept_loss().repair(stores.clone()).unwrap();
+    assert!(report.is_ok(), "{report:?}");
+    assert_eq!(report.mended[0], Mended::Dropped { length: 0 });
+    assert_eq!(stores.write().append(&["first"]).unwrap().length, 1);
+    assert_eq!(stores.read().get(0).unwrap(), b"first");
 }
 
 #[test]

@@ -93,7 +93,7 @@ pub enum Finding {
         /// The first such block.
         index: u64,
     },
-    /// A node is not there though the bitfield says so, or its sibling makes no sense without it.
+    /// A node is not there though the bitfield says so.
     #[error("tree: node {} is not there", index.get())]
     NodeMissing {
         /// The node.

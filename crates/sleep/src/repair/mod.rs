@@ -42,6 +42,7 @@ pub struct RepairOptions {
     signs: bool,
     accepts_loss: bool,
     finds_blocks: bool,
+    searches_sizes: bool,
 }
 
 impl RepairOptions {
@@ -86,6 +87,13 @@ impl RepairOptions {
     /// where their bytes are still there.
     pub const fn find_blocks(mut self) -> Self {
         self.finds_blocks = true;
+        self
+    }
+
+    /// Looks for leaves that are lost with their sizes by trying every size, which takes a signature for
+    /// each single block, and up to a tenth of a millisecond for each byte of `data` that no leaf is left of.
+    pub const fn search_sizes(mut self) -> Self {
+        self.searches_sizes = true;
         self
     }
 
@@ -207,7 +215,13 @@ impl Repair {
     fn nodes(&mut self, stores: &Stores, key: &PublicKey) -> Result<()> {
         let data_len = self.data().map_or(Ok(0), |data| data.len());
         let data_len = data_len.map_err(Error::in_file(FileName::Data))?;
-        let roots = RootMender::new(key, &stores.tree, self.reader()?, data_len);
+        let roots = RootMender::new(
+            key,
+            &stores.tree,
+            self.reader()?,
+            data_len,
+            self.options.searches_sizes,
+        );
         let mut mended = Vec::new();
         for node in roots.mend(&stores.signatures)? {
             if stores.tree.node(node.index)? != Some(node) {
@@ -264,10 +278,16 @@ impl Repair {
         let is_lossy = recovered.as_ref().map_or(true, |one| one.report.refusal().is_some());
         let mut drops = false;
         if is_lossy && self.options.accepts_loss {
-            // Without the bits there is only what is signed.
+            // Without the bits there is only what is signed; with a page, and no signature, nothing.
             bitfield.truncate(0);
+            let was_signed = stores.signatures.last_before(u64::MAX)?.is_some();
+            if !was_signed {
+                bitfield.reserve(1)?;
+            }
             match recover(Found { bitfield, ..found }) {
-                Ok(signed) if signed.length > 0 => (recovered, drops) = (Ok(signed), true),
+                Ok(signed) if signed.length > 0 || !was_signed => {
+                    (recovered, drops) = (Ok(signed), true);
+                }
                 Ok(_) | Err(Error::Recovery(_)) => {}
                 Err(error) => return Err(error),
             }

@@ -28,7 +28,8 @@ pub(super) struct RootMender<'a> {
     data_len: u64,
     /// Nodes that are not stored, or not so.
     made: HashMap<Index, Node>,
-    sizes_tried: u64,
+    /// How many sizes of lost leaves may still be tried.
+    sizes_left: u64,
 }
 
 impl<'a> RootMender<'a> {
@@ -37,8 +38,10 @@ impl<'a> RootMender<'a> {
         tree: &'a TreeFile,
         reader: BlockReader,
         data_len: u64,
+        searches_sizes: bool,
     ) -> Self {
-        Self { key, tree, reader, data_len, made: HashMap::new(), sizes_tried: 0 }
+        let sizes_left = if searches_sizes { SIZES_TRIED_MAX } else { 0 };
+        Self { key, tree, reader, data_len, made: HashMap::new(), sizes_left }
     }
 
     /// Looks for the longest length that a signature proves once its roots are made. Returns the nodes
@@ -184,10 +187,8 @@ impl<'a> RootMender<'a> {
         let Some(leaf) = Index::leaf(slot) else { return Ok(false) };
         let rest = self.data_len.saturating_sub(offset);
         for size in 0..=rest.min(SEARCHED_LEN_MAX) {
-            self.sizes_tried = self.sizes_tried.saturating_add(1);
-            if self.sizes_tried > SIZES_TRIED_MAX {
-                break;
-            }
+            let Some(left) = self.sizes_left.checked_sub(1) else { break };
+            self.sizes_left = left;
             let Some(bytes) = self.reader.bytes(offset, size)? else { break };
             let (joined, made) = with_leaf(&roots, hashes::leaf(leaf, bytes));
             let hash = hashes::tree(&joined);
