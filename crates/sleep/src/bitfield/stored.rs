@@ -91,9 +91,9 @@ impl Bitfield {
         let numbers: Vec<usize> = self.refresh_index().into_iter().collect();
         let runs = numbers.chunk_by(|one, next| one + 1 == *next);
         for run in runs.flat_map(|run| run.chunks(PAGES_PER_CALL)) {
-            let bytes: Vec<u8> = run.iter().flat_map(|number| self.encode(*number)).collect();
+            let pages: Vec<Vec<u8>> = run.iter().map(|number| self.encode(*number)).collect();
             let start = offset(self.page_size, run.first().copied().unwrap_or(0));
-            store.write_at(start, &bytes).map_err(Error::in_file(FileName::Bitfield))?;
+            store.write_at(start, &pages.concat()).map_err(Error::in_file(FileName::Bitfield))?;
         }
         self.joints.resize(self.pages.len(), 0);
         for number in numbers {
