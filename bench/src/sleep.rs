@@ -82,8 +82,10 @@ pub fn open(folder: &Path, access: Access, durability: Durability) -> Feed {
         }
     };
     let options = Feed::options().access(access).durability(durability);
-    let options =
-        if access == Access::Read { options } else { options.key_pair(KeyPair::from_seed(&SEED)) };
+    let options = match access {
+        Access::Create => options.key_pair(KeyPair::from_seed(&SEED)),
+        _ => options,
+    };
     options.open(storage).expect("a feed")
 }
 
