@@ -43,14 +43,14 @@ fn more_than_one_group() {
 
 #[test]
 fn another_prefix_and_inputs_of_one_length() {
-    let prefix = |len: usize| [[7; 3].as_slice(), &len.to_be_bytes()].concat().try_into().unwrap();
+    let prefix = |len: usize| -> [u8; 11] {
+        [[7; 3].as_slice(), &len.to_be_bytes()].concat().try_into().unwrap()
+    };
     for count in [0, 1, 2, 8, 9, 32, 33, 100] {
         let blocks: Vec<_> =
             (0..count).map(|number| block([0, 1, 117, 3072, 3073][number % 5], number)).collect();
-        let expected: Vec<_> = blocks
-            .iter()
-            .map(|block| hash_parts(&[&<[u8; 11]>::from(prefix(block.len())), block]))
-            .collect();
+        let expected: Vec<_> =
+            blocks.iter().map(|block| hash_parts(&[&prefix(block.len()), block])).collect();
         assert_eq!(prefixed_hashes(&blocks, prefix), expected);
 
         let inputs: Vec<[u8; 200]> =
