@@ -247,6 +247,27 @@ fn storage_of(storage: &impl sleep::Storage, name: FileName) -> Arc<dyn RandomAc
     storage.open(name, Access::Write).unwrap().unwrap()
 }
 
+/// A writer that was killed between its signature and its tree bits.
+#[test]
+fn what_an_open_recovered_is_seen_by_others_after_a_sync() {
+    let golden = golden("v9-len10");
+    let bits = golden.stores.bytes(FileName::Bitfield).unwrap();
+    golden.stores.write().append(&["b10"]).unwrap();
+    let written = golden.stores.bytes(FileName::Bitfield).unwrap();
+    for durability in [Durability::Strict, Durability::Lazy] {
+        golden.stores.set(FileName::Bitfield, &bits);
+        let options = Feed::options().access(Access::Write).durability(durability);
+        let mut feed = options.open(golden.stores.clone()).unwrap();
+        assert_eq!(feed.length(), 11);
+        assert!(!feed.recovery().is_clean());
+        assert!(golden.stores.bytes(FileName::Bitfield).unwrap() == bits);
+        feed.sync().unwrap();
+        assert!(golden.stores.bytes(FileName::Bitfield).unwrap() == written);
+        assert!(golden.stores.read().recovery().is_clean());
+        assert_eq!(golden.stores.read().get(10).unwrap(), b"b10");
+    }
+}
+
 #[test]
 fn blocks_in_a_row_are_read_many_at_a_time() {
     let journal = Journal::new();

@@ -6,6 +6,7 @@
 
 use hypercore_crypto::{KeyPair, PublicKey};
 use random_access_storage::SyncScope;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::feed::change::with_header;
@@ -67,12 +68,13 @@ fn write_header(files: &mut Files, name: FileName, header: &Header) -> Result<()
 fn is_zero<const N: usize>(files: &Files, name: FileName) -> Result<bool> {
     let Some(store) = files.get(name) else { return Ok(false) };
     let failed = Error::in_file(name);
-    let mut bytes = [0; N];
+    // It may be a secret.
+    let mut bytes = Zeroizing::new([0; N]);
     if store.len().map_err(&failed)? < N as u64 {
         return Ok(false);
     }
-    store.read_at(0, &mut bytes).map_err(&failed)?;
-    Ok(bytes == [0; N])
+    store.read_at(0, bytes.as_mut_slice()).map_err(&failed)?;
+    Ok(*bytes == [0; N])
 }
 
 fn write_key_pair(files: &mut Files, pair: &KeyPair) -> Result<()> {
