@@ -78,17 +78,14 @@ fn open_feed(command: &Value) -> Result<Feed, Failure> {
     Ok(options.open(directory(PathBuf::from(text(command, "dir")?)))?)
 }
 
-/// Reads every block that is stored.
+/// Looks at everything, and wants nothing but what a killed or another program may leave behind.
 fn audit(feed: &Feed) -> Result<Value, Failure> {
-    let (mut valid, mut invalid) = (0_u64, 0_u64);
-    for block in feed.present().flatten() {
-        match feed.get(block) {
-            Ok(_) => valid += 1,
-            Err(Error::Storage { .. }) => return Err("the medium failed".into()),
-            Err(_) => invalid += 1,
-        }
+    let report = feed.audit(&mut |_| ())?;
+    if !report.is_ok() {
+        return Err(format!("the audit found {:?}", report.findings).into());
     }
-    Ok(json!({ "valid": valid, "invalid": invalid }))
+    let invalid = report.blocks_checked.saturating_sub(report.blocks_valid);
+    Ok(json!({ "valid": report.blocks_valid, "invalid": invalid }))
 }
 
 fn state(feed: &Feed, all: bool) -> Result<Value, Failure> {
@@ -115,20 +112,14 @@ fn state(feed: &Feed, all: bool) -> Result<Value, Failure> {
 /// Every good signature of the feed: its slot, and how many bytes it signs.
 fn signatures(feed: &Feed) -> Result<Vec<(u64, u64)>, Failure> {
     let mut found = Vec::new();
-    let mut block = 0;
-    while block < feed.length() {
-        let Some((slot, _)) = feed.signature(block)? else { break };
-        if slot >= feed.length() {
-            break;
-        }
+    for slot in 0..feed.length() {
         match feed.verify_signature(slot) {
             Ok(Some(SignatureForm::WithLength)) => found.push((slot, 40)),
             Ok(Some(SignatureForm::TreeOnly)) => found.push((slot, 32)),
-            // Left behind by a writer that was killed, or without the roots to check it with.
+            // Blank; left behind by a writer that was killed; or without the roots to check it with.
             Ok(None) | Err(Error::SignatureInvalid { .. } | Error::NodeMissing { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        block = slot + 1;
     }
     Ok(found)
 }
