@@ -226,3 +226,28 @@ pub(crate) const fn is_full(error: &MappedPageError) -> bool {
     use MappedPageError::{DirectoryFull, Full, Unsupported};
     matches!(error, Full | DirectoryFull | Unsupported { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_page_that_was_looked_at_is_not_shown_once_the_pager_failed() {
+        for panics in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut pager = Pager::<1024>::create(folder.path().join("pages")).unwrap();
+            let page = pager.alloc().unwrap();
+            assert!(page.get(&pager).is_ok());
+            assert!(pager.engine.plain_page(&pager.pages, page.0).is_some(), "it has no mark");
+            if panics {
+                let change = || pager.stage(|_, _| -> () { panic!("as the engine might") });
+                assert!(catch_unwind(AssertUnwindSafe(change)).is_err());
+            } else {
+                assert!(pager.write(|_, _| Err::<(), _>(MappedPageError::Full)).is_err());
+            }
+            assert!(matches!(page.get(&pager), Err(MappedPageError::Unavailable)));
+        }
+    }
+}
