@@ -48,11 +48,14 @@ impl BlockReader {
         Ok(Self { store: store.cloned(), len, block_len_max, start: 0, window: Vec::new() })
     }
 
-    /// `len` bytes at `offset`, when they are there.
+    /// `len` bytes at `offset`, when they are there; no bytes are there anywhere.
     ///
     /// # Errors
     /// [`Error::Storage`].
     pub(crate) fn bytes(&mut self, offset: u64, len: u64) -> Result<Option<&[u8]>> {
+        if len == 0 {
+            return Ok(Some(&[]));
+        }
         let end = offset.checked_add(len).filter(|end| *end <= self.len);
         let (Some(end), Some(store)) = (end, &self.store) else { return Ok(None) };
         if len > self.block_len_max {
