@@ -78,7 +78,7 @@
 //! A file has at most 2^32 pages, a section 2^32 - 1 entries, an entry the length of a page. A heap
 //! may be as large as the file; values that `String` and `Vec` refer to start before byte 2^32 of
 //! it. What would pass a limit is refused, and nothing is changed. Values that are in each other through
-//! [`Inline`] lists or boxes are read to a depth of 128.
+//! [`Inline`] lists or boxes are written and read to a depth of 128.
 //!
 //! # What is promised
 //!

@@ -9,6 +9,7 @@ mod fixed;
 mod inline;
 mod list;
 mod map;
+mod nesting;
 mod option;
 mod pointer;
 pub(crate) mod text;

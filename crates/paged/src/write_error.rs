@@ -37,6 +37,9 @@ pub enum WriteError {
         /// Elements, or bytes of a text.
         len: u64,
     },
+    /// Values are in each other more than 128 deep, which is not read.
+    #[error("values in each other, more than 128 deep")]
+    TooDeep,
     /// A list on a heap has elements that take no bytes, so its count could not be checked.
     #[error("elements of a list must take at least one byte")]
     EmptyElement,

@@ -90,7 +90,12 @@ fn the_name_comes_after_the_sync_of_the_bytes_and_before_that_of_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let Some(mut calls) = calls(folder.path(), replace) else { return };
         calls.dedup();
-        let mut expected = vec!["openat pending", "write pending", "fsync pending"];
+        let mut expected = vec!["openat pending"];
+        if !replace {
+            // Whether there are links at all is tried before anything is written.
+            expected.extend(naming);
+        }
+        expected.extend(["write pending", "fsync pending"]);
         expected.extend(naming);
         expected.extend(["openat folder", "fsync folder"]);
         // Dropping the handle looks once more whether something of that name is left.
@@ -137,4 +142,12 @@ fn a_writer_that_is_killed_at_any_call_leaves_nothing_or_all() {
         // Each call is made at least once, but for the one that the other way of naming makes.
         assert!(killed >= calls.len() - 1, "{killed}");
     }
+}
+
+#[test]
+fn the_name_of_a_folder_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("numbers/");
+    assert!(paged::container::Writer::create(&path, 4096).is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paged::container::{Container, Writer};
 use paged::{
-    DecodeFromHeap, EncodeOnHeap, Encoder, Heap, HeapBytes, Inline, Input, Paged, ReadError,
-    Reader, Section, Source, Wide,
+    Decode, DecodeFromHeap, Encode, EncodeOnHeap, Encoder, Heap, HeapBytes, Inline, Input, Paged,
+    ReadError, Reader, Section, Source, Wide,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -233,4 +233,27 @@ fn check_container<S: Source>(container: Container<S>, trees: &[Entry], leaves: 
     );
     // The same entries as another type.
     container.section::<Branch>("leaves").unwrap_err();
+}
+
+/// A list of lists of its own kind.
+#[derive(Paged, Debug, PartialEq, Default)]
+#[paged(unsized)]
+struct Nest(Inline<Vec<Nest>>);
+
+#[test]
+fn a_value_is_written_only_as_deep_as_it_is_read() {
+    let mut nest = Nest::default();
+    for depth in 1..=200_u32 {
+        let mut bytes = Vec::new();
+        let written = nest.encode(&(), &mut bytes);
+        assert_eq!(written.is_ok(), depth <= 128, "{depth} deep");
+        if written.is_ok() {
+            assert_eq!(Nest::decode(&mut Input::new(&bytes), &mut ()).unwrap(), nest);
+        } else {
+            assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+        }
+        nest = Nest(Inline(vec![nest]));
+    }
+    // What was refused leaves nothing behind.
+    assert!(Nest::default().encode(&(), &mut Vec::new()).is_ok());
 }

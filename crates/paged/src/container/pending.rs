@@ -29,11 +29,28 @@ impl PendingFile {
         if !replace && fs::symlink_metadata(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        // What ends as a folder does would be refused in the end, when all is written.
+        let is_folder = path.as_os_str().as_encoded_bytes().last().is_some_and(is_separator);
+        let name = path.file_name().filter(|_| !is_folder).ok_or(io::ErrorKind::InvalidInput)?;
         // A file system has no longer name for what its name leaves no room for.
         let name = if name.len() > NAME_LEN_KEPT { OsStr::new("paged") } else { name };
         let (file, temporary) = create_beside(folder_of(path), name, ".partial")?;
-        Ok(Self { file, temporary, path: path.to_owned(), replace })
+        let pending = Self { file, temporary, path: path.to_owned(), replace };
+        if !replace {
+            pending.require_links()?;
+        }
+        Ok(pending)
+    }
+
+    /// Refuses a file system without hard links now, instead of when everything is written.
+    fn require_links(&self) -> io::Result<()> {
+        let mut link = self.temporary.clone().into_os_string();
+        link.push(".link.partial");
+        fs::hard_link(&self.temporary, &link).map_err(|error| {
+            let words = "the folder has no hard links, without which a new file might take the place of another";
+            io::Error::new(error.kind(), format!("{words}: {error}"))
+        })?;
+        fs::remove_file(link)
     }
 
     /// Gives the file its name.
@@ -116,6 +133,10 @@ impl Seek for ScratchFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file()?.seek(to)
     }
+}
+
+fn is_separator(byte: &u8) -> bool {
+    std::path::is_separator(char::from(*byte))
 }
 
 fn folder_of(path: &Path) -> &Path {

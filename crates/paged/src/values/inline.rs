@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::{Deref, DerefMut};
 
+use super::nesting::nested;
 use super::text::NOT_UTF8;
 use super::{encode_elements, len_u32, len_usize};
 use crate::traits::add;
@@ -30,7 +31,8 @@ impl<T> DerefMut for Inline<T> {
 impl<C, T: Encode<C>> Encode<C> for Inline<Vec<T>> {
     fn encode(&self, context: &C, output: &mut impl io::Write) -> io::Result<u32> {
         let count = len_u32(self.0.len())?;
-        add(count.encode(context, output)?, encode_elements(&self.0, context, output)?)
+        let len = count.encode(context, output)?;
+        add(len, nested(|| encode_elements(&self.0, context, output))?)
     }
 }
 

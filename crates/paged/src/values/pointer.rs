@@ -2,12 +2,14 @@
 
 use std::io;
 
+use super::nesting::nested;
 use crate::{
     Decode, DecodeFromHeap, Encode, EncodeOnHeap, EncodeSized, Heap, HeapBytes, Input, ReadError,
 };
 
+/// Lends the implementations of what `$type` points to, and lets `$within` encode it.
 macro_rules! pointer {
-    ($([$($lifetime:lifetime)?] $type:ty),*) => {$(
+    ($([$($lifetime:lifetime)?] $type:ty: $within:ident),*) => {$(
         impl<$($lifetime,)? T: EncodeSized + ?Sized> EncodeSized for $type {
             const ENCODED_SIZE: u32 = T::ENCODED_SIZE;
         }
@@ -15,7 +17,7 @@ macro_rules! pointer {
         impl<$($lifetime,)? C, T: Encode<C> + ?Sized> Encode<C> for $type {
             #[inline]
             fn encode(&self, context: &C, output: &mut impl io::Write) -> io::Result<u32> {
-                (**self).encode(context, output)
+                $within(|| (**self).encode(context, output))
             }
         }
 
@@ -33,7 +35,12 @@ macro_rules! pointer {
     )*};
 }
 
-pointer!(['a] &'a T, [] Box<T>);
+/// A reference is in nothing: values that have references in them are written only.
+fn plainly<T>(encode: impl FnOnce() -> T) -> T {
+    encode()
+}
+
+pointer!(['a] &'a T: plainly, [] Box<T>: nested);
 
 impl<C, T: Decode<C>> Decode<C> for Box<T> {
     const FIXED_SIZE: Option<u32> = T::FIXED_SIZE;
