@@ -69,7 +69,7 @@ pub(super) fn checks_out(
 ///
 /// # Errors
 /// [`Error::Storage`](crate::Error::Storage).
-pub(crate) fn settle(
+pub(super) fn settle(
     bitfield: &mut Bitfield,
     tree: &TreeFile,
     data: Option<&Arc<dyn RandomAccess>>,
@@ -86,6 +86,29 @@ pub(crate) fn settle(
         };
         if !bitfield.has_block(block) && reader.compare(&node, offset)? == Compared::Same {
             bitfield.set_blocks(block..block.saturating_add(1), true)?;
+        }
+        Ok(true)
+    })
+}
+
+/// Sets the bits of the blocks whose bytes hash to a proven leaf, and clears those of the others that have
+/// one.
+///
+/// # Errors
+/// [`Error::Storage`](crate::Error::Storage).
+pub(crate) fn find_blocks(
+    bitfield: &mut Bitfield,
+    tree: &TreeFile,
+    data: Option<&Arc<dyn RandomAccess>>,
+    roots: &[Node],
+) -> Result<()> {
+    let mut reader = BlockReader::new(data)?;
+    Walk::new(tree, 0).roots(roots, &mut |step| {
+        if let Step::Proven { node, offset } = step
+            && let Some(block) = node.index.block()
+        {
+            let is_stored = reader.compare(&node, offset)? == Compared::Same;
+            bitfield.set_blocks(block..block.saturating_add(1), is_stored)?;
         }
         Ok(true)
     })

@@ -32,6 +32,7 @@ use flat_tree::Index;
 use hypercore_crypto::PublicKey;
 use random_access_storage::RandomAccess;
 
+pub(crate) use self::bits::find_blocks;
 use self::bits::{Tail, checks_out, settle};
 pub use self::error::RecoveryError;
 use self::signed::SIGNATURES_TRIED_MAX;

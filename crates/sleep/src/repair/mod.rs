@@ -19,7 +19,7 @@ use random_access_storage::{RandomAccess, SyncScope};
 
 pub use self::report::{Mended, RepairReport};
 use self::roots::RootMender;
-use crate::audit::{Audited, BlockReader, audit};
+use crate::audit::{Audited, BlockReader, Finding, audit};
 use crate::bitfield::Bitfield;
 use crate::error::{Error, Result};
 use crate::files::{Access, FileName, Files, Storage};
@@ -27,7 +27,7 @@ use crate::hashes;
 use crate::header::{HEADER_LEN, Header, PageSize, StoredHeader};
 use crate::keys;
 use crate::recovery::{
-    Found, Recovered, Recovery, RecoveryError, Search, Signed, recover, signable,
+    Found, Recovered, Recovery, RecoveryError, Search, Signed, find_blocks, recover, signable,
 };
 use crate::signatures::SignatureFile;
 use crate::tree::TreeFile;
@@ -83,8 +83,8 @@ impl RepairOptions {
         self
     }
 
-    /// Derives from the bytes which blocks are stored, all of them. Blocks that were cleared come back
-    /// where their bytes are still there.
+    /// Derives from the bytes which blocks are stored, of all that can be proven. Blocks that were cleared
+    /// come back where their bytes are still there.
     pub const fn find_blocks(mut self) -> Self {
         self.finds_blocks = true;
         self
@@ -258,9 +258,6 @@ impl Repair {
     /// Settles the length, and writes the bits for it.
     fn bits(&mut self, stores: &Stores, key: PublicKey, has_secret_key: bool) -> Result<()> {
         let mut bitfield = Bitfield::load(&stores.bitfield, stores.page_size)?;
-        if self.options.finds_blocks {
-            bitfield.truncate(0);
-        }
         let found = Found {
             files: &self.files,
             key,
@@ -300,6 +297,10 @@ impl Repair {
             }
         };
         self.report.length = recovered.length;
+        if self.options.finds_blocks {
+            let Recovered { bitfield, roots, .. } = &mut recovered;
+            find_blocks(bitfield, &stores.tree, self.data(), roots)?;
+        }
         if drops {
             self.cut_signatures(stores, recovered.length)?;
         }
@@ -334,8 +335,6 @@ impl Repair {
     }
 
     fn audit(&mut self, stores: &Stores, key: &PublicKey, recovered: &Recovered) -> Result<()> {
-        // What the open noted is mended, unless it stands in the way still.
-        let mut findings: Vec<_> = recovered.report.refusal().cloned().into_iter().collect();
         let audited = Audited {
             key,
             data: self.data(),
@@ -346,9 +345,10 @@ impl Repair {
             roots: &recovered.roots,
             recovery: &Recovery::default(),
         };
-        findings.extend(audit(&audited, &mut |_| ())?.findings);
-        findings.retain(|finding| finding.is_damage());
-        self.report.left = findings;
+        let damage = audit(&audited, &mut |_| ())?.findings.into_iter().filter(Finding::is_damage);
+        // What else the open noted is mended.
+        let refusal = recovered.report.refusal().cloned();
+        self.report.left = refusal.into_iter().chain(damage).collect();
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ const SIZES_TRIED_MAX: u64 = 1_000_000;
 /// Longest block whose size is searched for.
 const SEARCHED_LEN_MAX: u64 = 64 * 1024;
 /// Combinations of roots that are tried for one signature.
-const COMBINATIONS_MAX: usize = 256;
+const COMBINATIONS_MAX: usize = 64;
 
 /// Makes nodes that are missing or wrong, from below.
 pub(super) struct RootMender<'a> {
