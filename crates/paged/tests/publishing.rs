@@ -148,6 +148,6 @@ fn a_writer_that_is_killed_at_any_call_leaves_nothing_or_all() {
 fn the_name_of_a_folder_is_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("numbers/");
-    assert!(paged::container::Writer::create(&path, 4096).is_err());
+    assert!(Writer::create(&path, 4096).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -238,7 +238,7 @@ fn check_container<S: Source>(container: Container<S>, trees: &[Entry], leaves: 
 /// A list of lists of its own kind.
 #[derive(Paged, Debug, PartialEq, Default)]
 #[paged(unsized)]
-struct Nest(Inline<Vec<Nest>>);
+struct Nest(Inline<Vec<Self>>);
 
 #[test]
 fn a_value_is_written_only_as_deep_as_it_is_read() {
@@ -247,10 +247,9 @@ fn a_value_is_written_only_as_deep_as_it_is_read() {
         let mut bytes = Vec::new();
         let written = nest.encode(&(), &mut bytes);
         assert_eq!(written.is_ok(), depth <= 128, "{depth} deep");
-        if written.is_ok() {
-            assert_eq!(Nest::decode(&mut Input::new(&bytes), &mut ()).unwrap(), nest);
-        } else {
-            assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+        match written {
+            Ok(_) => assert_eq!(Nest::decode(&mut Input::new(&bytes), &mut ()).unwrap(), nest),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput),
         }
         nest = Nest(Inline(vec![nest]));
     }
