@@ -272,6 +272,9 @@ fn main() -> Result<()> {
     let files: Vec<[u8; 2]> = (0..8).map(|file| [file, 0]).collect();
     let files: Vec<&[u8]> = files.iter().map(|file| &file[..]).collect();
     write("mappedpages_open", scripts(&files, 24, 40))?;
+    // Each recorded feed as it is, one that its author signed anew, and edits.
+    let feeds: [&[u8]; 5] = [&[0], &[1], &[2], &[3], &[0, 0, 3, 0, 12]];
+    write("sleep_open", scripts(&feeds, 12, 40))?;
     write("protomux_frames", protomux_scripts()?)?;
     write("replication_messages", replication_scripts())?;
     write("standalone_verify", standalone()?)?;

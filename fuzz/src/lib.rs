@@ -9,10 +9,15 @@ mod model;
 mod paged;
 mod pages;
 mod script;
+mod sleep;
 mod source;
 mod stream;
 mod truth;
 
+pub use self::sleep::{
+    EditedFeed, SLEEP_CONSTANT, SleepDisk, SleepFiles, check_feed, edited_feed, extend_feed,
+    recorded_feeds, repair_feed,
+};
 pub use allocation::{DECODE_CONSTANT, FACTOR, OPEN_CONSTANT, bounded, live, peak_of};
 pub use conversation::Conversation;
 pub use directory::{

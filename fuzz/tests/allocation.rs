@@ -1,11 +1,14 @@
 //! Files made to be expensive: what opening them takes is bounded by their size, whatever they say.
 
 use compact_encoding::Encoder;
+use std::sync::Arc;
+
 use hypercore_fuzz::{
-    DECODE_CONSTANT, Disk, FACTOR, Files, OPEN_CONSTANT, bounded, framed, oplog_file, peak_of,
-    recorded,
+    DECODE_CONSTANT, Disk, FACTOR, Files, OPEN_CONSTANT, SLEEP_CONSTANT, SleepFiles, bounded,
+    framed, oplog_file, peak_of, recorded, recorded_feeds, signers,
 };
 use hypercore_log::{Access, OpenError};
+use random_access_storage::{Error, RandomAccess, Result, SyncScope};
 
 /// One test at a time: what another one allocates would be counted.
 static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -124,4 +127,104 @@ fn lengths_that_nothing_follows() {
             });
         }
     }
+}
+
+/// Bytes, and a hole behind them that costs nothing on a disk.
+#[derive(Debug)]
+struct Sparse {
+    bytes: Vec<u8>,
+    len: u64,
+}
+
+impl RandomAccess for Sparse {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let len = buffer.len() as u64;
+        if offset.checked_add(len).is_none_or(|end| end > self.len) {
+            return Err(Error::OutOfBounds { offset, len, end: self.len });
+        }
+        buffer.fill(0);
+        let stored = self.bytes.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+        buffer.iter_mut().zip(stored).for_each(|(byte, stored)| *byte = *stored);
+        Ok(())
+    }
+    fn write_at(&self, _: u64, _: &[u8]) -> Result<()> {
+        panic!("opened for reading")
+    }
+    fn discard(&self, _: u64, _: u64) -> Result<()> {
+        panic!("opened for reading")
+    }
+    fn truncate(&self, _: u64) -> Result<()> {
+        panic!("opened for reading")
+    }
+    fn len(&self) -> Result<u64> {
+        Ok(self.len)
+    }
+    fn sync(&self, _: SyncScope) -> Result<()> {
+        Ok(())
+    }
+    fn stored_len(&self) -> Result<u64> {
+        Ok(self.bytes.len() as u64)
+    }
+    fn next_stored(&self, offset: u64) -> Result<Option<std::ops::Range<u64>>> {
+        let end = self.bytes.len() as u64;
+        Ok((offset < end).then_some(offset..end))
+    }
+}
+
+/// A feed over files with holes behind them, opened, audited and read.
+fn audit_sparse(files: &SleepFiles, lens: [u64; 6]) -> sleep::Result<sleep::AuditReport> {
+    let stores = std::array::from_fn::<_, 6, _>(|place| {
+        let bytes = files[place].clone().unwrap_or_default();
+        let len = lens[place].max(bytes.len() as u64);
+        Arc::new(Sparse { bytes, len })
+    });
+    let len: usize = files.iter().flatten().map(Vec::len).sum();
+    bounded(SLEEP_CONSTANT, len, || {
+        let feed = sleep::Feed::options().open(move |name, _: sleep::Access| {
+            let place = sleep::FileName::ALL.into_iter().position(|one| one == name);
+            Ok(place.map(|place| stores[place].clone() as Arc<dyn RandomAccess>))
+        })?;
+        for index in 0..feed.length().min(20) {
+            let _ = feed.get(index);
+        }
+        feed.audit(&mut |_| ())
+    })
+}
+
+#[test]
+fn feeds_with_huge_holes() {
+    let _alone = ALONE.lock();
+    // Longer than any memory, in every file but `bitfield`, which no longer one may be.
+    let huge = 1 << 50;
+    let lens = [huge, huge, huge, huge, 1 << 45, 32 + (3584 << 19)];
+    for (files, length) in recorded_feeds().iter().zip([13, 13, 13]) {
+        let report = audit_sparse(files, lens).unwrap();
+        assert_eq!((report.length, report.is_ok()), (length, true), "{report:?}");
+    }
+    let too_long = [0, 0, 0, 0, 0, 32 + (3584 << 19) + 1];
+    assert!(matches!(
+        audit_sparse(&recorded_feeds()[0], too_long),
+        Err(sleep::Error::TooLong { file: sleep::FileName::Bitfield, .. })
+    ));
+}
+
+/// The author says that a block has 2^49 bytes, which are a hole in `data`.
+#[test]
+fn a_signed_block_that_is_a_hole() {
+    let _alone = ALONE.lock();
+    let mut files = recorded_feeds()[0].clone();
+    let leaf = sleep::Node {
+        index: flat_tree::Index::new(0),
+        hash: hypercore_crypto::Hash::from_bytes([7; 32]),
+        size: 1 << 49,
+    };
+    let message = sleep::hashes::signable(&sleep::hashes::tree(&[leaf]), 1);
+    let signature = signers()[0].sign(&message);
+    files[3] = Some([&sleep::Header::tree().encode()[..], &leaf.encode()].concat());
+    files[4] = Some([&sleep::Header::signatures().encode()[..], signature.as_bytes()].concat());
+    let bits = [&[0x80][..], &[0; 1023], &[0x80]].concat();
+    let header = sleep::Header::bitfield(sleep::PageSize::Bytes3584).encode();
+    files[5] = Some([&header[..], &bits].concat());
+    let report = audit_sparse(&files, [0, 0, 1 << 50, 0, 0, 0]).unwrap();
+    assert_eq!((report.length, report.blocks_valid), (1, 0));
 }

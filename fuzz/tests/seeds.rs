@@ -4,9 +4,10 @@ use std::path::Path;
 
 use compact_encoding::Decode;
 use hypercore_fuzz::{
-    Conversation, Disk, Memory, Model, Script, check, core, edited, edited_pages, framed,
-    manifests, oplog_file, reader, readers, recorded, recorded_oplog, recorded_pages, request,
-    signatures, sources, use_pages,
+    Conversation, Disk, Memory, Model, Script, SleepDisk, check, check_feed, core, edited,
+    edited_feed, edited_pages, extend_feed, framed, manifests, oplog_file, reader, readers,
+    recorded, recorded_feeds, recorded_oplog, recorded_pages, repair_feed, request, signatures,
+    sources, use_pages,
 };
 use hypercore_log::Access;
 use hypercore_merkle::{Authority, Data, Tree};
@@ -114,6 +115,41 @@ fn edited_page_files_open_now_and_then() {
     });
     let opened = opened.count();
     assert!(opened >= 8 && opened < seeds.len(), "{opened} of {}", seeds.len());
+}
+
+#[test]
+fn recorded_feeds_are_sound() {
+    for (files, length) in recorded_feeds().iter().zip([13, 13, 13, 0]) {
+        let disk = SleepDisk::with(files);
+        let feed = disk.open(sleep::Access::Read, false).unwrap();
+        assert_eq!((feed.length(), feed.recovery().is_clean()), (length, true));
+        assert!(feed.audit(&mut |_| ()).unwrap().is_ok());
+        check_feed(&feed, false);
+        extend_feed(&disk, false);
+    }
+}
+
+/// Damage is survived, or found; and signatures of what the edits made are there and hold.
+#[test]
+fn edited_feeds_open_now_and_then() {
+    let (mut opened, mut signed, mut repaired) = (0, 0, 0);
+    let seeds = seeds("sleep_open");
+    for seed in &seeds {
+        let mut script = Script::new(seed);
+        let edited = edited_feed(&mut script);
+        let disk = SleepDisk::with(&edited.files);
+        let feed = disk.open(sleep::Access::Read, false);
+        opened += usize::from(feed.is_ok());
+        signed += usize::from(edited.is_signed);
+        repaired += usize::from(feed.is_err());
+        if let Ok(feed) = feed {
+            check_feed(&feed, edited.is_signed);
+        }
+        repair_feed(&edited, &mut script);
+        extend_feed(&disk, edited.is_signed);
+    }
+    assert!(opened >= 6 && repaired >= 2, "{opened} opened, {repaired} did not");
+    assert!(signed >= 1, "{signed} of {}", seeds.len());
 }
 
 /// Who follows the protocol gets the whole log across, then another fork of it; and one who shows a third is found out.

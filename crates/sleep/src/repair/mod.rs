@@ -116,7 +116,12 @@ impl RepairOptions {
         let mut repair = Repair { files, options: self, report: RepairReport::default() };
         let stores = repair.headers()?;
         let (key, pair) = repair.keys(&stores)?;
-        repair.nodes(&stores, &key)?;
+        // What was mended may be what another root needs.
+        for _ in 0..NODE_ROUNDS_MAX {
+            if !repair.nodes(&stores, &key)? {
+                break;
+            }
+        }
         if let Some(pair) = pair.as_ref().filter(|_| repair.options.signs) {
             repair.sign(&stores, pair)?;
         }
@@ -211,8 +216,8 @@ impl Repair {
         Ok((key, pair))
     }
 
-    /// Makes nodes that are lost or wrong.
-    fn nodes(&mut self, stores: &Stores, key: &PublicKey) -> Result<()> {
+    /// Makes nodes that are lost or wrong; whether there were any.
+    fn nodes(&mut self, stores: &Stores, key: &PublicKey) -> Result<bool> {
         let data_len = self.data().map_or(Ok(0), |data| data.len());
         let data_len = data_len.map_err(Error::in_file(FileName::Data))?;
         let roots = RootMender::new(
@@ -238,7 +243,7 @@ impl Repair {
             sync(FileName::Tree, &**stores.tree.store())?;
             self.report.mended.extend(mended.iter().map(|node| Mended::Node(node.index)));
         }
-        Ok(())
+        Ok(!mended.is_empty())
     }
 
     /// Signs what has lost its signature, if all of it fits.
@@ -353,6 +358,8 @@ impl Repair {
     }
 }
 
+/// Rounds of mending nodes.
+const NODE_ROUNDS_MAX: usize = 16;
 /// Signatures that are tried before a key counts as another feed's.
 const KEY_TRIES: u64 = 1024;
 
