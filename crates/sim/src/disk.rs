@@ -182,6 +182,28 @@ impl Disk {
         DiskFile { disk: self.clone(), file: at }
     }
 
+    /// Whether there is a file of that name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let state = hold(&self.0.state);
+        let at = state.now.shown.names.iter().position(|known| known == name);
+        at.and_then(|at| state.now.shown.file(at)).is_some_and(|file| file.exists)
+    }
+
+    /// Makes the file of that name, empty, where there is none: its name is a change like others.
+    ///
+    /// # Panics
+    /// When there are [`FILES_MAX`] others.
+    #[must_use]
+    pub fn create(&self, name: &str) -> DiskFile {
+        let file = self.file(name);
+        if !self.has(name) {
+            let item = Item { file: file.file, change: Change::Create };
+            self.operate(|state| state.apply(Op::Change(vec![item])));
+        }
+        file
+    }
+
     /// How many operations were done. Writes, length changes, discards and syncs count.
     #[must_use]
     pub fn position(&self) -> usize {

@@ -18,6 +18,7 @@ mod attacks;
 mod canaries;
 mod crash;
 mod faults;
+mod feeds;
 mod page_files;
 mod seeds;
 
@@ -28,6 +29,8 @@ usage: sim crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
        sim faults [--seed S] [--calls N] [--limit N] [--one-byte] [--point POINT]
        sim pages crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
        sim pages faults [--seed S] [--limit N] [--point POINT]
+       sim sleep crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
+       sim sleep faults [--seed S] [--limit N] [--point POINT]
        sim network [--seed S] [--seeds N] [--deep]
        sim hostile [--attack NAME]
 
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "pages" => {
             page_files::Arguments::parse(rest).map(page_files::run)
         }
+        Some((task, rest)) if task == "sleep" => feeds::Arguments::parse(rest).map(feeds::run),
         Some((task, rest)) if task == "network" => seeds::Arguments::parse(rest).map(seeds::run),
         Some((task, rest)) if task == "hostile" => {
             attacks::Arguments::parse(rest).map(attacks::run)

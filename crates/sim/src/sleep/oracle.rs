@@ -1,0 +1,251 @@
+//! The judge of images: what opens, what it shows, and whether the feed goes on from there.
+//!
+//! An image is looked at once, however often it is met: what it shows does not depend on what was promised, and
+//! that is compared each time. What comes after the recovery is tried once for each different content.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use random_access_storage::testing::Faults;
+use sleep::{Access, Durability, Error, Feed, Finding, RepairOptions};
+
+use super::begin::Cast;
+use super::crash::next_crash;
+use super::observe::{Observed, Shown};
+use super::play::{act, create, open};
+use super::script::{Role, Step};
+use super::storage::FeedFiles;
+use super::timeline::{Found, Promise};
+use super::workloads::Workload;
+use crate::disk::{Disk, Image};
+use crate::log::{Counts, panicked};
+
+/// So many images are judged for each one that is followed to a second crash.
+const DEEP_STRIDE: u128 = 4;
+
+/// The same of a long feed's.
+const LONG_DEEP_STRIDE: u128 = 32;
+
+/// What the next process appends.
+const ONE_MORE: &[u8] = b"one more";
+
+/// What is known of an image.
+#[derive(Debug)]
+struct Verdict {
+    observed: Result<Rc<Observed>, String>,
+    /// Whether crashes of what comes next were tried.
+    is_deep: bool,
+}
+
+/// Judges the images of one workload.
+#[derive(Debug)]
+pub struct Oracle<'a> {
+    role: Role,
+    durability: Durability,
+    cast: &'a Cast,
+    /// Of how many images one is followed to a second crash.
+    deep_stride: u128,
+    verdicts: HashMap<u128, Verdict>,
+    counts: Counts,
+}
+
+impl<'a> Oracle<'a> {
+    /// Has seen nothing yet.
+    #[must_use]
+    pub fn new(workload: &Workload, durability: Durability, cast: &'a Cast) -> Self {
+        Self {
+            role: workload.role,
+            durability,
+            cast,
+            deep_stride: if workload.wide { DEEP_STRIDE } else { LONG_DEEP_STRIDE },
+            verdicts: HashMap::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// How many images were judged.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Judges an image that a crash may have left, and everything that follows from it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn judge(&mut self, image: &Image, promise: &Promise) -> Result<Option<Found>, String> {
+        let observed = self.observe(image, true)?;
+        promise.check(&observed)
+    }
+
+    /// What `image` shows, once it is known that the feed goes on from there.
+    fn observe(&mut self, image: &Image, is_deep: bool) -> Result<Rc<Observed>, String> {
+        self.counts.enumerated += 1;
+        let digest = image.digest();
+        // What a lazy writer leaves promises nothing about the next crash.
+        let is_deep = is_deep
+            && self.durability != Durability::Lazy
+            && digest.is_multiple_of(self.deep_stride);
+        let known = self.verdicts.get(&digest);
+        if let Some(known) = known.filter(|known| known.is_deep || !is_deep) {
+            return known.observed.clone();
+        }
+        self.counts.distinct += u64::from(known.is_none());
+        let looked = catch_unwind(AssertUnwindSafe(|| self.look(image, is_deep)));
+        let observed = looked.unwrap_or_else(|panic| Err(panicked(&*panic))).map(Rc::new);
+        let verdict = Verdict { observed: observed.clone(), is_deep };
+        self.verdicts.insert(digest, verdict);
+        observed
+    }
+
+    fn look(&mut self, image: &Image, is_deep: bool) -> Result<Observed, String> {
+        let disk = Disk::of(image.clone());
+        if self.durability == Durability::Lazy {
+            repair_what_needs_it(&disk)?;
+        }
+        let opened = disk.position();
+        let options = Feed::options().access(Access::Read);
+        let read = match options.open(FeedFiles::on(&disk)) {
+            Ok(feed) => Some(shown(&feed, "opened for reading")?),
+            Err(Error::NotFound) => None,
+            Err(error) => return Err(format!("does not open for reading: {error:?}")),
+        };
+        let feed = match &read {
+            None => create(&disk, self.role, self.durability, &Faults::none())
+                .map_err(|error| format!("no feed can be made where none is: {error:?}"))?,
+            Some(read) => {
+                let feed = self.open(&disk, "for writing")?;
+                same(&feed, read, "opened for writing")?;
+                if disk.position() != opened {
+                    return Err("opening wrote".to_owned());
+                }
+                feed
+            }
+        };
+        let first = shown(&feed, "opened for writing")?;
+        clean(&feed, "of what a crash left")?;
+        let is_recovered = !feed.recovery().is_clean();
+        let observed = Observed { feed: read, is_recovered };
+        let begun = disk.position();
+        let last = self.go_on(&disk, feed, &first)?;
+        if is_deep {
+            self.crash_again(&disk, begun, &observed, &first, &last)?;
+        }
+        Ok(observed)
+    }
+
+    /// Changes one thing, ends as a kill does, and opens, twice: all there each time, and nothing to be mended.
+    fn go_on(&self, disk: &Disk, mut feed: Feed, first: &Shown) -> Result<Shown, String> {
+        let step = self.next_step();
+        act(&mut feed, &step, self.cast)
+            .and_then(|()| feed.sync())
+            .map_err(|error| format!("takes no change after the recovery: {error:?}"))?;
+        let last = shown(&feed, "after one more change")?;
+        if matches!(step, Step::Append(_)) {
+            last.follows(first, ONE_MORE)?;
+        }
+        clean(&feed, "after one more change")?;
+        drop(feed);
+        let left = disk.position();
+        for when in ["after one more change", "once more"] {
+            let feed = self.open(disk, when)?;
+            same(&feed, &last, when)?;
+            if !feed.recovery().is_clean() {
+                let report = feed.recovery();
+                return Err(format!("opened {when} there is something to recover: {report:?}"));
+            }
+            clean(&feed, when)?;
+        }
+        if disk.position() != left {
+            return Err("opening what is whole wrote".to_owned());
+        }
+        Ok(last)
+    }
+
+    /// The power fails again while the next process makes its first change, which is when a recovery writes.
+    fn crash_again(
+        &mut self,
+        disk: &Disk,
+        begun: usize,
+        observed: &Observed,
+        first: &Shown,
+        last: &Shown,
+    ) -> Result<(), String> {
+        let recording = disk.recording();
+        let mut plan = next_crash(recording.len() as u64);
+        if observed.feed.is_none() {
+            plan.garbage = |_| &[];
+        }
+        let is_reader = self.role == Role::Reader;
+        let mut again = Ok(());
+        recording.crashes(1..=recording.len(), &plan, &mut |crash| {
+            if again.is_err() {
+                return;
+            }
+            let allowed = |found: &Observed| match &found.feed {
+                None => observed.feed.is_none() && crash.position <= begun,
+                Some(found) if is_reader => found.is_on_the_way(first, last),
+                Some(found) => found == first || found == last,
+            };
+            again = self
+                .observe(&crash.image, false)
+                .and_then(|found| match allowed(&found) {
+                    true => Ok(()),
+                    false => Err(format!("it shows {found:?}, not {first:?} or {last:?}")),
+                })
+                .map_err(|error| format!("a second crash: {error}\n  {}", crash.describe()));
+        });
+        again
+    }
+
+    fn next_step(&self) -> Step {
+        match self.role {
+            Role::Writer => Step::Append(vec![ONE_MORE.to_vec()]),
+            Role::Reader => Step::Put { source: self.cast.feeds.len() - 1, block: 2 },
+        }
+    }
+
+    fn open(&self, disk: &Disk, when: &str) -> Result<Feed, String> {
+        open(disk, self.durability, &Faults::none())
+            .map_err(|error| format!("does not open {when}: {error:?}"))
+    }
+}
+
+fn shown(feed: &Feed, when: &str) -> Result<Shown, String> {
+    Shown::of(feed).map_err(|error| format!("{when} something cannot be read: {error:?}"))
+}
+
+fn same(feed: &Feed, wanted: &Shown, when: &str) -> Result<(), String> {
+    let found = shown(feed, when)?;
+    match found == *wanted {
+        true => Ok(()),
+        false => Err(format!("{when} it shows {found:?}, not {wanted:?}")),
+    }
+}
+
+/// Audits the feed: nothing may be wrong but what the open has set right, which the first change writes.
+fn clean(feed: &Feed, when: &str) -> Result<(), String> {
+    let report = feed.audit(&mut |_| {}).map_err(|error| format!("the audit {when}: {error:?}"))?;
+    let recovered = feed.recovery().findings();
+    let is_known = |finding: &Finding| !finding.is_damage() || recovered.contains(finding);
+    match report.findings_omitted == 0 && report.findings.iter().all(is_known) {
+        true => Ok(()),
+        false => Err(format!("the audit {when} finds {report:?}")),
+    }
+}
+
+/// Repairs what a lazy writer may leave: a feed that does not open, takes no changes or fails its audit, and says so.
+fn repair_what_needs_it(disk: &Disk) -> Result<(), String> {
+    match Feed::options().open(FeedFiles::on(disk)) {
+        Err(Error::NotFound) => return Ok(()),
+        Ok(feed) if feed.recovery().refusal().is_none() && clean(&feed, "").is_ok() => {
+            return Ok(());
+        }
+        Ok(_) | Err(Error::Recovery(_)) => {}
+        Err(error) => return Err(format!("is neither open nor in need of repair: {error:?}")),
+    }
+    let repair = RepairOptions::new().sign().accept_loss();
+    let repaired = repair.repair(FeedFiles::on(disk));
+    repaired.map(drop).map_err(|error| format!("is not repaired: {error:?}"))
+}
