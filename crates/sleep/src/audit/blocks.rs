@@ -7,6 +7,7 @@ use std::sync::Arc;
 use random_access_storage::RandomAccess;
 
 use crate::error::{Error, Result};
+use crate::feed::BLOCK_LEN_MAX;
 use crate::files::FileName;
 use crate::hashes;
 use crate::node::Node;
@@ -29,7 +30,7 @@ pub(crate) enum Compared {
 pub(crate) struct BlockReader {
     store: Option<Arc<dyn RandomAccess>>,
     len: u64,
-    /// No block is longer than all that is stored: a hole needs no memory to be found out.
+    /// A long block is no longer than all that is stored: a long hole needs no memory to be found out.
     block_len_max: u64,
     start: u64,
     window: Vec<u8>,
@@ -44,7 +45,7 @@ impl BlockReader {
         let failed = Error::in_file(FileName::Data);
         let len = store.map_or(Ok(0), |store| store.len()).map_err(&failed)?;
         let stored_len = store.map_or(Ok(0), |store| store.stored_len()).map_err(&failed)?;
-        let block_len_max = stored_len.max(WINDOW_LEN);
+        let block_len_max = stored_len.max(BLOCK_LEN_MAX);
         Ok(Self { store: store.cloned(), len, block_len_max, start: 0, window: Vec::new() })
     }
 

@@ -81,7 +81,9 @@ impl Bitfield {
     /// "SLEEP storage", section 6.4.
     #[must_use]
     pub fn length(&self) -> u64 {
-        length_of(self.end(Array::Tree), |node| self.has_node(node))
+        // Of the last node that has a bit only a longer feed would be the root.
+        let node_count = self.end(Array::Tree).min(2 * FEED_LENGTH_MAX - 1);
+        length_of(node_count, |node| self.has_node(node))
     }
 
     /// Whether the block is stored.

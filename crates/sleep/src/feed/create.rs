@@ -43,6 +43,7 @@ pub(super) fn create(
     key: &PublicKey,
     stored_key_pair: Option<&KeyPair>,
 ) -> Result<()> {
+    check_leftovers(files, key)?;
     // First of all the lock.
     let bitfield = Header::bitfield(PageSize::default());
     write_header(files, FileName::Bitfield, &bitfield)?;
@@ -57,6 +58,23 @@ pub(super) fn create(
     let store = files.create(FileName::Key)?;
     keys::write_key(&store, key)?;
     sync(files, FileName::Key)
+}
+
+/// Refuses to make a feed among files that are none of an attempt to make this one.
+fn check_leftovers(files: &Files, key: &PublicKey) -> Result<()> {
+    for name in [FileName::Bitfield, FileName::Tree, FileName::Signatures] {
+        if let Some(store) = files.get(name)
+            && !is_zero::<HEADER_LEN>(files, name)?
+        {
+            Header::read(name, store)?;
+        }
+    }
+    match files.get(FileName::SecretKey) {
+        Some(store) if !is_zero::<SECRET_KEY_LEN>(files, FileName::SecretKey)? => {
+            keys::read_key_pair(store, key).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write_header(files: &mut Files, name: FileName, header: &Header) -> Result<()> {

@@ -24,9 +24,10 @@
 //! synced: the tail of a batch that was lost, or what a truncation left. Otherwise an old signature
 //! in a later slot, over old nodes, could come to be taken for one over new blocks.
 //!
-//! A download ([`Feed::put`]) has two rounds (nodes, block, signature; then bits), since both of its
-//! halves alone are a legal state: a hash without its block, and a block whose nodes lead to a
-//! signature anyhow. A clear syncs its bits before it gives the bytes back. Neither is atomic: a
+//! A download ([`Feed::put`]) has the same rounds (nodes and block; the signature, when the proof
+//! brings one; bits), but all its bits in the last, since both of its halves alone are a legal state: a
+//! hash without its block, and a block whose nodes lead to a signature anyhow. A clear syncs its bits
+//! before it gives the bytes back. Neither is atomic: a
 //! crash in a clear may leave some of its blocks.
 
 mod append;

@@ -258,11 +258,6 @@ impl Feed {
                 |one: &Node, next: &Node| one.index.get().checked_add(1) == Some(next.index.get());
             nodes.chunk_by(is_next).try_for_each(|run| stored.write_run(run))?;
         }
-        if let (Some(signatures), Some(tree)) = (&self.signatures, tree)
-            && let Some(signature) = &tree.signature
-        {
-            signatures.write(tree.length.saturating_sub(1), signature)?;
-        }
         // A page that is new to the file, and torn, would read as anything.
         let page_len = self.bitfield.page_size().bytes();
         let bits = self.files.create(FileName::Bitfield)?;
@@ -271,11 +266,14 @@ impl Feed {
         for page in pages {
             blank_page(&bits, page_len, page)?;
         }
-        self.sync_unless_lazy(&[
-            FileName::Data,
-            FileName::Tree,
-            FileName::Signatures,
-            FileName::Bitfield,
-        ])
+        self.sync_unless_lazy(&[FileName::Data, FileName::Tree, FileName::Bitfield])?;
+
+        if let (Some(signatures), Some(tree)) = (&self.signatures, tree)
+            && let Some(signature) = &tree.signature
+        {
+            signatures.write(tree.length.saturating_sub(1), signature)?;
+            self.sync_unless_lazy(&[FileName::Signatures])?;
+        }
+        Ok(())
     }
 }

@@ -16,10 +16,14 @@ use crate::tree::TreeFile;
 pub(super) enum Tail {
     /// Everything that was asked for.
     Sound,
+    /// All nodes, and some of the blocks.
+    SomeBlocks,
     /// What is there fits, and something is not there.
     Gaps,
-    /// Nodes contradict each other.
+    /// Nodes contradict each other past the shorter length.
     Broken,
+    /// Nodes contradict each other where the two lengths meet: what was signed was written over.
+    Overwritten,
 }
 
 /// Whether the tree of `past` goes on from that of the first `base` blocks; with `data`, whether the
@@ -36,29 +40,42 @@ pub(super) fn checks_out(
     base: u64,
 ) -> Result<Tail> {
     let mut reader = BlockReader::new(data.and_then(|(store, _)| store))?;
-    let (mut has_gaps, mut is_broken) = (false, false);
+    let (mut has_gaps, mut is_broken, mut is_overwritten) = (false, false, false);
+    let (mut has_blocks, mut lacks_blocks) = (false, false);
     Walk::new(tree, base).roots(&past.roots, &mut |step| {
         match step {
             Step::Bare { parent } => {
                 has_gaps |= data.is_some() || parent.index.first_block() < base;
             }
-            Step::Broken { left: Some(_), right: Some(_), .. } => is_broken = true,
+            Step::Broken { parent, left: Some(_), right: Some(_), .. } => {
+                is_broken = true;
+                is_overwritten |= parent.index.first_block() <= base;
+            }
             Step::Broken { .. } => has_gaps = true,
             Step::Proven { node, offset } => {
                 if let (Some(block), Some((store, bitfield))) = (node.index.block(), data) {
-                    has_gaps |= match store {
-                        Some(_) => reader.compare(&node, offset)? != Compared::Same,
-                        None => !bitfield.has_block(block),
+                    let is_stored = match store {
+                        Some(_) => reader.compare(&node, offset)? == Compared::Same,
+                        None => bitfield.has_block(block),
                     };
+                    has_blocks |= is_stored && node.size > 0;
+                    lacks_blocks |= !is_stored;
                 }
             }
         }
-        Ok(true)
+        // No blocks are read below a tree that does not fit.
+        Ok(data.is_none() || !is_broken)
     })?;
-    Ok(match (is_broken, has_gaps) {
-        (true, _) => Tail::Broken,
-        (false, true) => Tail::Gaps,
-        (false, false) => Tail::Sound,
+    Ok(if is_overwritten {
+        Tail::Overwritten
+    } else if is_broken {
+        Tail::Broken
+    } else if has_gaps || (lacks_blocks && !has_blocks) {
+        Tail::Gaps
+    } else if lacks_blocks {
+        Tail::SomeBlocks
+    } else {
+        Tail::Sound
     })
 }
 

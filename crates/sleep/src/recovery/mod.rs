@@ -4,14 +4,16 @@
 //! make; a length is *signed* when its roots are stored and its slot holds a signature of them.
 //!
 //! 1. A signed length past that by the bits is taken when everything up to there checks out: what a
-//!    crash between signature and bits leaves, or bits that were lost. Else it is the ghost of an
-//!    append that another program lost, and is passed over.
+//!    crash between signature and bits leaves. Else it is the ghost of an append that another program
+//!    lost, and is passed over. Of two signed lengths past the bits no crash is the cause, as only one
+//!    append is under way at a time: the bits are lost. The longer is taken if its tree checks out,
+//!    whatever blocks are stored; else nothing is appended, unless it was written over.
 //! 2. The length by the bits is taken when it is signed, or when its tree hash is the key (a static
 //!    feed). So it is without a signature in its slot, but then nothing is appended: signing what
 //!    nobody signed is the owner's decision.
-//! 3. Bits for blocks that have neither roots nor signatures are passed over. Of a root that is lost
-//!    while the signature is there, the last one is dropped with its blocks, and nothing is appended;
-//!    any other is an error.
+//! 3. Bits for blocks that have neither roots nor signatures are passed over, but where they say that
+//!    such a block is stored nothing is appended. Of a root that is lost while the signature is there,
+//!    the last one is dropped with its blocks, and nothing is appended; any other is an error.
 //! 4. Length 0 is for a feed of which nothing is stored, or whose first append was cut short; never
 //!    for nodes or blocks that are there.
 //!
@@ -26,6 +28,7 @@ mod error;
 mod signed;
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use flat_tree::Index;
@@ -42,7 +45,7 @@ use crate::bitfield::Bitfield;
 use crate::error::{Error, Result};
 use crate::files::{FileName, Files};
 use crate::hashes;
-use crate::length::length_of;
+use crate::length::{FEED_LENGTH_MAX, length_of};
 use crate::node::Node;
 use crate::signatures::SignatureFile;
 use crate::tree::TreeFile;
@@ -156,6 +159,17 @@ impl Verdict {
     }
 }
 
+/// What a signed length past that by the bits is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Past {
+    /// The length of the feed.
+    Taken,
+    /// That of an append that was lost.
+    Ghost,
+    /// It can not be told: what is taken in its place may be too short.
+    Doubtful,
+}
+
 struct Case<'a> {
     found: Found<'a>,
     /// Length by the bits.
@@ -168,7 +182,7 @@ impl Case<'_> {
         self.found.files.get(FileName::Data)
     }
 
-    /// Notes the files that are missing, or too short for their header.
+    /// Notes the files that are missing, or too short for their header; refuses those that are too long.
     fn note_files(&mut self) -> Result<()> {
         let bitfield = self.found.files.get(FileName::Bitfield);
         let is_loaded = self.found.bitfield.page_count() > 0;
@@ -186,6 +200,14 @@ impl Case<'_> {
             if !is_there || len < crate::HEADER_LEN as u64 {
                 self.report.note(Finding::FileShort { file, len });
             }
+            let len_max = match file {
+                FileName::Tree => TreeFile::offset(Index::new(2 * FEED_LENGTH_MAX - 1)),
+                FileName::Signatures => SignatureFile::offset(FEED_LENGTH_MAX),
+                _ => None,
+            };
+            if len_max.is_some_and(|len_max| len > len_max) {
+                return Err(Error::TooLong { file, len });
+            }
         }
         Ok(())
     }
@@ -195,13 +217,20 @@ impl Case<'_> {
         let mut search = Search::new(&key, tree, self.found.signatures, SIGNATURES_TRIED_MAX);
         let bits_roots = stored_roots(tree, self.by_bits)?;
         let mut signed = search.next()?;
+        let mut passed_over = None;
         while let Some(past) = signed.take_if(|signed| signed.length > self.by_bits) {
             let older = search.next()?;
-            if self.is_taken(&past, older.as_ref(), bits_roots.is_ok())? {
-                let settled = self.settled_before(&mut search, older)?;
-                return Ok(Verdict::signed(past, settled));
+            let are_bits_lost = older.as_ref().is_some_and(|older| older.length > self.by_bits);
+            match self.look_past_bits(&past, older.as_ref(), bits_roots.is_ok())? {
+                Past::Taken => {
+                    if let Some(stale) = passed_over.filter(|_| are_bits_lost) {
+                        self.report.refuse(stale);
+                    }
+                    let settled = self.settled_before(&mut search, older)?;
+                    return Ok(Verdict::signed(past, settled));
+                }
+                found => passed_over = Some(self.pass_over(&past, found == Past::Doubtful)),
             }
-            self.pass_over(&past);
             signed = older;
         }
         if self.by_bits == 0 {
@@ -221,23 +250,44 @@ impl Case<'_> {
         }
     }
 
-    /// Rule 1: whether a signed length past that by the bits is taken.
-    fn is_taken(&self, past: &Signed, older: Option<&Signed>, has_roots: bool) -> Result<bool> {
-        let Some(tree) = self.found.tree else { return Ok(false) };
+    /// Rule 1: what a signed length past that by the bits is, with the next shorter one.
+    fn look_past_bits(
+        &self,
+        past: &Signed,
+        older: Option<&Signed>,
+        has_roots: bool,
+    ) -> Result<Past> {
+        let Some(tree) = self.found.tree else { return Ok(Past::Ghost) };
+        let is_readers = !self.found.has_secret_key;
         if self.by_bits == 0 || !has_roots {
             // The bits are lost, so they say nothing against it. It should go on from an older one, as far
             // as can be told from a reader's part of the tree.
-            let Some(older) = older else { return Ok(true) };
+            let Some(older) = older else { return Ok(Past::Taken) };
             return Ok(match checks_out(tree, None, past, older.length)? {
-                Tail::Sound => true,
-                Tail::Gaps => !self.found.has_secret_key,
-                Tail::Broken => false,
+                Tail::Sound => Past::Taken,
+                Tail::Gaps if is_readers => Past::Taken,
+                // It may be the feed, and the older one that is taken instead not.
+                _ if self.by_bits == 0 => Past::Doubtful,
+                _ => Past::Ghost,
+            });
+        }
+        if older.is_some_and(|older| older.length > self.by_bits) {
+            return Ok(match checks_out(tree, None, past, self.by_bits)? {
+                Tail::Sound => Past::Taken,
+                Tail::Gaps if is_readers => Past::Taken,
+                Tail::Overwritten => Past::Ghost,
+                Tail::SomeBlocks | Tail::Gaps | Tail::Broken => Past::Doubtful,
             });
         }
         let bitfield = &self.found.bitfield;
         let is_full = bitfield.first_missing(0..self.by_bits).is_none();
-        let data = (self.found.has_secret_key || is_full).then(|| (self.data(), bitfield));
-        Ok(checks_out(tree, data, past, self.by_bits)? == Tail::Sound)
+        let data = (!is_readers || is_full).then(|| (self.data(), bitfield));
+        Ok(match checks_out(tree, data, past, self.by_bits)? {
+            Tail::Sound => Past::Taken,
+            // The blocks of an append are written in one piece: the others were cleared, or lost later.
+            Tail::SomeBlocks if !is_readers => Past::Doubtful,
+            Tail::SomeBlocks | Tail::Gaps | Tail::Broken | Tail::Overwritten => Past::Ghost,
+        })
     }
 
     /// The blocks whose bits need no second look when a length past that by the bits is taken.
@@ -249,14 +299,14 @@ impl Case<'_> {
         Ok(older.map_or(0, |older| older.length))
     }
 
-    fn pass_over(&mut self, past: &Signed) {
+    fn pass_over(&mut self, past: &Signed, is_doubtful: bool) -> Finding {
         let stale = Finding::SignatureStale { slot: past.length.saturating_sub(1) };
-        if self.by_bits == 0 {
-            // It may be the feed, and the older one that is taken instead not.
-            self.report.refuse(stale);
+        if is_doubtful {
+            self.report.refuse(stale.clone());
         } else {
-            self.report.note(stale);
+            self.report.note(stale.clone());
         }
+        stale
     }
 
     /// Rule 2, without a signature of the length by the bits.
@@ -304,10 +354,19 @@ impl Case<'_> {
             if !is_last || missing.get() >= node_count {
                 return Err(lost.into());
             }
+        }
+        if was_signed || self.says_stored(signed.length..length) {
             self.report.refuse(Finding::NodeMissing { index: missing });
         }
         let settled = signed.length;
         Ok(Verdict::signed(signed, settled))
+    }
+
+    /// Whether the bits say of one of these blocks that it is stored, with its leaf.
+    fn says_stored(&self, blocks: Range<u64>) -> bool {
+        let bitfield = &self.found.bitfield;
+        let has_leaf = |block| Index::leaf(block).is_some_and(|leaf| bitfield.has_node(leaf));
+        bitfield.blocks(blocks).flatten().any(has_leaf)
     }
 
     /// Rule 4: no bit makes a length, and nothing is signed.
@@ -322,7 +381,8 @@ impl Case<'_> {
             return Ok(verdict);
         }
         // Before the first append writes anything else, it makes a page; no other feed of length 0 has one.
-        if self.found.bitfield.page_count() > 0 {
+        // The header of `signatures` is older still.
+        if self.found.bitfield.page_count() > 0 && self.found.signatures.is_some() {
             self.report.note(Finding::TailUnsigned { nodes, bytes });
             return Ok(Verdict::empty());
         }

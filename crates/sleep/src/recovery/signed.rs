@@ -8,6 +8,7 @@ use hypercore_crypto::PublicKey;
 
 use crate::error::Result;
 use crate::hashes;
+use crate::length::FEED_LENGTH_MAX;
 use crate::node::Node;
 use crate::signatures::SignatureFile;
 use crate::tree::TreeFile;
@@ -61,7 +62,7 @@ impl<'a> Search<'a> {
         signatures: Option<&'a SignatureFile>,
         tried_max: u64,
     ) -> Self {
-        Self { key, tree, signatures, end: u64::MAX, tried: 0, tried_max, newest_slot: None }
+        Self { key, tree, signatures, end: FEED_LENGTH_MAX, tried: 0, tried_max, newest_slot: None }
     }
 
     /// The next shorter length that is signed; `None` when there is none among those that are tried.

@@ -8,6 +8,7 @@
 //! # Source
 //! "SLEEP storage", section 11.
 
+mod loss;
 mod nodes;
 mod report;
 mod roots;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use hypercore_crypto::{KeyPair, PublicKey};
 use random_access_storage::{RandomAccess, SyncScope};
 
+use self::loss::{Proven, sound_prefix};
 pub use self::report::{Mended, RepairReport};
 use self::roots::RootMender;
 use crate::audit::{Audited, BlockReader, Finding, audit};
@@ -76,8 +78,13 @@ impl RepairOptions {
         self
     }
 
-    /// Drops blocks at the end that can not be proven any more. If they were handed out, what is
-    /// appended in their place makes two feeds out of one.
+    /// Gives up what is left unproven by all else that is allowed: drops blocks at the end, down to none
+    /// of them, and blocks before that are damaged count as not stored. With [`sign`](Self::sign) an
+    /// unsigned end is kept as far as it fits. If what is dropped was handed out, what is appended in its
+    /// place makes two feeds out of one. The feed can be appended to afterwards, unless its key is not
+    /// the one that signed it.
+    ///
+    /// Try the other options first: what is dropped here, none of them brings back.
     pub const fn accept_loss(mut self) -> Self {
         self.accepts_loss = true;
         self
@@ -250,7 +257,10 @@ impl Repair {
     fn sign(&mut self, stores: &Stores, pair: &KeyPair) -> Result<()> {
         let bitfield = Bitfield::load(&stores.bitfield, stores.page_size)?;
         let (key, data) = (pair.public(), self.data());
-        let found = signable(&key, &stores.tree, &stores.signatures, &bitfield, data)?;
+        let mut found = signable(&key, &stores.tree, &stores.signatures, &bitfield, data)?;
+        if found.is_none() && self.options.accepts_loss {
+            found = self.sound_end(stores, &key, &bitfield)?;
+        }
         let Some(Signed { length, roots }) = found else { return Ok(()) };
         let slot = length.saturating_sub(1);
         let message = hashes::signable(&hashes::tree(&roots), length);
@@ -260,39 +270,57 @@ impl Repair {
         Ok(())
     }
 
+    /// As much as fits of what the bits claim past the last signature; makes the nodes of it. `None` when
+    /// nothing does.
+    fn sound_end(
+        &mut self,
+        stores: &Stores,
+        key: &PublicKey,
+        bitfield: &Bitfield,
+    ) -> Result<Option<Signed>> {
+        let signed =
+            Search::new(key, Some(&stores.tree), Some(&stores.signatures), u64::MAX).next()?;
+        let signed_length = signed.as_ref().map_or(0, |signed| signed.length);
+        let end = match bitfield.length() {
+            // Lost bits claim nothing, and zeros are of a feed that was empty.
+            0 if signed_length > 0 || bitfield.page_count() > 0 => return Ok(None),
+            0 => u64::MAX,
+            by_bits => by_bits,
+        };
+        let (sound, nodes) = sound_prefix(&stores.tree, &mut self.reader()?, signed, end)?;
+        if sound.length <= signed_length {
+            return Ok(None);
+        }
+        let mut is_written = false;
+        for node in nodes {
+            if stores.tree.node(node.index)? != Some(node) {
+                stores.tree.write(&node)?;
+                self.report.mended.push(Mended::Node(node.index));
+                is_written = true;
+            }
+        }
+        if is_written {
+            sync(FileName::Tree, &**stores.tree.store())?;
+        }
+        Ok(Some(sound))
+    }
+
     /// Settles the length, and writes the bits for it.
     fn bits(&mut self, stores: &Stores, key: PublicKey, has_secret_key: bool) -> Result<()> {
-        let mut bitfield = Bitfield::load(&stores.bitfield, stores.page_size)?;
         let found = Found {
             files: &self.files,
             key,
             has_secret_key,
             tree: Some(&stores.tree),
             signatures: Some(&stores.signatures),
-            bitfield: bitfield.clone(),
+            bitfield: Bitfield::load(&stores.bitfield, stores.page_size)?,
             is_lenient: true,
         };
-        let mut recovered = match recover(found.clone()) {
-            Ok(recovered) => Ok(recovered),
-            Err(Error::Recovery(error)) => Err(error),
-            Err(error) => return Err(error),
-        };
+        let mut recovered = decided(recover(found.clone()))?;
         let is_lossy = recovered.as_ref().map_or(true, |one| one.report.refusal().is_some());
-        let mut drops = false;
-        if is_lossy && self.options.accepts_loss {
-            // Without the bits there is only what is signed; with a page, and no signature, nothing.
-            bitfield.truncate(0);
-            let was_signed = stores.signatures.last_before(u64::MAX)?.is_some();
-            if !was_signed {
-                bitfield.reserve(1)?;
-            }
-            match recover(Found { bitfield, ..found }) {
-                Ok(signed) if signed.length > 0 || !was_signed => {
-                    (recovered, drops) = (Ok(signed), true);
-                }
-                Ok(_) | Err(Error::Recovery(_)) => {}
-                Err(error) => return Err(error),
-            }
+        let drops = is_lossy && self.options.accepts_loss;
+        if drops {
+            recovered = decided(recover_signed(found))?;
         }
         let mut recovered = match recovered {
             Ok(recovered) => recovered,
@@ -306,13 +334,38 @@ impl Repair {
             let Recovered { bitfield, roots, .. } = &mut recovered;
             find_blocks(bitfield, &stores.tree, self.data(), roots)?;
         }
+        let mut damage = self.damage(stores, &key, &recovered)?;
+        if self.options.accepts_loss && !damage.is_empty() {
+            self.give_up(stores, &key, &mut recovered)?;
+            damage = self.damage(stores, &key, &recovered)?;
+        }
         if drops {
             self.cut_signatures(stores, recovered.length)?;
         }
-        if drops || recovered.report.refusal().is_none() {
+        let refusal = recovered.report.refusal().filter(|_| !drops).cloned();
+        if refusal.is_none() {
             self.write_bits(stores, &mut recovered)?;
         }
-        self.audit(stores, &key, &recovered)
+        // What else the open noted is mended.
+        self.report.left = refusal.into_iter().chain(damage).collect();
+        Ok(())
+    }
+
+    /// Blanks nodes that contradict what is signed, and counts as not stored what nothing proves.
+    fn give_up(
+        &mut self,
+        stores: &Stores,
+        key: &PublicKey,
+        recovered: &mut Recovered,
+    ) -> Result<()> {
+        let (tree, signatures) = (&stores.tree, &stores.signatures);
+        let proven = Proven::of(recovered, key, tree, signatures, self.data())?;
+        if proven.blank_broken(tree)? {
+            sync(FileName::Tree, &**tree.store())?;
+        }
+        let blocks = proven.unlist_rest(&mut recovered.bitfield)?;
+        self.report.mended.push(Mended::Unlisted { blocks });
+        Ok(())
     }
 
     fn cut_signatures(&mut self, stores: &Stores, length: u64) -> Result<()> {
@@ -339,7 +392,13 @@ impl Repair {
         Ok(())
     }
 
-    fn audit(&mut self, stores: &Stores, key: &PublicKey, recovered: &Recovered) -> Result<()> {
+    /// What is lost or wrong in a feed.
+    fn damage(
+        &self,
+        stores: &Stores,
+        key: &PublicKey,
+        recovered: &Recovered,
+    ) -> Result<Vec<Finding>> {
         let audited = Audited {
             key,
             data: self.data(),
@@ -350,11 +409,31 @@ impl Repair {
             roots: &recovered.roots,
             recovery: &Recovery::default(),
         };
-        let damage = audit(&audited, &mut |_| ())?.findings.into_iter().filter(Finding::is_damage);
-        // What else the open noted is mended.
-        let refusal = recovered.report.refusal().cloned();
-        self.report.left = refusal.into_iter().chain(damage).collect();
-        Ok(())
+        let findings = audit(&audited, &mut |_| ())?.findings;
+        Ok(findings.into_iter().filter(Finding::is_damage).collect())
+    }
+}
+
+/// What is signed, whatever the bits say; nothing where nothing is.
+fn recover_signed(found: Found<'_>) -> Result<Recovered> {
+    let mut bitfield = found.bitfield.clone();
+    bitfield.truncate(0);
+    // Without a page, no signature of another key passes for none.
+    let judged = recover(Found { bitfield: Bitfield::new(bitfield.page_size()), ..found.clone() });
+    match judged {
+        Err(Error::Recovery(RecoveryError::NothingProven { .. })) => bitfield.reserve(1)?,
+        Err(error) => return Err(error),
+        Ok(_) => {}
+    }
+    recover(Found { bitfield, ..found })
+}
+
+/// Tells what can not be decided from what failed.
+fn decided(recovered: Result<Recovered>) -> Result<std::result::Result<Recovered, RecoveryError>> {
+    match recovered {
+        Ok(recovered) => Ok(Ok(recovered)),
+        Err(Error::Recovery(error)) => Ok(Err(error)),
+        Err(error) => Err(error),
     }
 }
 

@@ -28,6 +28,11 @@ pub enum Mended {
         /// Blocks that count as stored.
         blocks: u64,
     },
+    /// The bits of what is lost or damaged, where giving it up was allowed.
+    Unlisted {
+        /// Blocks that count as not stored now.
+        blocks: u64,
+    },
     /// What lay past the end, where dropping it was allowed.
     Dropped {
         /// Length of the feed without it, in blocks.

@@ -202,7 +202,7 @@ impl<'a> RootMender<'a> {
 }
 
 /// The roots with one more leaf, and the nodes that this makes.
-fn with_leaf(roots: &[Node], leaf: Node) -> (Vec<Node>, Vec<Node>) {
+pub(super) fn with_leaf(roots: &[Node], leaf: Node) -> (Vec<Node>, Vec<Node>) {
     let (mut roots, mut made, mut last) = (roots.to_vec(), vec![leaf], leaf);
     while let Some(parent) = roots.last().and_then(|root| hashes::parent(root, &last)) {
         roots.pop();
