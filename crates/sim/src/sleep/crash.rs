@@ -157,7 +157,7 @@ pub(super) fn begin<'a>(
     model: Option<&Rc<Model>>,
     cast: &'a Cast,
     faults: &Faults,
-) -> Result<Player<'a>, (Failure, Timeline)> {
+) -> Result<Player<'a>, Box<(Failure, Timeline)>> {
     let (role, durability) = (case.workload.role, case.durability);
     match model {
         None => Player::create(disk, role, durability, cast, faults),
@@ -165,7 +165,7 @@ pub(super) fn begin<'a>(
             let timeline = Timeline::new(Some(Rc::clone(model)));
             let promise = timeline.after_power_cut(0);
             Player::resume(disk, durability, cast, &promise, &promise, faults)
-                .map_err(|failure| (failure, timeline))
+                .map_err(|failure| Box::new((failure, timeline)))
         }
     }
 }
@@ -187,7 +187,7 @@ impl Run<'_> {
         let model = prepared.as_ref().map(|(_, model)| model);
         let played = begin(self.case, &disk, model, self.cast, &Faults::none());
         let made = disk.position();
-        let played = played.map_err(|(failure, _)| failure).and_then(|mut player| {
+        let played = played.map_err(|ended| ended.0).and_then(|mut player| {
             for (at, step) in self.steps.iter().enumerate() {
                 player.step(step).map_err(|failure| failure.at(at, step))?;
             }
@@ -277,7 +277,7 @@ impl Run<'_> {
             Err(Failure::Refused(Error::NotFound)) if shown.may_be_nothing() => {
                 is_new = true;
                 Player::create(disk, workload.role, *durability, self.cast, none)
-                    .map_err(|(failure, _)| failure)
+                    .map_err(|ended| ended.0)
             }
             resumed => resumed,
         };

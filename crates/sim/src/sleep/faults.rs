@@ -228,7 +228,8 @@ impl<'a> Stage<'a> {
         let model = self.prepared.as_ref().map(|(_, model)| model);
         let mut player = match begin(&self.case, &disk, model, cast, &faults) {
             Ok(player) => player,
-            Err((failure, timeline)) => {
+            Err(ended) => {
+                let (failure, timeline) = *ended;
                 blames_the_storage(&failure, &faults)?;
                 self.judge(&disk, &timeline, kind)?;
                 return Ok(Outcome::Held);

@@ -122,12 +122,12 @@ impl<'a> Player<'a> {
         durability: Durability,
         cast: &'a Cast,
         faults: &Faults,
-    ) -> std::result::Result<Self, (Failure, Timeline)> {
+    ) -> std::result::Result<Self, Box<(Failure, Timeline)>> {
         let model = Rc::new(Model::new(role));
         let mut timeline = Timeline::new(None);
         timeline.attempt(disk.position(), Rc::clone(&model), Vec::new());
         match create(disk, role, durability, faults) {
-            Err(error) => Err((error.into(), timeline)),
+            Err(error) => Err(Box::new((error.into(), timeline))),
             Ok(feed) => {
                 timeline.returned(disk.position(), true);
                 Ok(Self {
