@@ -22,7 +22,7 @@ const SCAN_SLOTS_MIN: u64 = 16;
 /// Slots that a scan reads in one call at most: 256 KiB.
 const SCAN_SLOTS_MAX: u64 = 4096;
 
-/// Stored ranges that a scan keeps apart.
+/// Stored ranges that a scan keeps at once.
 const STORED_RANGES_MAX: usize = 4096;
 
 /// The signatures that are stored.
@@ -109,34 +109,25 @@ impl SignatureFile {
     /// # Errors
     /// [`Error::Storage`].
     pub fn last_before(&self, end: u64) -> Result<Option<(u64, Signature)>> {
-        let (mut end, mut slots) = (end.min(self.slot_count()?), SCAN_SLOTS_MIN);
-        let mut stored = None;
-        while end > 0 {
-            let start = end.saturating_sub(slots);
-            if let Some(found) = self.read(start, end)?.pop() {
-                return Ok(Some(found));
-            }
-            end = start;
-            if slots == SCAN_SLOTS_MAX {
-                let stored: &mut VecDeque<_> = match &mut stored {
-                    Some(stored) => stored,
-                    none => none.insert(self.stored_before(end)?),
-                };
-                while stored.back().is_some_and(|range| range.start >= end) {
-                    stored.pop_back();
-                }
-                end = end.min(stored.back().map_or(0, |range| range.end));
-            }
-            slots = slots.saturating_mul(2).min(SCAN_SLOTS_MAX);
-        }
-        Ok(None)
+        self.backwards(end)?.next()
     }
 
-    /// The slots before that of `end` that may not be in a hole, in ranges from left to right. Of many
-    /// ranges the first ones are taken for one.
+    /// All signatures in slots below that of `end`, the last one first. Every slot is read once.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub(crate) fn backwards(&self, end: u64) -> Result<Backwards> {
+        let end = end.min(self.slot_count()?);
+        let file = self.clone();
+        let (found, stored) = (Vec::new(), VecDeque::new());
+        Ok(Backwards { file, end, slots: SCAN_SLOTS_MIN, found, stored })
+    }
+
+    /// The slots before that of `end` that may not be in a hole, in ranges from left to right; of very
+    /// many ranges the last ones.
     fn stored_before(&self, end: u64) -> Result<VecDeque<Range<u64>>> {
         let failed = Error::in_file(FileName::Signatures);
-        let mut ranges: VecDeque<Range<u64>> = VecDeque::new();
+        let mut ranges = VecDeque::new();
         let mut offset = HEADER_LEN as u64;
         while let Some(stored) = self.store.next_stored(offset).map_err(&failed)? {
             let slots = slot_at(stored.start)..slot_at(stored.end).saturating_add(1);
@@ -145,10 +136,8 @@ impl SignatureFile {
             }
             offset = stored.end;
             ranges.push_back(slots);
-            if ranges.len() > STORED_RANGES_MAX
-                && let (Some(first), Some(second)) = (ranges.pop_front(), ranges.front_mut())
-            {
-                second.start = first.start;
+            if ranges.len() > STORED_RANGES_MAX {
+                ranges.pop_front();
             }
         }
         Ok(ranges)
@@ -179,6 +168,51 @@ impl SignatureFile {
             .map_err(Error::in_file(FileName::Signatures))?;
         let found = (start..).zip(&slots);
         Ok(found.filter_map(|(block, bytes)| Some((block, signature(bytes)?))).collect())
+    }
+}
+
+/// A scan of signatures from the last to the first.
+#[derive(Debug)]
+pub(crate) struct Backwards {
+    file: SignatureFile,
+    /// Slots from here on were read.
+    end: u64,
+    /// Slots to read in the next call.
+    slots: u64,
+    /// What was read and not given yet, the next one last.
+    found: Vec<(u64, Signature)>,
+    /// Where the file is no hole, as far as that was asked.
+    stored: VecDeque<Range<u64>>,
+}
+
+impl Backwards {
+    /// The next one to the left; `None` when there are no more.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Signature)>> {
+        while self.found.is_empty() && self.end > 0 {
+            let start = self.end.saturating_sub(self.slots);
+            self.found = self.file.read(start, self.end)?;
+            self.end = start;
+            if self.found.is_empty() && self.slots == SCAN_SLOTS_MAX {
+                self.skip_hole()?;
+            }
+            self.slots = self.slots.saturating_mul(2).min(SCAN_SLOTS_MAX);
+        }
+        Ok(self.found.pop())
+    }
+
+    /// Goes on where something is stored.
+    fn skip_hole(&mut self) -> Result<()> {
+        while self.stored.back().is_some_and(|range| range.start >= self.end) {
+            self.stored.pop_back();
+        }
+        if self.stored.is_empty() {
+            self.stored = self.file.stored_before(self.end)?;
+        }
+        self.end = self.end.min(self.stored.back().map_or(0, |range| range.end));
+        Ok(())
     }
 }
 
@@ -252,6 +286,34 @@ mod tests {
         assert!(reads.len() < 300, "{}", reads.len());
         let is_small = |call: &Call| matches!(call, Call::Read { len, .. } if *len <= 262_144);
         assert!(reads.iter().all(|read| is_small(&read.call)));
+    }
+
+    #[test]
+    fn a_scan_backwards_reads_every_slot_once() {
+        let (file, journal) = signatures();
+        let all = 0..3000;
+        all.clone().for_each(|block| file.write(block, &signature(block)).unwrap());
+        drop(journal.take());
+        let mut scan = file.backwards(u64::MAX).unwrap();
+        for block in all.rev() {
+            assert_eq!(scan.next().unwrap(), Some((block, signature(block))));
+        }
+        assert_eq!(scan.next().unwrap(), None);
+        let reads = journal.take();
+        assert!(reads.len() < 12, "{}", reads.len());
+    }
+
+    #[test]
+    fn a_scan_backwards_passes_over_more_holes_than_it_keeps() {
+        let (file, _) = signatures();
+        let apart = 4 * SCAN_SLOTS_MAX;
+        let count = STORED_RANGES_MAX as u64 + 100;
+        (0..count).for_each(|at| file.write(at * apart, &signature(at)).unwrap());
+        let mut scan = file.backwards(u64::MAX).unwrap();
+        for at in (0..count).rev() {
+            assert_eq!(scan.next().unwrap(), Some((at * apart, signature(at))));
+        }
+        assert_eq!(scan.next().unwrap(), None);
     }
 
     proptest! {

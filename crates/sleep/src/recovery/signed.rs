@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::hashes;
 use crate::length::FEED_LENGTH_MAX;
 use crate::node::Node;
-use crate::signatures::SignatureFile;
+use crate::signatures::{Backwards, SignatureFile};
 use crate::tree::TreeFile;
 
 /// Signatures that an open verifies before it gives up; each takes about a tenth of a millisecond.
@@ -46,8 +46,8 @@ pub(crate) struct Search<'a> {
     key: &'a PublicKey,
     tree: Option<&'a TreeFile>,
     signatures: Option<&'a SignatureFile>,
-    /// Slots from here on were looked at.
-    end: u64,
+    /// The scan, once it was begun.
+    scan: Option<Backwards>,
     /// Signatures that were verified, good or bad.
     pub(super) tried: u64,
     tried_max: u64,
@@ -62,7 +62,7 @@ impl<'a> Search<'a> {
         signatures: Option<&'a SignatureFile>,
         tried_max: u64,
     ) -> Self {
-        Self { key, tree, signatures, end: FEED_LENGTH_MAX, tried: 0, tried_max, newest_slot: None }
+        Self { key, tree, signatures, scan: None, tried: 0, tried_max, newest_slot: None }
     }
 
     /// The next shorter length that is signed; `None` when there is none among those that are tried.
@@ -71,9 +71,12 @@ impl<'a> Search<'a> {
     /// [`Error::Storage`](crate::Error::Storage).
     pub(crate) fn next(&mut self) -> Result<Option<Signed>> {
         let Some(signatures) = self.signatures else { return Ok(None) };
+        let scan = match &mut self.scan {
+            Some(scan) => scan,
+            none => none.insert(signatures.backwards(FEED_LENGTH_MAX)?),
+        };
         while self.tried < self.tried_max {
-            let Some((slot, signature)) = signatures.last_before(self.end)? else { break };
-            self.end = slot;
+            let Some((slot, signature)) = scan.next()? else { break };
             self.newest_slot = self.newest_slot.or(Some(slot));
             let Some(length) = slot.checked_add(1) else { continue };
             let Ok(roots) = stored_roots(self.tree, length)? else { continue };
