@@ -41,13 +41,13 @@ fn check(golden: &Golden, stores: &Stores, what: &str) {
 
 /// Bytes of a file that are changed one by one: of the pages of zeros and of long files only some.
 fn places(file: FileName, len: usize) -> impl Iterator<Item = usize> {
-    let step = if file == FileName::Bitfield { 512 } else { 7 };
+    let step = if file == FileName::Bitfield { 512 } else { 23 };
     (0..len).filter(move |at| at % step == 0 || (32..36).contains(at) || (1056..1059).contains(at))
 }
 
 #[test]
 fn a_changed_byte_shows_or_does_no_harm() {
-    for name in ["v9-len10", "v9-batch", "v9-cleared", "v9-static"] {
+    for name in ["v9-len10", "v9-cleared"] {
         let golden = golden(name);
         for (file, bytes) in golden.stores.all() {
             for at in places(file, bytes.len()) {
