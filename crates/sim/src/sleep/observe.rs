@@ -8,6 +8,7 @@ use hypercore_crypto::Hash;
 use sleep::{Error, Feed};
 
 use super::model::{Model, digest};
+use super::script::Role;
 
 /// Blocks of which all are looked at; of longer feeds some.
 const ALL_LOOKED_AT: u64 = 600;
@@ -82,10 +83,12 @@ impl Shown {
             }
             here[range.start as usize..range.end as usize].fill(true);
         }
+        // All there is to an empty block comes with the tree above it.
+        let is_free = |at: usize| model.role == Role::Reader && model.blocks[at].bytes.is_empty();
         let differs = |at: &usize| here[*at] != model.here[*at];
         let mut found = Rc::clone(model);
         for at in (0..here.len()).filter(differs) {
-            if !loose.contains(&(at as u64)) {
+            if !loose.contains(&(at as u64)) && !is_free(at) {
                 let not = if here[at] { "" } else { "not " };
                 return Err(format!("of {length} blocks block {at} is {not}here"));
             }
@@ -118,12 +121,27 @@ impl Shown {
     }
 
     /// Whether this is a state on the way from `first` to `last`, of which the single change stores a block: the block
-    /// and the tree above it have bits of their own.
-    pub(crate) fn is_on_the_way(&self, first: &Self, last: &Self) -> bool {
+    /// and the tree above it have bits of their own. Blocks of `first` that have no bit on the disk yet, for which
+    /// `has_bit` says so, were found by their bytes, and may be lost again.
+    pub(crate) fn is_on_the_way(
+        &self,
+        first: &Self,
+        last: &Self,
+        has_bit: impl Fn(u64) -> bool,
+    ) -> bool {
         let is_tree_of =
             |other: &Self| (self.length, self.tree_hash) == (other.length, other.tree_hash);
-        let count = self.count();
-        (is_tree_of(first) || is_tree_of(last)) && (count == first.count() || count == last.count())
+        let mut kept = first.here.iter().flat_map(Clone::clone).filter(|block| has_bit(*block));
+        let mut shown = self.here.iter().flat_map(Clone::clone);
+        (is_tree_of(first) || is_tree_of(last))
+            && self.lost.is_empty()
+            && kept.all(|block| self.has(block))
+            && shown.all(|block| last.has(block))
+    }
+
+    /// Whether a block is here.
+    fn has(&self, block: u64) -> bool {
+        self.here.iter().any(|range| range.contains(&block))
     }
 
     /// How many blocks are here.

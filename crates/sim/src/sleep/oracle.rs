@@ -8,7 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use random_access_storage::testing::Faults;
-use sleep::{Access, Durability, Error, Feed, Finding, RepairOptions};
+use sleep::{
+    Access, Durability, Error, Feed, FileName, Finding, HEADER_LEN, PageSize, RepairOptions,
+};
 
 use super::begin::Cast;
 use super::crash::next_crash;
@@ -27,6 +29,9 @@ const DEEP_STRIDE: u128 = 4;
 /// The same of a long feed's.
 const LONG_DEEP_STRIDE: u128 = 32;
 
+/// Blocks for which one page of the bitfield has bits.
+const BLOCKS_PER_PAGE: u64 = 8192;
+
 /// What the next process appends.
 const ONE_MORE: &[u8] = b"one more";
 
@@ -44,6 +49,8 @@ pub struct Oracle<'a> {
     role: Role,
     durability: Durability,
     cast: &'a Cast,
+    /// Whether the feed is long: it is audited once for each image then.
+    is_long: bool,
     /// Of how many images one is followed to a second crash.
     deep_stride: u128,
     verdicts: HashMap<u128, Verdict>,
@@ -58,6 +65,7 @@ impl<'a> Oracle<'a> {
             role: workload.role,
             durability,
             cast,
+            is_long: !workload.wide,
             deep_stride: if workload.wide { DEEP_STRIDE } else { LONG_DEEP_STRIDE },
             verdicts: HashMap::new(),
             counts: Counts::default(),
@@ -124,13 +132,15 @@ impl<'a> Oracle<'a> {
             }
         };
         let first = shown(&feed, "opened for writing")?;
-        clean(&feed, "of what a crash left")?;
+        if !self.is_long {
+            clean(&feed, "of what a crash left")?;
+        }
         let is_recovered = !feed.recovery().is_clean();
         let observed = Observed { feed: read, is_recovered };
         let begun = disk.position();
         let last = self.go_on(&disk, feed, &first)?;
         if is_deep {
-            self.crash_again(&disk, begun, &observed, &first, &last)?;
+            self.crash_again(&disk, image, begun, &observed, &first, &last)?;
         }
         Ok(observed)
     }
@@ -155,7 +165,9 @@ impl<'a> Oracle<'a> {
                 let report = feed.recovery();
                 return Err(format!("opened {when} there is something to recover: {report:?}"));
             }
-            clean(&feed, when)?;
+            if !self.is_long {
+                clean(&feed, when)?;
+            }
         }
         if disk.position() != left {
             return Err("opening what is whole wrote".to_owned());
@@ -167,6 +179,7 @@ impl<'a> Oracle<'a> {
     fn crash_again(
         &mut self,
         disk: &Disk,
+        image: &Image,
         begun: usize,
         observed: &Observed,
         first: &Shown,
@@ -178,6 +191,7 @@ impl<'a> Oracle<'a> {
             plan.garbage = |_| &[];
         }
         let is_reader = self.role == Role::Reader;
+        let bits = image.bytes(FileName::Bitfield.as_str()).unwrap_or_default();
         let mut again = Ok(());
         recording.crashes(1..=recording.len(), &plan, &mut |crash| {
             if again.is_err() {
@@ -185,7 +199,9 @@ impl<'a> Oracle<'a> {
             }
             let allowed = |found: &Observed| match &found.feed {
                 None => observed.feed.is_none() && crash.position <= begun,
-                Some(found) if is_reader => found.is_on_the_way(first, last),
+                Some(found) if is_reader => {
+                    found.is_on_the_way(first, last, |block| has_bit(&bits, block))
+                }
                 Some(found) => found == first || found == last,
             };
             again = self
@@ -210,6 +226,13 @@ impl<'a> Oracle<'a> {
         open(disk, self.durability, &Faults::none())
             .map_err(|error| format!("does not open {when}: {error:?}"))
     }
+}
+
+/// Whether the bit of a stored block is set in the file of a feed that was made here.
+fn has_bit(file: &[u8], block: u64) -> bool {
+    let (page, bit) = (block / BLOCKS_PER_PAGE, block % BLOCKS_PER_PAGE);
+    let at = HEADER_LEN + page as usize * PageSize::default().bytes() + bit as usize / 8;
+    file.get(at).is_some_and(|byte| byte & (0x80 >> (bit % 8)) != 0)
 }
 
 fn shown(feed: &Feed, when: &str) -> Result<Shown, String> {

@@ -149,12 +149,8 @@ impl Feed {
         let mut steps = Vec::new();
         let top = match self.climb(&mut nodes, start, &mut steps)? {
             Climb::Proven(top) => top,
-            Climb::Gap(top) => match self.find_older_tree(&mut nodes, &top)? {
-                Some(tree) => {
-                    self.proven.keep(tree.roots.iter().copied());
-                    let root = tree.roots.into_iter().find(|root| root.node == top);
-                    root.ok_or(Error::NodeMissing { index })?
-                }
+            Climb::Gap(top) => match self.prove_by_older_tree(&mut nodes, top, &mut steps)? {
+                Some(top) => top,
                 None => return Ok(None),
             },
         };
@@ -186,6 +182,26 @@ impl Feed {
             let parent = parent.ok_or(Error::TreeDamaged { index: start.index })?;
             steps.push(Step { node, sibling });
             node = parent;
+        }
+    }
+
+    /// Proves the end of a climb by an older tree that it is a root of, or else the highest node on the
+    /// way for which there is one, and takes back the steps above it. A download that a crash cut short
+    /// may have stored only some of the nodes that lead further up.
+    fn prove_by_older_tree(
+        &self,
+        nodes: &mut NodeReader<'_>,
+        top: Node,
+        steps: &mut Vec<Step>,
+    ) -> Result<Option<Proven>> {
+        let mut top = top;
+        loop {
+            if let Some(tree) = self.find_older_tree(nodes, &top)? {
+                self.proven.keep(tree.roots.iter().copied());
+                return Ok(tree.roots.into_iter().find(|root| root.node == top));
+            }
+            let Some(step) = steps.pop() else { return Ok(None) };
+            top = step.node;
         }
     }
 
