@@ -236,12 +236,15 @@ impl Finding {
     }
 
     /// Whether something is lost or wrong. The others are traces that every reader passes over: of
-    /// an append that was cut short, or of a truncation.
+    /// an append that was cut short between its signature and its bits, or of a truncation.
     #[must_use]
     pub const fn is_damage(&self) -> bool {
         !matches!(
             self,
-            Self::StrayBits { .. } | Self::SignatureStale { .. } | Self::TailUnsigned { .. }
+            Self::LengthByBits { .. }
+                | Self::StrayBits { .. }
+                | Self::SignatureStale { .. }
+                | Self::TailUnsigned { .. }
         )
     }
 }

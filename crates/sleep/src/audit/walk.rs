@@ -28,7 +28,7 @@ pub(crate) enum Step {
     /// A proven parent over two children that do not hash to it; one of them may be missing, not both.
     Broken { parent: Node, left: Option<Node>, right: Option<Node>, offset: u64 },
     /// A proven parent without children: those below were never downloaded.
-    Bare { parent: Node },
+    Bare { parent: Node, offset: u64 },
 }
 
 /// Walks over the nodes below one root after the other.
@@ -80,7 +80,7 @@ impl<'a> Walk<'a> {
         let Some((left, right)) = node.index.children() else { return Ok(()) };
         let (left, right) = (self.node(left)?, self.node(right)?);
         match (left, right) {
-            (None, None) => visit(Step::Bare { parent: node }).map(drop),
+            (None, None) => visit(Step::Bare { parent: node, offset }).map(drop),
             (Some(left), Some(right)) if hashes::parent(&left, &right) == Some(node) => {
                 self.below(left, offset, visit)?;
                 self.below(right, offset.saturating_add(left.size), visit)

@@ -129,7 +129,8 @@ impl Feed {
         cut(FileName::Signatures, signatures.store(), signatures_end)?;
         self.sync_unless_lazy(&[FileName::Signatures])?;
 
-        let node_count = self.length.saturating_mul(2).saturating_sub(1);
+        // A node that is cut would count as one once the file is longer.
+        let node_count = self.length.saturating_mul(2).saturating_sub(1).min(tree.node_count()?);
         let nodes_end = TreeFile::offset(Index::new(node_count)).unwrap_or(u64::MAX);
         let mut is_cut = cut(FileName::Tree, tree.store(), nodes_end)?;
         is_cut |= blank_later_parents(&tree, self.length)?;

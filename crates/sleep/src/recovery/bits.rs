@@ -44,7 +44,7 @@ pub(super) fn checks_out(
     let (mut has_blocks, mut lacks_blocks) = (false, false);
     Walk::new(tree, base).roots(&past.roots, &mut |step| {
         match step {
-            Step::Bare { parent } => {
+            Step::Bare { parent, .. } => {
                 has_gaps |= data.is_some() || parent.index.first_block() < base;
             }
             Step::Broken { parent, left: Some(_), right: Some(_), .. } => {

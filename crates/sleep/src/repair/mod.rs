@@ -2,7 +2,8 @@
 //!
 //! Nothing is believed that a signature does not hold for, and nothing is signed that was not hashed.
 //! Written and synced in this order, so that a crash leaves a feed that the next repair goes on with:
-//! headers, `key`, nodes, signature, bits. `secret_key` and `data` are never written. Bytes and
+//! headers, `key`, nodes, signature, bits; where a loss is accepted, what is cut comes before nodes are
+//! made once more. `secret_key` and `data` are never written. Bytes and
 //! signatures are only cut where the caller accepts the loss.
 //!
 //! # Source
@@ -123,12 +124,7 @@ impl RepairOptions {
         let mut repair = Repair { files, options: self, report: RepairReport::default() };
         let stores = repair.headers()?;
         let (key, pair) = repair.keys(&stores)?;
-        // What was mended may be what another root needs.
-        for _ in 0..NODE_ROUNDS_MAX {
-            if !repair.nodes(&stores, &key)? {
-                break;
-            }
-        }
+        repair.all_nodes(&stores, &key)?;
         if let Some(pair) = pair.as_ref().filter(|_| repair.options.signs) {
             repair.sign(&stores, pair)?;
         }
@@ -223,6 +219,17 @@ impl Repair {
         Ok((key, pair))
     }
 
+    /// Makes nodes until there are no more to be made; whether there were any.
+    fn all_nodes(&mut self, stores: &Stores, key: &PublicKey) -> Result<bool> {
+        // What was mended may be what another root needs.
+        for round in 0..NODE_ROUNDS_MAX {
+            if !self.nodes(stores, key)? {
+                return Ok(round > 0);
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes nodes that are lost or wrong; whether there were any.
     fn nodes(&mut self, stores: &Stores, key: &PublicKey) -> Result<bool> {
         let data_len = self.data().map_or(Ok(0), |data| data.len());
@@ -305,9 +312,14 @@ impl Repair {
         Ok(Some(sound))
     }
 
-    /// Settles the length, and writes the bits for it.
-    fn bits(&mut self, stores: &Stores, key: PublicKey, has_secret_key: bool) -> Result<()> {
-        let found = Found {
+    /// What there is to settle the length by; opened although its newest signature is wrong.
+    fn found<'a>(
+        &'a self,
+        stores: &'a Stores,
+        key: PublicKey,
+        has_secret_key: bool,
+    ) -> Result<Found<'a>> {
+        Ok(Found {
             files: &self.files,
             key,
             has_secret_key,
@@ -315,12 +327,25 @@ impl Repair {
             signatures: Some(&stores.signatures),
             bitfield: Bitfield::load(&stores.bitfield, stores.page_size)?,
             is_lenient: true,
-        };
-        let mut recovered = decided(recover(found.clone()))?;
+        })
+    }
+
+    /// Settles the length, and writes the bits for it.
+    fn bits(&mut self, stores: &Stores, key: PublicKey, has_secret_key: bool) -> Result<()> {
+        let mut recovered = decided(recover(self.found(stores, key, has_secret_key)?))?;
         let is_lossy = recovered.as_ref().map_or(true, |one| one.report.refusal().is_some());
         let drops = is_lossy && self.options.accepts_loss;
         if drops {
-            recovered = decided(recover_signed(found))?;
+            recovered = decided(recover_signed(self.found(stores, key, has_secret_key)?))?;
+            let length = recovered.as_ref().ok().map(|recovered| recovered.length);
+            if let Some(length) = length {
+                self.cut_signatures(stores, length)?;
+                // A shorter feed has other roots, which may prove what those of the longer did not.
+                if self.all_nodes(stores, &key)? {
+                    let found = self.found(stores, key, has_secret_key)?;
+                    recovered = decided(recover_signed(found))?;
+                }
+            }
         }
         let mut recovered = match recovered {
             Ok(recovered) => recovered,
@@ -338,9 +363,6 @@ impl Repair {
         if self.options.accepts_loss && !damage.is_empty() {
             self.give_up(stores, &key, &mut recovered)?;
             damage = self.damage(stores, &key, &recovered)?;
-        }
-        if drops {
-            self.cut_signatures(stores, recovered.length)?;
         }
         let refusal = recovered.report.refusal().filter(|_| !drops).cloned();
         if refusal.is_none() {

@@ -22,10 +22,13 @@ pub(super) fn mend(tree: &TreeFile, reader: &mut BlockReader, roots: &[Node]) ->
     for _ in 0..ROUNDS_MAX {
         let mut found = Vec::new();
         Walk::new(tree, 0).roots(roots, &mut |step| {
-            if let Step::Broken { parent, left, right, offset } = step
-                && tried.insert(parent.index)
-            {
-                found.extend(children(tree, reader, &parent, [left, right], offset)?);
+            let (parent, stored, offset) = match step {
+                Step::Broken { parent, left, right, offset } => (parent, [left, right], offset),
+                Step::Bare { parent, offset } => (parent, [None, None], offset),
+                Step::Proven { .. } => return Ok(true),
+            };
+            if tried.insert(parent.index) {
+                found.extend(children(tree, reader, &parent, stored, offset)?);
             }
             Ok(true)
         })?;
@@ -53,7 +56,10 @@ fn children(
     let mut lefts: Vec<Node> = left.into_iter().collect();
     // The sum of both sizes is proven, so that one that is right tells the other.
     let rest = |size: u64| parent.size.checked_sub(size);
-    let left_sizes = [left.map(|left| left.size), right.and_then(|right| rest(right.size))];
+    let mut left_sizes = [left.map(|left| left.size), right.and_then(|right| rest(right.size))];
+    if stored == [None, None] {
+        left_sizes = [size_of(tree, left_index)?, None];
+    }
     for size in left_sizes.into_iter().flatten() {
         for from_blocks in [false, true] {
             lefts.extend(make(tree, reader, left_index, (offset, size), from_blocks)?);
@@ -105,8 +111,6 @@ fn size_of(tree: &TreeFile, index: Index) -> Result<Option<u64>> {
         return Ok(Some(node.size));
     }
     let Some((left, right)) = index.children() else { return Ok(None) };
-    let (Some(left), Some(right)) = (size_of(tree, left)?, size_of(tree, right)?) else {
-        return Ok(None);
-    };
-    Ok(left.checked_add(right))
+    let Some(left) = size_of(tree, left)? else { return Ok(None) };
+    Ok(size_of(tree, right)?.and_then(|right| left.checked_add(right)))
 }
