@@ -84,10 +84,10 @@ impl Settings {
     /// The same for long feeds, each image of which takes long.
     const fn narrow(&self) -> Self {
         let plan = Plan {
-            all_subsets_max: 2,
-            singles_max: 2,
+            all_subsets_max: 1,
+            singles_max: 1,
             pairs_max: 0,
-            random_subsets: 2,
+            random_subsets: 1,
             ..self.plan
         };
         Self { interruptions_max: 1, plan, ..*self }

@@ -27,7 +27,7 @@ use crate::log::{Counts, panicked};
 const DEEP_STRIDE: u128 = 4;
 
 /// The same of a long feed's.
-const LONG_DEEP_STRIDE: u128 = 32;
+const LONG_DEEP_STRIDE: u128 = 128;
 
 /// Blocks for which one page of the bitfield has bits.
 const BLOCKS_PER_PAGE: u64 = 8192;

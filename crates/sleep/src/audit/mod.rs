@@ -139,7 +139,9 @@ impl Audit<'_> {
                 self.report.find(Finding::NodeMissing { index });
             }
         }
-        let mut is_told = children.contains(&None);
+        // One that has no bit was being stored when a crash came, and counts as not stored.
+        let is_listed = |index: Index| self.feed.bitfield.has_node(index);
+        let mut is_told = children.contains(&None) || !is_listed(left) || !is_listed(right);
         if let [Some(left), Some(right)] = children {
             let fitting = fitting_leaves(&mut self.reader, parent, [left, right], offset)?;
             for (stored, fitting) in [left, right].into_iter().zip(fitting.into_iter().flatten()) {
