@@ -259,11 +259,11 @@ fn a_download_is_synced_before_its_bits_are_written() {
     let calls = calls(&journal);
     let nodes = calls.iter().filter(|call| *call == "write tree").count();
     let before = ["write data"].into_iter().chain(vec!["write tree"; nodes]);
-    let after = ["sync data", "sync tree", "sync signatures", "sync bitfield"];
-    let bits = ["write bitfield", "sync bitfield"];
     // With the page that is new, with zeros in it.
-    let page = ["write signatures", "write bitfield"];
-    let expected: Vec<_> = before.chain(page).chain(after).chain(bits).collect();
+    let after = ["write bitfield", "sync data", "sync tree", "sync bitfield"];
+    let signature = ["write signatures", "sync signatures"];
+    let bits = ["write bitfield", "sync bitfield"];
+    let expected: Vec<_> = before.chain(after).chain(signature).chain(bits).collect();
     assert_eq!(calls, expected);
 }
 

@@ -217,3 +217,22 @@ fn no_feed_is_longer_than_one_can_be() {
     let opened = Feed::options().open(stores);
     assert!(matches!(opened, Err(Error::TooLong { file: FileName::Tree, .. })));
 }
+
+#[test]
+fn a_hash_with_another_size_does_not_keep_its_block_out() {
+    let author = forty().read();
+    let stores = Stores::default();
+    let options = Feed::options().access(Access::Create).key(pair().public());
+    let mut reader = options.open(stores.clone()).unwrap();
+    // The sum of the sizes of two siblings is proven; which of them has how much only a block tells.
+    let mut forged = author.hash_proof(8).unwrap();
+    forged.nodes[0].size -= 1;
+    forged.nodes[1].size += 1;
+    reader.put_hash(8, &forged).unwrap();
+    for block in [9, 8] {
+        let bytes = author.get(block).unwrap();
+        reader.put(block, &bytes, &author.proof(block).unwrap()).unwrap();
+        assert_eq!(reader.get(block).unwrap(), bytes);
+    }
+    assert_eq!(stores.read().get(8).unwrap(), b"b8");
+}

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::feed::append::BLOCK_LEN_MAX;
 use crate::feed::change::blank_page;
 use crate::feed::proof::{Given, Proof};
-use crate::feed::proven::{Proven, leaf_index, tree_hash, with_offsets};
+use crate::feed::proven::{Proven, ProvenNodes, leaf_index, tree_hash, with_offsets};
 use crate::feed::{Durability, Feed};
 use crate::files::FileName;
 use crate::hashes;
@@ -114,12 +114,19 @@ impl Feed {
             None => given.take_leaf(block).ok_or_else(|| refused(ProofFault::LeafMissing))?,
         };
 
+        // The block itself proves its size, and so that of its sibling. A hash that came without its block
+        // may have been stored with another one.
+        let is_resized = |known: &Node, node: &Node| {
+            bytes.is_some() && node.index.is_leaf() && known.hash == node.hash
+        };
         let mut nodes = BTreeMap::new();
         // Sizes of what lies left of the block, within what the climb has passed.
         let mut left_size: u64 = 0;
         let mut top = leaf;
         let trusted = loop {
-            if let Some(known) = self.proven_here(top.index)? {
+            let known = self.proven_here(top.index)?;
+            let is_right = |known: &Proven| known.node == top || !is_resized(&known.node, &top);
+            if let Some(known) = known.filter(is_right) {
                 if known.node != top {
                     return Err(refused(ProofFault::Contradiction(top.index)));
                 }
@@ -155,7 +162,8 @@ impl Feed {
             }
         };
         for node in nodes.values() {
-            if self.proven_here(node.index)?.is_some_and(|known| known.node != *node) {
+            let is_other = |known: Proven| known.node != *node && !is_resized(&known.node, node);
+            if self.proven_here(node.index)?.is_some_and(is_other) {
                 return Err(refused(ProofFault::Contradiction(node.index)));
             }
         }
@@ -222,6 +230,12 @@ impl Feed {
         let Checked { nodes, leaf, tree } = checked;
         self.change(|feed| {
             feed.write_download(bytes, &leaf, &nodes, tree.as_ref())?;
+            let is_other =
+                |node: &Node| feed.known(node.index).is_some_and(|one| one.node != *node);
+            if nodes.values().any(is_other) {
+                // Remembered with another size.
+                feed.proven = ProvenNodes::default();
+            }
             nodes.keys().try_for_each(|index| feed.bitfield.add_node(*index))?;
             if bytes.is_some() {
                 feed.bitfield.set_blocks(block..block.saturating_add(1), true)?;
