@@ -72,13 +72,13 @@ impl Settings {
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         let plan = Plan {
-            all_subsets_max: 4,
-            singles_max: 5,
+            all_subsets_max: 3,
+            singles_max: 3,
             pairs_max: 0,
-            random_subsets: 4,
+            random_subsets: 2,
             ..whole(seed)
         };
-        Self { seed, image: None, interruptions_max: 3, plan, bad_max: 100 }
+        Self { seed, image: None, interruptions_max: 2, plan, bad_max: 100 }
     }
 
     /// The same for long feeds, each image of which takes long.

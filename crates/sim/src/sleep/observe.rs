@@ -157,5 +157,5 @@ fn is_looked_at(block: u64, length: u64) -> bool {
         || block < 8
         || block + 40 >= length
         || [0, 1920, 3840, 5968, 7936, 8192].into_iter().any(is_near)
-        || block.is_multiple_of(97)
+        || block.is_multiple_of(997)
 }

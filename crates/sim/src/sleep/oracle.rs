@@ -24,10 +24,10 @@ use crate::disk::{Disk, Image};
 use crate::log::{Counts, panicked};
 
 /// So many images are judged for each one that is followed to a second crash.
-const DEEP_STRIDE: u128 = 4;
+const DEEP_STRIDE: u128 = 16;
 
 /// The same of a long feed's.
-const LONG_DEEP_STRIDE: u128 = 128;
+const LONG_DEEP_STRIDE: u128 = 256;
 
 /// Blocks for which one page of the bitfield has bits.
 const BLOCKS_PER_PAGE: u64 = 8192;

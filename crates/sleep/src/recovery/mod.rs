@@ -281,9 +281,12 @@ impl Case<'_> {
         }
         let bitfield = &self.found.bitfield;
         let is_full = bitfield.first_missing(0..self.by_bits).is_none();
+        let is_signed = older.is_some_and(|older| older.length == self.by_bits);
         let data = (!is_readers || is_full).then(|| (self.data(), bitfield));
         Ok(match checks_out(tree, data, past, self.by_bits)? {
             Tail::Sound => Past::Taken,
+            // A reader stores no whole tail, and nodes before signatures; its bits come last and may be torn.
+            Tail::Gaps if is_readers && !is_signed => Past::Taken,
             // The blocks of an append are written in one piece: the others were cleared, or lost later.
             Tail::SomeBlocks if !is_readers => Past::Doubtful,
             Tail::SomeBlocks | Tail::Gaps | Tail::Broken | Tail::Overwritten => Past::Ghost,
