@@ -1,7 +1,7 @@
-//! `crash`: every image a crash may leave of the workloads of the log and of the page file, judged.
+//! `crash`: every image a crash may leave of the workloads of the log, of the page file and of the SLEEP feed, judged.
 //!
-//! Runs `sim crash` and `sim pages crash`, and hands arguments on to the one whose workload they name, or to the log's;
-//! their closing lines are this task's.
+//! Runs `sim crash`, `sim pages crash` and `sim sleep crash`, and hands arguments on to the one whose workload they name,
+//! or to the log's; their closing lines are this task's.
 
 use crate::process::{Echo, cargo, try_capture};
 use crate::report::{Figures, Miss, Outcome, miss};
@@ -12,28 +12,41 @@ const IMAGES_MIN: u64 = 50_000;
 /// Images of page files in format 2 that a run without arguments must judge.
 const PAGE_IMAGES_MIN: u64 = 20_000;
 
-/// What the workloads of the page file begin with.
-pub(crate) const PAGES: &str = "pages/";
+/// Images of SLEEP feeds that a run without arguments must judge.
+const SLEEP_IMAGES_MIN: u64 = 5_000;
+
+/// What is not the log: a task of `sim` by itself, whose workloads are called so and then a slash.
+const OTHERS: [&str; 2] = ["pages", "sleep"];
+
+/// The task of `sim` whose workload or point `arguments` name, when it is not the log's.
+pub(crate) fn other_named_by(arguments: &[String]) -> Option<&'static str> {
+    let names = |other: &&str, argument: &String| {
+        argument.strip_prefix(*other).is_some_and(|rest| rest.starts_with('/'))
+    };
+    OTHERS.into_iter().find(|other| arguments.iter().any(|argument| names(other, argument)))
+}
 
 /// Crashes the workloads as `arguments` say.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    if arguments.iter().any(|argument| argument.starts_with(PAGES)) {
-        return Ok(Figures::new(sim(&["pages", "crash"], arguments)?));
+    if let Some(other) = other_named_by(arguments) {
+        return Ok(Figures::new(sim(&[other, "crash"], arguments)?));
     }
     let log = sim(&["crash"], arguments)?;
     if !arguments.is_empty() {
         return Ok(Figures::new(log));
     }
     let pages = sim(&["pages", "crash"], arguments)?;
-    let of_log = log.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
-    let of_pages = pages.split_once("format 2: ").and_then(|(_, rest)| rest.split(' ').next());
-    let of_pages = of_pages.and_then(|count| count.parse().ok()).unwrap_or(0);
-    for (images, least) in [(of_log, IMAGES_MIN), (of_pages, PAGE_IMAGES_MIN)] {
+    let sleep = sim(&["sleep", "crash"], arguments)?;
+    let of_format_2 = pages.split_once("format 2: ").map_or("", |(_, rest)| rest);
+    for (closing, least) in
+        [(&*log, IMAGES_MIN), (of_format_2, PAGE_IMAGES_MIN), (&*sleep, SLEEP_IMAGES_MIN)]
+    {
+        let images = closing.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
         if images < least {
-            return miss(format!("only {images} images, at least {least} are wanted"));
+            return miss(format!("only {images} images, at least {least} are wanted: {closing}"));
         }
     }
-    Ok(Figures::new(format!("{log}; {pages}")))
+    Ok(Figures::new(format!("{log}; {pages}; {sleep}")))
 }
 
 /// Runs a task of `sim`, and gives its closing line.

@@ -1,12 +1,12 @@
 //! `faults`: every call to a store fails once in each way, in all workloads of the log and of the page file.
 //!
-//! Runs `sim faults` and `sim pages faults`, and hands arguments on to the one whose point they name, or to the log's;
-//! their closing lines are this task's. Without arguments also on stores that move one byte a call, where only some of
-//! the calls can be tried.
+//! Runs `sim faults` and `sim pages faults`, and hands arguments on to the one whose point they name (`sim sleep faults`
+//! too, which runs only then), or to the log's; their closing lines are this task's. Without arguments also on stores
+//! that move one byte a call, where only some of the calls can be tried.
 
 use crate::process::{Echo, cargo, try_capture};
 use crate::report::{Figures, Miss, Outcome, miss};
-use crate::tasks::crash::PAGES;
+use crate::tasks::crash::other_named_by;
 
 /// Calls that a run without arguments must let fail.
 const CALLS_MIN: u64 = 20_000;
@@ -17,8 +17,8 @@ const ONE_BYTE_LIMIT: u64 = 2;
 
 /// Lets calls fail as `arguments` say.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    if arguments.iter().any(|argument| argument.starts_with(PAGES)) {
-        return Ok(Figures::new(sim(&["pages", "faults"], arguments)?));
+    if let Some(other) = other_named_by(arguments) {
+        return Ok(Figures::new(sim(&[other, "faults"], arguments)?));
     }
     if !arguments.is_empty() {
         return Ok(Figures::new(sim(&["faults"], arguments)?));
