@@ -108,7 +108,8 @@ pub(super) fn verify(
 }
 
 fn repair(args: &FeedRepairArgs, place: &SleepDir) -> sleep::Result<RepairReport> {
-    let mut options = RepairOptions::new().replace_headers();
+    // Begins only where leaves are lost, and tries a bounded number of sizes.
+    let mut options = RepairOptions::new().replace_headers().search_sizes();
     if let Some(key) = args.key {
         options = options.key(PublicKey::from_bytes(*key.as_bytes()));
     }
