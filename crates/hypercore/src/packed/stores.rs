@@ -87,6 +87,11 @@ fn heap_len(file: &Packed, name: &str) -> u64 {
     file.heap(name).map_or(0, |heap| heap.len())
 }
 
+/// Says where the stores are that the engine speaks of.
+#[derive(Debug, thiserror::Error)]
+#[error("the packed log that holds this store is damaged: copy or fetch the file again")]
+struct Damaged(#[source] ReadError);
+
 /// One of the five.
 struct Store {
     file: Arc<Packed>,
@@ -212,7 +217,7 @@ impl RandomAccess for Store {
         self.read(offset, buffer).map_err(|error| {
             let error = match error {
                 ReadError::Io(error) => error,
-                damaged => io::Error::new(io::ErrorKind::InvalidData, damaged),
+                damaged => io::Error::new(io::ErrorKind::InvalidData, Damaged(damaged)),
             };
             StoreError::io(Operation::Read, offset, len, error)
         })
