@@ -1,4 +1,4 @@
-//! Shows what is in a container, knowing nothing but the file: `cargo run --example inspect [FILE [ENTRIES]]`.
+//! Shows what is in a container, knowing nothing but the file: `cargo run -p paged --example inspect -- [FILE [ENTRIES]]`.
 //!
 //! Verifies every page, lists sections and heaps, and prints the first entries of each section (10 unless said
 //! otherwise), decoded by the description of their type that the container keeps. Without a file it makes a small

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::path::Path;
 
-use paged::Paged;
 use paged::container::{NO_HEAP, Writer};
+use paged::{Inline, Paged};
 
 #[derive(Paged)]
 #[paged(heap)]
@@ -12,6 +12,8 @@ struct Word {
     text: String,
     seen: u32,
     found: Found,
+    forms: Vec<Inline<String>>,
+    lines: Vec<Inline<Vec<u16>>>,
 }
 
 #[derive(Paged)]
@@ -30,7 +32,9 @@ pub(crate) fn write(path: &Path) -> Result<(), Box<dyn Error>> {
         ("pear", 1, Found::Nowhere),
         ("plum", 7, Found::OnPage(9)),
     ] {
-        words.push(&(), &Word { text: text.to_owned(), seen, found })?;
+        let forms = vec![Inline(format!("{text}s")), Inline(format!("{text} tree"))];
+        let lines = vec![Inline(vec![1, 2]), Inline(Vec::new()), Inline(vec![3])];
+        words.push(&(), &Word { text: text.to_owned(), seen, found, forms, lines })?;
     }
     words.end()?;
     file.add_heap(texts)?;

@@ -5,6 +5,9 @@ use paged::{HeapBytes, Input, ReadError};
 /// Elements of a list that are shown.
 const SHOWN: u64 = 16;
 
+/// Bytes of a list on a heap that are read where elements do not say how long they are.
+const WINDOW_LEN: u64 = 64 * 1024;
+
 /// Types within types that are followed: the description comes from a file like all else.
 const DEPTH_MAX: u32 = 32;
 
@@ -13,6 +16,8 @@ pub(crate) enum Type {
     Plain(u64, fn(&[u8]) -> String),
     Text,
     List(Box<Self>),
+    /// A list or text in place, its length in front of it. Of no fixed size, so only on heaps.
+    Inline(Box<Self>),
     /// Offset and length of eight bytes.
     Wide(Box<Self>),
     Option(Box<Self>),
@@ -26,12 +31,14 @@ impl Type {
     /// `None` when the text is not of the grammar.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
-        parse(&mut rest, DEPTH_MAX).filter(|_| rest.is_empty())
+        let parsed = parse(&mut rest, DEPTH_MAX);
+        parsed.filter(|parsed| rest.is_empty() && parsed.is_fixed())
     }
 
-    /// Bytes in an entry.
+    /// Bytes in an entry; at least so many, where values differ.
     pub(crate) fn size(&self) -> u64 {
         match self {
+            Self::Inline(_) => 4,
             Self::Plain(size, _) => *size,
             Self::Text | Self::List(_) => 8,
             Self::Wide(_) => 16,
@@ -43,6 +50,19 @@ impl Type {
             Self::Enum(variants) => {
                 let largest = variants.iter().map(|(_, fields)| fields.size()).max();
                 largest.unwrap_or(0).saturating_add(1)
+            }
+        }
+    }
+
+    /// Whether all values have the same size.
+    fn is_fixed(&self) -> bool {
+        match self {
+            Self::Plain(..) | Self::Text | Self::List(_) | Self::Wide(_) => true,
+            Self::Inline(_) => false,
+            Self::Option(some) => some.is_fixed(),
+            Self::Array(element, _) => element.is_fixed(),
+            Self::Fields(fields) | Self::Enum(fields) => {
+                fields.iter().all(|(_, field)| field.is_fixed())
             }
         }
     }
@@ -59,6 +79,10 @@ impl Type {
                 let offset = u32::from_be_bytes(input.array()?);
                 let len = u32::from_be_bytes(input.array()?);
                 self.show_on_heap(offset.into(), len.into(), heap)?
+            }
+            Self::Inline(list) => {
+                let len = u32::from_be_bytes(input.array()?);
+                list.show_inline(len, input, heap)?
             }
             Self::Wide(list) => {
                 let offset = u64::from_be_bytes(input.array()?);
@@ -104,11 +128,37 @@ impl Type {
             return Ok(format!("{:?}", String::from_utf8_lossy(&heap.bytes(offset, len)?)));
         };
         let shown = len.min(SHOWN);
-        let bytes = heap.bytes(offset, shown.saturating_mul(element.size()))?;
+        let bytes_len = match element.is_fixed() {
+            true => shown.saturating_mul(element.size()),
+            false => heap.len().saturating_sub(offset).min(WINDOW_LEN),
+        };
+        let bytes = heap.bytes(offset, bytes_len)?;
         let mut input = Input::new(&bytes);
         let values = (0..shown).map(|_| element.show(&mut input, heap));
         let mut values = values.collect::<Result<Vec<_>, _>>()?;
         values.extend((shown < len).then(|| format!("and {} more", len - shown)));
+        Ok(format!("[{}]", values.join(", ")))
+    }
+
+    fn show_inline(
+        &self,
+        len: u32,
+        input: &mut Input<'_>,
+        heap: &impl HeapBytes,
+    ) -> Result<String, ReadError> {
+        let Self::List(element) = self else {
+            return Ok(format!("{:?}", String::from_utf8_lossy(&input.bytes(len.into())?)));
+        };
+        // Those that are not shown stand in front of what comes next.
+        let mut values = Vec::new();
+        for place in 0..u64::from(len) {
+            let value = element.show(input, heap)?;
+            if place < SHOWN {
+                values.push(value);
+            }
+        }
+        let left = u64::from(len).saturating_sub(SHOWN);
+        values.extend((left > 0).then(|| format!("and {left} more")));
         Ok(format!("[{}]", values.join(", ")))
     }
 }
@@ -145,8 +195,13 @@ fn parse(rest: &mut &str, depth: u32) -> Option<Type> {
                 Type::List(Box::new(Type::Fields(pair)))
             }
             ("wide", None) => Type::Wide(Box::new(first)),
-            ("option", None) => Type::Option(Box::new(first)),
-            // Inline lists, and types of somebody's own.
+            ("option", None) if first.is_fixed() => Type::Option(Box::new(first)),
+            ("inline", None) => match &first {
+                Type::Text => Type::Inline(Box::new(first)),
+                Type::List(element) if element.size() > 0 => Type::Inline(Box::new(first)),
+                _ => return None,
+            },
+            // Types of somebody's own.
             _ => return None,
         };
         return take(rest, ">").then_some(of_both);
@@ -205,7 +260,11 @@ fn variants(rest: &mut &str, depth: u32) -> Option<Vec<(String, Type)>> {
         } else {
             Vec::new()
         };
-        variants.push((name, Type::Fields(fields)));
+        let fields = Type::Fields(fields);
+        if !fields.is_fixed() {
+            return None;
+        }
+        variants.push((name, fields));
     }
     Some(variants)
 }
