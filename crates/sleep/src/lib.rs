@@ -69,9 +69,7 @@ mod tree;
 pub use audit::{AuditProgress, AuditReport, FINDINGS_MAX, Finding, Subject};
 pub use bitfield::{Bitfield, Ranges};
 pub use error::{Error, Result};
-pub use feed::{
-    Appended, BLOCK_LEN_MAX, Blocks, Durability, Feed, FeedOptions, Proof, ProofFault,
-};
+pub use feed::{Appended, BLOCK_LEN_MAX, Blocks, Durability, Feed, FeedOptions, Proof, ProofFault};
 pub use files::{Access, FileName, Files, Storage};
 pub use hashes::SignatureForm;
 pub use header::{FileType, HEADER_LEN, Header, HeaderError, HeaderField, PageSize, StoredHeader};
