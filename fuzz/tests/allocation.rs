@@ -194,18 +194,23 @@ fn audit_sparse(files: &SleepFiles, lens: [u64; 6]) -> sleep::Result<sleep::Audi
 #[test]
 fn feeds_with_huge_holes() {
     let _alone = ALONE.lock();
-    // Longer than any memory, in every file but `bitfield`, which no longer one may be.
+    // Longer than any memory; the last three as long as those of the longest feed are.
     let huge = 1 << 50;
-    let lens = [huge, huge, huge, huge, 1 << 45, 32 + (3584 << 19)];
+    let blocks = sleep::FEED_LENGTH_MAX;
+    let lens_max = [32 + 40 * (2 * blocks - 1), 32 + 64 * blocks, 32 + (3584 << 19)];
+    let [tree, signatures, bitfield] = lens_max;
+    let lens = [huge, huge, huge, tree, signatures, bitfield];
     for (files, length) in recorded_feeds().iter().zip([13, 13, 13]) {
         let report = audit_sparse(files, lens).unwrap();
         assert_eq!((report.length, report.is_ok()), (length, true), "{report:?}");
     }
-    let too_long = [0, 0, 0, 0, 0, 32 + (3584 << 19) + 1];
-    assert!(matches!(
-        audit_sparse(&recorded_feeds()[0], too_long),
-        Err(sleep::Error::TooLong { file: sleep::FileName::Bitfield, .. })
-    ));
+    for (place, len_max) in (3..).zip(lens_max) {
+        let mut too_long = [0; 6];
+        too_long[place] = len_max + 1;
+        let refused = audit_sparse(&recorded_feeds()[0], too_long);
+        let Err(sleep::Error::TooLong { file, len }) = refused else { panic!("{refused:?}") };
+        assert_eq!((file, len), (sleep::FileName::ALL[place], len_max + 1));
+    }
 }
 
 /// The author says that a block has 2^49 bytes, which are a hole in `data`.
