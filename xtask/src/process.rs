@@ -4,14 +4,32 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::report::{Miss, miss};
 use crate::tree;
 
-/// What builds the commands that others run, as the tests build them: named by themselves they would be built anew,
-/// with their own choice of features.
-pub(crate) const BUILD_BINARIES: [&str; 4] = ["build", "--workspace", "--all-features", "--bins"];
+/// What builds the commands that others run, as the tests build them: named by themselves, or without the examples, for
+/// which cargo counts what only tests depend on, they would be built anew with their own choice of features.
+pub(crate) const BUILD_BINARIES: [&str; 5] =
+    ["build", "--workspace", "--all-features", "--bins", "--examples"];
+
+/// What cargo is told when all is built once, and nobody is going to change or to debug it: neither what a next build
+/// could take over nor the lines of the source are written down.
+const BUILT_ONCE: [(&str, &str); 4] = [
+    ("CARGO_INCREMENTAL", "0"),
+    ("CARGO_PROFILE_DEV_DEBUG", "0"),
+    ("CARGO_PROFILE_CHECKED_DEBUG", "0"),
+    ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
+];
+
+static IS_BUILT_ONCE: AtomicBool = AtomicBool::new(false);
+
+/// From now on cargo builds for one run of all checks.
+pub(crate) fn build_once() {
+    IS_BUILT_ONCE.store(true, Ordering::Relaxed);
+}
 
 /// `cargo`, in the project's root, by the path of the cargo that runs this.
 pub(crate) fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
@@ -32,6 +50,9 @@ pub(crate) fn program<I: AsRef<OsStr>>(
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&name);
         }
+    }
+    if IS_BUILT_ONCE.load(Ordering::Relaxed) {
+        command.envs(BUILT_ONCE);
     }
     command
 }

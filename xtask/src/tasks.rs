@@ -1,5 +1,6 @@
 //! The tasks, one module each, or one a small family.
 
+pub(crate) mod binaries;
 pub(crate) mod binary;
 pub(crate) mod canaries;
 pub(crate) mod checks;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::interop;
+use crate::process::build_once;
 use crate::report::{Outcome, run_task, seconds};
 use crate::tasks::{
     binary, canaries, checks, crash, deny, faults, fuzz, layers, loom, network, test, tidy,
@@ -14,6 +15,7 @@ type Step = (&'static str, fn() -> Outcome);
 /// Runs all checks and repeats their closing lines; false when one missed.
 pub(crate) fn run() -> bool {
     let start = Instant::now();
+    build_once();
     let steps: &[Step] = &[
         ("fmt", checks::fmt),
         ("lint", checks::lint),

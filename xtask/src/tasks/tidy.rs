@@ -2,13 +2,13 @@
 //!
 //! Module headers, ASCII source, no path of one machine, nothing left
 //! unfinished, lock files that name no download host, an example in the docs
-//! of every library, format tables that agree with the code, and promises of
-//! durability that name what shows them.
+//! of every library, format tables that agree with the code, promises of
+//! durability that name what shows them, and test files that are run.
 
 use std::path::Path;
 
 use crate::report::{Figures, Outcome, fail_on};
-use crate::tasks::{formats, promises};
+use crate::tasks::{binaries, formats, promises};
 use crate::tree;
 
 /// Files in which only ASCII is allowed, by the end of their name.
@@ -70,10 +70,12 @@ pub(crate) fn run() -> Outcome {
     }
     let rows = formats::check(&files, &sources, &mut problems)?;
     let promises = promises::check(&mut problems)?;
+    let binaries = binaries::check(&mut problems)?;
     fail_on(&problems, "untidy places")?;
     Ok(Figures::new(format!(
         "{} files, {modules} module headers, {examples} libraries with an example, \
-         {} format constants matched in {} tables, {promises} promises that name what shows them",
+         {} format constants matched in {} tables, {promises} promises that name what shows them, \
+         {binaries} test binaries that leave out no file",
         files.len(),
         rows.matched,
         rows.tables
