@@ -35,6 +35,9 @@ Blocks are copied in order, in batches, each verified against the feed's signatu
 each is read back from DIR and compared. After an interruption the same command goes on: what is in DIR must be the feed's first \
 blocks, else nothing is changed. The feed is locked against writers meanwhile.
 
+What a log can not take is told before anything is written: a block of more than 15 MiB, which old versions allowed, or one that is \
+missing, unless --missing says what becomes of it.
+
 The log is another one than the feed: it has a fork number, a tree with other hashes, signatures of its own, and peers of the \
 old network do not speak with those of the new. Its key is new, too: a random one, or that of --seed. With --keep-key it is signed by \
 the feed's own key pair and its key is the feed's key, so that whoever knows the feed by its key knows the log. Do not append to the old \
@@ -154,7 +157,8 @@ blocks stay as they are. A damaged block of a log that can not be appended to he
 can be fetched again; it keeps its bytes. Exit code 0: nothing is wrong any more; 5: something remains.
 
 In a feed of Dat or Hypercore 6 to 9 it makes headers, the file `key` (from `secret_key`, or --key), nodes and the bitfield again, \
-believes nothing that a signature does not hold for, and drops nothing that it is not told to.";
+believes nothing that a signature does not hold for, and drops nothing that it is not told to. Where the sizes of blocks are lost \
+with their nodes, it tries them out, 1,000,000 at most, which may take minutes; nothing is written meanwhile.";
 
 #[derive(Debug, Args)]
 #[command(after_help = REPAIR_HELP)]

@@ -15,6 +15,9 @@ use crate::failure::{Failure, Outcome};
 /// The first bytes of `tree`, `signatures` and `bitfield`.
 const MAGIC: [u8; 3] = [0x05, 0x02, 0x57];
 
+/// Bytes of the file `key`.
+const KEY_LEN: u64 = 32;
+
 /// What programs that keep several feeds in one folder call them.
 const FEEDS_OF_A_FOLDER: [&str; 2] = ["metadata", "content"];
 
@@ -89,6 +92,13 @@ impl SleepDir {
         let begins_as_one = |name| begins_with_magic(&self.path(name));
         [FileName::Bitfield, FileName::Tree, FileName::Signatures].into_iter().any(begins_as_one)
             || (has(FileName::Signatures) && (has(FileName::Tree) || has(FileName::Bitfield)))
+            || (self.has_key() && (has(FileName::SecretKey) || has(FileName::Data)))
+    }
+
+    /// Whether there is a file that could hold a key and nothing else.
+    fn has_key(&self) -> bool {
+        let found = std::fs::metadata(self.path(FileName::Key));
+        found.is_ok_and(|key| key.is_file() && key.len() == KEY_LEN)
     }
 }
 

@@ -2,8 +2,17 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+
 use common::Shell;
-use common::running::Server;
+use common::running::{Server, run_limited};
+
+/// What lies in the scratch directory.
+fn names(shell: &Shell) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(shell.path(".")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
 
 #[test]
 fn a_packed_log_is_read_as_its_directory_is() {
@@ -96,4 +105,89 @@ fn what_can_not_be_packed_or_unpacked_is_told() {
     }
     shell.write("short", &bytes[..end / 2]);
     shell.run(&["info", "short"]).exits(5);
+}
+
+#[test]
+fn an_empty_log_and_an_encrypted_one_come_back_as_they_were() {
+    let shell = Shell::new();
+    shell.log("empty", "");
+    let key = "ab".repeat(32);
+    shell.run_with(&["append", "secret", "--lines", "--encryption-key", &key], b"a\nbb\n").ok();
+    for name in ["empty", "secret"] {
+        let (file, again) = (format!("{name}.packed"), format!("{name}-again"));
+        let report = shell.run(&["pack", name, &file, "--json"]).ok().json();
+        let info = shell.info(name);
+        assert_eq!(report["length"], info["length"]);
+        let packed = shell.run(&["verify", &file, "--json"]).ok().json();
+        assert_eq!((&packed["ok"], &packed["length"]), (&true.into(), &info["length"]));
+        shell.run(&["unpack", &file, &again]).ok();
+        shell.run(&["verify", &again]).ok();
+        for place in [&file, &again] {
+            assert_eq!(shell.info(place)["tree_hash"], info["tree_hash"], "{place}");
+            let read = |options: &[&str]| {
+                let ran = shell.run(&[&["cat", place.as_str()], options].concat());
+                ran.ok().text()
+            };
+            let plain = if name == "secret" { "abb" } else { "" };
+            assert_eq!(read(&["--encryption-key", &key]), plain, "{place}");
+            assert_eq!(read(&[]) == plain, name == "empty", "{place}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_written_to_is_not_packed() {
+    let shell = Shell::new();
+    shell.log("log", "a\n");
+    let mut writer = shell.spawn(&["append", "log", "--lines", "-v"]);
+    let mut told = BufReader::new(writer.stderr.take().unwrap()).lines();
+    assert!(told.any(|line| line.unwrap().contains("opened")));
+    let before = names(&shell);
+    let failure = shell.run(&["pack", "log", "frozen.log", "--json"]).exits(6).failure();
+    assert_eq!(failure["error"], "locked");
+    assert_eq!(names(&shell), before);
+    drop(writer.stdin.take());
+    writer.wait().unwrap();
+    shell.run(&["pack", "log", "frozen.log"]).ok();
+}
+
+#[test]
+fn what_is_not_complete_has_no_name() {
+    let shell = Shell::new();
+    shell.run_with(&["append", "log", "--chunk", "64k"], &[7; 300 * 1024]).ok();
+    let before = names(&shell);
+    for limit_kib in [0, 1, 8, 100, 299] {
+        let ran = run_limited(&shell, limit_kib, &["pack", "log", "frozen.log", "--json"]).exits(1);
+        let message = ran.failure()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("file too large"), "{message}");
+        assert_eq!(names(&shell), before, "limit {limit_kib}");
+    }
+    shell.run(&["pack", "log", "frozen.log"]).ok();
+    let before = names(&shell);
+    for limit_kib in [0, 1, 8, 100, 299] {
+        run_limited(&shell, limit_kib, &["unpack", "frozen.log", "again", "--json"]).exits(1);
+        assert_eq!(shell.run(&["info", "again"]).code, 3, "limit {limit_kib}");
+        drop(std::fs::remove_dir_all(shell.path("again")));
+        assert_eq!(names(&shell), before);
+    }
+}
+
+#[test]
+fn targets_that_can_not_be_are_told_and_not_made() {
+    let shell = Shell::new();
+    shell.log("log", "a\n");
+    shell.run(&["pack", "log", "frozen.log"]).ok();
+    let (before, log) = (names(&shell), shell.snapshot("log"));
+    for target in ["log", "log/oplog", "none/frozen", "frozen.log/inside", "new/"] {
+        shell.run(&["pack", "log", target]).exits(1);
+        shell.run(&["pack", "frozen.log", target]).exits(1);
+    }
+    for target in ["log", "frozen.log", "frozen.log/inside"] {
+        shell.run(&["unpack", "frozen.log", target]).exits(1);
+    }
+    assert_eq!(names(&shell), before);
+    assert!(shell.snapshot("log") == log);
+    // A packed log is packed again as any log is.
+    shell.run(&["pack", "frozen.log", "other.log"]).ok();
+    assert_eq!(shell.info("other.log")["tree_hash"], shell.info("log")["tree_hash"]);
 }

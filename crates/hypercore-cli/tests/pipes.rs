@@ -11,7 +11,13 @@ use common::Shell;
 fn a_reader_that_goes_away_ends_it_quietly() {
     let shell = Shell::new();
     shell.run_with(&["append", "log", "--chunk", "64k"], &vec![b'x'; 8 * 1024 * 1024]).ok();
-    for args in [&["cat", "log"][..], &["tail", "log", "-n", "128"], &["get", "log", "0"]] {
+    shell.run(&["pack", "log", "frozen"]).ok();
+    for args in [
+        &["cat", "log"][..],
+        &["cat", "frozen"],
+        &["tail", "log", "-n", "128"],
+        &["get", "log", "0"],
+    ] {
         let mut child =
             shell.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = child.stdout.take().unwrap();

@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::feeds::{all, golden, make};
+use std::io::{BufRead as _, BufReader};
+
+use common::feeds::{all, golden, make, make_with_long_block};
 use common::{SEED, Shell};
 
 /// A copy of the golden feed `name`, in `feed`.
@@ -166,18 +168,40 @@ fn a_log_that_is_something_else_is_left_alone() {
     assert!(!shell.path("log").exists());
 }
 
+/// Versions up to 8 took blocks of any length.
+#[test]
+fn a_block_that_no_log_takes_is_told_before_anything_is_written() {
+    const LEN_MAX: u64 = 15 * 1024 * 1024;
+    let shell = Shell::new();
+    make_with_long_block(&shell, "feed", LEN_MAX + 1);
+    assert_eq!(shell.info("feed")["byte_length"], LEN_MAX + 11);
+    for missing in ["refuse", "stop", "empty"] {
+        let args = ["import", "feed", "log", "--missing", missing, "--json"];
+        let told = shell.run(&args).exits(1).failure();
+        assert_eq!((&told["error"], &told["index"]), (&"failed".into(), &1.into()));
+        assert!(told["message"].as_str().unwrap().contains("block 1 has 15728641 bytes"), "{told}");
+        assert!(!shell.path("log").exists());
+    }
+    // Where it is not stored it is not imported either.
+    make(&shell, "feed").clear(1..2).unwrap();
+    let args = ["import", "feed", "log", "--missing", "empty", "--json"];
+    assert_eq!(shell.run(&args).ok().json()["length"], 3);
+    assert_eq!(shell.run(&["cat", "log"]).ok().text(), "firstthird");
+
+    make_with_long_block(&shell, "just", LEN_MAX);
+    // Not refused for its length, but for its bytes.
+    let told = shell.run(&["import", "just", "other", "--json"]).exits(5).failure();
+    assert_eq!((&told["index"], &told["file"]), (&1.into(), &"data".into()));
+}
+
 #[test]
 fn another_writer_is_told_and_stays_alone() {
     let shell = with("v9-len10");
     shell.log("log", "b0\n");
-    let mut writer = shell.spawn(&["append", "log", "--lines"]);
-    // It has the lock when it has answered to nothing else: until then, imports may come first.
-    let mut codes = Vec::new();
-    while !codes.contains(&6) {
-        assert!(codes.len() < 200 && writer.try_wait().unwrap().is_none(), "{codes:?}");
-        codes.push(shell.run(&["import", "feed", "log"]).code);
-    }
-    assert!(codes.iter().all(|code| matches!(code, 0 | 6)), "{codes:?}");
+    let mut writer = shell.spawn(&["append", "log", "--lines", "-v"]);
+    let mut told = BufReader::new(writer.stderr.take().unwrap()).lines();
+    assert!(told.any(|line| line.unwrap().contains("opened")));
+    shell.run(&["import", "feed", "log"]).exits(6);
     drop(writer.stdin.take());
     writer.wait().unwrap();
     shell.run(&["import", "feed", "log"]).ok();

@@ -186,7 +186,47 @@ impl<'a> Wanted<'a> {
                 ));
             }
         };
-        Ok(Self { feed, dir, end, present })
+        let wanted = Self { feed, dir, end, present };
+        wanted.refuse_long_blocks()?;
+        Ok(wanted)
+    }
+
+    /// Says before any work that a block is longer than one of a log may be.
+    ///
+    /// Looks from above: below a node that holds no more than one block may, there is no such block.
+    fn refuse_long_blocks(&self) -> Outcome {
+        let mut nodes: Vec<_> = self.feed.roots().iter().rev().map(|root| root.index).collect();
+        while let Some(index) = nodes.pop() {
+            if !self.wants_any(index.first_block()..index.end_block()) {
+                continue;
+            }
+            let node = self.feed.node(index).map_err(|error| Failure::feed(self.dir, &error))?;
+            if node.is_some_and(|node| node.size <= BLOCK_LEN_MAX as u64) {
+                continue;
+            }
+            match (index.children(), node) {
+                (Some((left, right)), _) => nodes.extend([right, left]),
+                (None, Some(leaf)) => return Err(self.too_long(index.first_block(), leaf.size)),
+                // Reading the block tells what is wrong.
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of these blocks is there and to be imported.
+    fn wants_any(&self, blocks: Range<u64>) -> bool {
+        let after = self.present.partition_point(|here| here.end <= blocks.start);
+        let first = self.present.get(after).map(|here| here.start.max(blocks.start));
+        first.is_some_and(|first| first < blocks.end.min(self.end))
+    }
+
+    fn too_long(&self, index: u64, len: u64) -> Failure {
+        let dir = self.dir.display();
+        let message = format!(
+            "{dir}: block {index} has {len} bytes, and a block of a log has at most {BLOCK_LEN_MAX}; nothing was changed"
+        );
+        Failure::new(Exit::Failed, message).at(index)
     }
 
     /// Blocks that are empty in place of missing ones.
@@ -227,23 +267,15 @@ impl Batches<'_> {
     }
 
     fn block(&mut self) -> Outcome<Option<Bytes>> {
-        let index = self.next;
         let block = match self.blocks.next() {
             None => return Ok(None),
-            Some(Ok(block)) => block,
+            Some(Ok(block)) => block.into(),
             // Only met where an empty one was asked for in its place.
-            Some(Err(sleep::Error::NotStored { .. })) => Vec::new(),
+            Some(Err(sleep::Error::NotStored { .. })) => Bytes::new(),
             Some(Err(error)) => return Err(Failure::feed(self.dir, &error)),
         };
-        self.next = index.saturating_add(1);
-        if block.len() <= BLOCK_LEN_MAX {
-            return Ok(Some(block.into()));
-        }
-        let (dir, len) = (self.dir.display(), block.len());
-        let message = format!(
-            "{dir}: block {index} has {len} bytes, and a block of a log has at most {BLOCK_LEN_MAX}"
-        );
-        Err(Failure::new(Exit::Failed, message).at(index))
+        self.next = self.next.saturating_add(1);
+        Ok(Some(block))
     }
 }
 

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hypercore::RandomAccess as _;
 use random_access_disk::{Create, Lock, LockKind, RandomAccessDisk};
 use serde_json::Value;
-use sleep::{Access, Feed, FileName};
+use sleep::{Access, Feed, FileName, Node, SignatureFile, TreeFile, hashes};
 
 use super::Shell;
 
@@ -94,4 +95,28 @@ pub fn make(shell: &Shell, place: &str) -> Feed {
     };
     let options = Feed::options().access(Access::Create);
     options.key_pair(hypercore::KeyPair::from_seed(&[1; 32])).open(storage).unwrap()
+}
+
+/// Makes a feed of three blocks of which the second has `len` bytes by all that is signed, and in `data` zeros that are
+/// not those.
+pub fn make_with_long_block(shell: &Shell, place: &str, len: u64) {
+    let mut feed = make(shell, place);
+    feed.append(&["first", "second", "third"]).unwrap();
+    let [pair, third] = feed.roots()[..] else { panic!("three blocks have two roots") };
+    let (first, second) = pair.index.children().unwrap();
+    let node = |index| feed.node(index).unwrap().unwrap();
+    let long = Node { size: len, ..node(second) };
+    let pair = hashes::parent(&node(first), &long).unwrap();
+    let signable = hashes::signable(&hashes::tree(&[pair, third]), 3);
+    drop(feed);
+    let store = |name: FileName| {
+        let path = shell.path(place).join(name.as_str());
+        Arc::new(RandomAccessDisk::builder(path).open().unwrap())
+    };
+    let tree = TreeFile::new(store(FileName::Tree));
+    [long, pair].iter().for_each(|node| tree.write(node).unwrap());
+    let end_of_long = long.size + b"first".len() as u64;
+    store(FileName::Data).write_at(end_of_long, b"third").unwrap();
+    let signature = hypercore::KeyPair::from_seed(&[1; 32]).sign(&signable);
+    SignatureFile::new(store(FileName::Signatures)).write(2, &signature).unwrap();
 }

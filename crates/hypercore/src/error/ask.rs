@@ -3,6 +3,7 @@
 use std::io;
 
 use hypercore_log::{Corruption, LogError, OpenError};
+use paged::WriteError;
 use random_access_storage::Error as StoreError;
 
 use super::{Error, ErrorKind, Repr};
@@ -68,23 +69,23 @@ impl Error {
     /// Whether the system refused access: permissions, or a file system mounted read-only.
     #[must_use]
     pub fn is_permission_denied(&self) -> bool {
-        match &*self.0 {
-            Repr::Directory { source, .. } => matches!(
+        match self.io_error() {
+            Some(source) => matches!(
                 source.kind(),
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
             ),
-            _ => self.store_error().is_some_and(StoreError::is_permission_denied),
+            None => self.store_error().is_some_and(StoreError::is_permission_denied),
         }
     }
 
     /// Whether the medium (or the user's share of it) is full. What was acknowledged before stays.
     #[must_use]
     pub fn is_storage_full(&self) -> bool {
-        match &*self.0 {
-            Repr::Directory { source, .. } => {
+        match self.io_error() {
+            Some(source) => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
-            _ => self.store_error().is_some_and(StoreError::is_storage_full),
+            None => self.store_error().is_some_and(StoreError::is_storage_full),
         }
     }
 
@@ -223,6 +224,17 @@ impl Error {
                 LogError::Storage(error) | LogError::Target(error) => Some(&error.source),
                 _ => None,
             },
+        }
+    }
+
+    /// What the system said of a directory, or of a packed log that was to be written.
+    fn io_error(&self) -> Option<&io::Error> {
+        match &*self.0 {
+            Repr::Directory { source, .. }
+            | Repr::Packing {
+                source: WriteError::Io(source) | WriteError::Value(source), ..
+            } => Some(source),
+            _ => None,
         }
     }
 
