@@ -28,8 +28,10 @@
 //! [`UINT_MAX`]) are refused. Bytes left over after a value are for the caller to judge, with
 //! [`Decoder::finish`] or [`Decoder::rest`].
 //!
-//! No I/O. `no_std`, with `alloc`. No features. The byte layouts are in
-//! `docs/format/compact-encoding.md`.
+//! No I/O. The byte layouts are in `docs/format/compact-encoding.md`.
+//!
+//! # Features
+//! None. The crate is `no_std`, with `alloc`.
 #![no_std]
 #![forbid(unsafe_code)]
 

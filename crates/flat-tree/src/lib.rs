@@ -29,7 +29,8 @@
 //! No allocation, no I/O, and no panic or overflow for any `u64`: an index that has no answer (the
 //! right sibling of the highest node) is `None`, and the few results that saturate say so.
 //!
-//! `no_std`. No features.
+//! # Features
+//! None. The crate is `no_std`.
 //!
 //! # Source
 //! formats.md section 1. The package `flat-tree` 1.13.0 numbers nodes the same way; it takes

@@ -68,7 +68,7 @@
 //! A file that another program cuts short while it is mapped ends the process with `SIGBUS`; the lock
 //! keeps other pagers from it, not other programs. [`Backing::Positioned`] has no map.
 //!
-//! # What survives
+//! # After a crash
 //!
 //! | | after a kill | after a power cut |
 //! |---|---|---|

@@ -80,12 +80,14 @@
 //! it. What would pass a limit is refused, and nothing is changed. Values that are in each other through
 //! [`Inline`] lists or boxes are written and read to a depth of 128.
 //!
-//! # What is promised
+//! Bytes that are read are not trusted: lengths are checked before anything is allocated by them, and
+//! damage is an error, in a container already where a page is loaded.
+//!
+//! # After a crash
 //!
 //! A container that [`publish`](container::Writer::publish) has returned for survives power loss;
-//! before, nothing is found at its name. The plain form goes to an output of the caller's, and so
-//! does its syncing. Bytes that are read are not trusted: lengths are checked before anything is
-//! allocated by them, and damage is an error, in a container already where a page is loaded.
+//! before, nothing is found at its name. The syncing of the plain form is up to the caller, whose
+//! output it goes to.
 //!
 //! # Coming from paged 0.1
 //!

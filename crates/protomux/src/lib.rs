@@ -38,8 +38,10 @@
 //! by [`Options`]: messages for channels that were offered and not decided on, offers, channels,
 //! and answers that nobody took. Payloads are slices of the frame they came in.
 //!
-//! No I/O, no clock, no randomness, no features. The byte layouts are in
-//! `docs/format/protomux.md`.
+//! No I/O, no clock, no randomness. The byte layouts are in `docs/format/protomux.md`.
+//!
+//! # Features
+//! None.
 #![forbid(unsafe_code)]
 
 mod channels;

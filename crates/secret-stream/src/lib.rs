@@ -70,7 +70,10 @@
 //! one needs less than 2 KiB. Secrets are wiped when they are dropped, and never printed. Keys are
 //! refused by the rules of libsodium. Time does not depend on secrets.
 //!
-//! No I/O. No features. The byte layouts are in `docs/format/secret-stream.md`.
+//! No I/O. The byte layouts are in `docs/format/secret-stream.md`.
+//!
+//! # Features
+//! None.
 #![forbid(unsafe_code)]
 
 mod aead;

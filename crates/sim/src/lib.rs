@@ -3,9 +3,9 @@
 //!
 //! The disk keeps what is durable apart from what is not, down to single sectors, length changes and names; it knows
 //! nothing of what its files hold. The module [`log`] runs scripts of log operations on it and judges every
-//! image; [`pages`] does so with page files, [`sleep`] with SLEEP feeds; [`network`] lets logs replicate in virtual time while connections and disks fail; [`hostile`] sets attackers
-//! on them. Nothing here opens a file or reads a clock, and nothing ships that depends on it. It is a test tool:
-//! what it does not expect is a panic.
+//! image; [`pages`] does so with page files, [`sleep`] with SLEEP feeds; [`network`] lets logs replicate in virtual
+//! time while connections and disks fail; [`hostile`] sets attackers on them. Nothing here opens a file or reads a
+//! clock, and nothing ships that depends on it. It is a test tool: what it does not expect is a panic.
 //!
 //! ```
 //! use random_access_storage::{RandomAccess, SyncScope};
