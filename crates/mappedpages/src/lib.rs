@@ -60,7 +60,7 @@
 //!   has its old id; that of a protected page is a new one.) Ids of pages that the pager keeps for itself.
 //! - A second writer: the file is locked.
 //! - A full disk as a signal: space is reserved when the file grows, so it is [`Full`] there.
-//! - To answer when the bytes are not what was written: protected pages and all books of the file
+//! - To answer when the bytes are not what was written: protected pages and all metadata of the file
 //!   have checksums, and what is damaged is an error, never older content. Regular pages have none.
 //! - To go on after a failed write or sync: what the medium holds is unknown then, so the pager is
 //!   [`Unavailable`] until the file is opened again.
