@@ -1,6 +1,6 @@
 //! Whatever happens to a mesh of replicators, once it is left alone all have the writer's log.
 //!
-//! `CONVERGENCE_SEED=7 cargo test --test convergence` runs one script and prints it.
+//! `CONVERGENCE_SEED=7 cargo test --test all convergence` runs one script and prints it.
 
 mod support;
 

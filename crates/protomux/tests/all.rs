@@ -1,0 +1,16 @@
+//! The tests that need no process of their own, in one binary: each more would be linked, with all that it stands on,
+//! and compile what the others have of generic code once more.
+#![expect(clippy::duplicate_mod, reason = "each file names what it shares")]
+
+#[path = "closing.rs"]
+mod closing;
+#[path = "format_page.rs"]
+mod format_page;
+#[path = "frames.rs"]
+mod frames;
+#[path = "golden.rs"]
+mod golden;
+#[path = "limits.rs"]
+mod limits;
+#[path = "model.rs"]
+mod model;
