@@ -16,5 +16,6 @@ pub(crate) mod layers;
 pub(crate) mod loom;
 pub(crate) mod network;
 pub(crate) mod promises;
+pub(crate) mod references;
 pub(crate) mod test;
 pub(crate) mod tidy;

@@ -3,12 +3,13 @@
 //! Module headers, ASCII source, no path of one machine, nothing left
 //! unfinished, lock files that name no download host, an example in the docs
 //! of every library, format tables that agree with the code, promises of
-//! durability that name what shows them, and test files that are run.
+//! durability that name what shows them, test files that are run, and names of
+//! files, tasks and examples that exist.
 
 use std::path::Path;
 
 use crate::report::{Figures, Outcome, fail_on};
-use crate::tasks::{binaries, formats, promises};
+use crate::tasks::{binaries, formats, promises, references};
 use crate::tree;
 
 /// Files in which only ASCII is allowed, by the end of their name.
@@ -71,11 +72,13 @@ pub(crate) fn run() -> Outcome {
     let rows = formats::check(&files, &sources, &mut problems)?;
     let promises = promises::check(&mut problems)?;
     let binaries = binaries::check(&mut problems)?;
+    let references = references::check(&files, &mut problems)?;
     fail_on(&problems, "untidy places")?;
     Ok(Figures::new(format!(
         "{} files, {modules} module headers, {examples} libraries with an example, \
          {} format constants matched in {} tables, {promises} promises that name what shows them, \
-         {binaries} test binaries that leave out no file",
+         {binaries} test binaries that leave out no file, \
+         {references} names of files, tasks and places that exist",
         files.len(),
         rows.matched,
         rows.tables
