@@ -76,8 +76,10 @@ fn usage(error: &clap::Error) -> ExitCode {
         return if error.use_stderr() { Exit::Usage.code().into() } else { ExitCode::SUCCESS };
     }
     let text = error.to_string();
-    let sentence = text.lines().next().unwrap_or_default();
-    let sentence = sentence.strip_prefix("error: ").unwrap_or(sentence);
+    // What is wrong, and which arguments it concerns; how to use the command comes after an empty line.
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let sentence = lines.collect::<Vec<_>>().join(" ");
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
     if let Failure::Told(told) = Failure::new(Exit::Usage, sentence) {
         output::print_failure(&told, true);
     }

@@ -187,6 +187,10 @@ fn targets_that_can_not_be_are_told_and_not_made() {
     }
     assert_eq!(names(&shell), before);
     assert!(shell.snapshot("log") == log);
+    // Inside the log it is in nobody's way.
+    shell.run(&["pack", "log", "log/frozen"]).ok();
+    shell.run(&["verify", "log"]).ok();
+    shell.run(&["verify", "log/frozen"]).ok();
     // A packed log is packed again as any log is.
     shell.run(&["pack", "frozen.log", "other.log"]).ok();
     assert_eq!(shell.info("other.log")["tree_hash"], shell.info("log")["tree_hash"]);

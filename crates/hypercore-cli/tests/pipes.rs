@@ -58,6 +58,8 @@ fn usage_is_json_when_asked() {
     let shell = Shell::new();
     let ran = shell.run(&["get", "log", "--json"]).exits(2);
     assert_eq!(ran.failure()["error"], "usage");
+    let message = ran.failure()["message"].as_str().unwrap().to_owned();
+    assert!(message.ends_with("were not provided: <INDEX>"), "{message}");
     shell.run(&["frobnicate"]).exits(2);
     shell.run::<&str>(&[]).exits(2);
     shell.run(&["info", "log", "-q", "-v"]).exits(2);

@@ -159,6 +159,7 @@ fn count(course: &Course, scenario: &Scenario) -> Result<BTreeMap<&'static str, 
     let calls = strace::calls(&log, &course.words(scenario, &log), &trace)?;
     let length = course.check(scenario, &log, None)?;
     course.go_on(scenario, &log, length)?;
+    course.spare_others(scenario, &folder)?;
     std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
     Ok(calls)
 }

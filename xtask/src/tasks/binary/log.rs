@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::process::program;
 
+/// The exit code for a failure that has no code of its own.
+pub(super) const FAILED: i32 = 1;
+
 /// The exit code for "nothing is stored there".
 pub(super) const NOT_FOUND: i32 = 3;
 
@@ -224,10 +227,11 @@ pub(super) fn run(command: &mut Command) -> Result<Ran, String> {
     output.map(Ran::from).map_err(|error| format!("{command:?}: {error}"))
 }
 
-/// Reads a line that `append -v` prints once a batch is stored.
+/// Reads a line that `append -v` and `import -v` print once a batch is stored.
 pub(super) fn acknowledged(line: &str) -> Option<usize> {
-    let count = line.strip_suffix(" blocks appended so far")?.rsplit(' ').next()?;
-    count.parse().ok()
+    let line = line.strip_suffix(" so far")?;
+    let line = line.strip_suffix(" appended").or_else(|| line.strip_suffix(" imported"))?;
+    line.strip_suffix(" blocks")?.rsplit(' ').next()?.parse().ok()
 }
 
 /// Copies the files of a log, one by one; `from` may be missing.

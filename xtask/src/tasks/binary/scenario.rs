@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::blocks::{SEED_HEX, blocks, lines};
-use super::log::{Log, NOT_FOUND, Wanted, copy};
+use super::log::{FAILED, Log, NOT_FOUND, Ran, Wanted, copy, run};
 use super::writer::Writer;
+use crate::process::program;
 
 /// The exit code for a log that may not be written to.
 const NOT_WRITABLE: i32 = 4;
@@ -21,10 +22,19 @@ pub(super) struct Scenario {
     effect: Effect,
 }
 
+/// The feed that is imported. The JavaScript package made it, of blocks of up to 22 bytes.
+const FEED: &str = "crates/sleep/tests/vectors/v9-len100/storage";
+const FEED_LENGTH: usize = 100;
+
+/// How many of them are in the log that an import goes on with.
+const BEGUN_LENGTH: usize = 40;
+
 /// What the directory holds before the run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Base {
     Missing,
+    /// The first blocks of the feed.
+    Begun,
     /// Closed in order.
     Closed,
     /// Left by a process that was killed, with entries to replay.
@@ -38,8 +48,12 @@ enum Effect {
     Appends(Vec<Vec<u8>>),
     Clears(Range<usize>),
     Truncates(usize),
+    /// Appends what the feed has more.
+    Imports(Vec<Vec<u8>>),
     /// Copies the closed log to where nothing is.
     BacksUp,
+    /// The same, into one file.
+    Packs,
 }
 
 /// All scenarios, and the directories they start from.
@@ -48,13 +62,19 @@ pub(super) struct Course {
     work: PathBuf,
     closed: Vec<Vec<u8>>,
     killed: Vec<Vec<u8>>,
+    feed: Vec<Vec<u8>>,
     one_line: PathBuf,
     pub(super) scenarios: Vec<Scenario>,
 }
 
 impl Scenario {
-    fn is_backup(&self) -> bool {
-        matches!(self.effect, Effect::BacksUp)
+    /// What it copies from: a folder among those that were prepared.
+    fn source(&self) -> Option<&'static str> {
+        match self.effect {
+            Effect::BacksUp | Effect::Packs => Some("closed"),
+            Effect::Imports(_) => Some("feed"),
+            _ => None,
+        }
     }
 }
 
@@ -105,6 +125,13 @@ impl Course {
             killed.extend(group);
         }
 
+        copy(&crate::tree::root().join(FEED), &work.join("feed")).map_err(failed)?;
+        let feed: Vec<Vec<u8>> =
+            (0..FEED_LENGTH).map(|index| vec![(31 * index + 5) as u8; 7 * index % 23]).collect();
+        let (begun, rest) = feed.split_at(BEGUN_LENGTH);
+        let begun_log = Log::new(binary, work.join("begun"));
+        begun_log.done("append", &["--lines", &write("begun-lines", &lines(begun))?])?;
+
         let scenario = |name, base, verb, arguments: &[String], effect| Scenario {
             name,
             base,
@@ -137,6 +164,9 @@ impl Course {
             truncate("truncate", Base::Closed),
             truncate("truncate-after-kill", Base::Killed),
             scenario("backup", Base::Missing, "backup", &[], Effect::BacksUp),
+            scenario("pack", Base::Missing, "pack", &[], Effect::Packs),
+            scenario("import", Base::Missing, "import", &[], Effect::Imports(feed.clone())),
+            scenario("import-goes-on", Base::Begun, "import", &[], Effect::Imports(rest.to_vec())),
             scenario("verify", Base::Closed, "verify", &[], Effect::Nothing),
             scenario("verify-after-kill", Base::Killed, "verify", &[], Effect::Nothing),
             scenario(
@@ -148,13 +178,13 @@ impl Course {
             ),
         ];
         let (binary, work) = (binary.to_path_buf(), work.to_path_buf());
-        Ok(Self { binary, work, closed, killed, one_line, scenarios })
+        Ok(Self { binary, work, closed, killed, feed, one_line, scenarios })
     }
 
     /// The run of a scenario on `log`, without the name of the program, and so that it says what it does.
     pub(super) fn words(&self, scenario: &Scenario, log: &Log) -> Vec<String> {
         let path = |path: &Path| path.to_string_lossy().into_owned();
-        let source = scenario.is_backup().then(|| path(&self.work.join("closed")));
+        let source = scenario.source().map(|name| path(&self.work.join(name)));
         let mut words = vec![scenario.verb.to_owned()];
         words.extend(source);
         words.push(path(&log.dir));
@@ -168,31 +198,97 @@ impl Course {
         &self.one_line
     }
 
-    /// Goes on with a log of `length` blocks after a run of a scenario. What is left of a backup that was cut short is no log, and a
-    /// whole one is confirmed before it is written to.
+    /// Goes on with a log of `length` blocks after a run of a scenario.
     pub(super) fn go_on(
         &self,
         scenario: &Scenario,
         log: &Log,
         length: Option<usize>,
     ) -> Result<(), String> {
-        if scenario.is_backup() {
-            let is_left = log.dir.exists() && !is_empty(&log.dir)?;
-            let ran = log.run("append", &["--lines", &self.one_line.to_string_lossy()])?;
-            let wanted = match (length, is_left) {
-                (Some(_), _) => NOT_WRITABLE,
-                (None, true) => NOT_FOUND,
-                (None, false) => 0,
-            };
-            if ran.code != Some(wanted) {
-                return Err(ran.unexpected("after a backup, `append`"));
-            }
-            if length.is_none() {
-                return Ok(());
-            }
+        let length = match scenario.effect {
+            Effect::Packs => return self.unpack(scenario, log, length.is_some()),
+            Effect::Imports(_) => self.import_again(scenario, log)?,
+            Effect::BacksUp if !self.confirm(log, length.is_some())? => return Ok(()),
+            _ => length.unwrap_or(0),
+        };
+        log.go_on(length, &self.one_line)?;
+        if matches!(scenario.effect, Effect::Imports(_)) {
+            self.refuse_import(scenario, log)?;
+        }
+        Ok(())
+    }
+
+    /// The same run once more, without anything that goes wrong.
+    fn again(&self, scenario: &Scenario, log: &Log) -> Result<Ran, String> {
+        run(&mut program(&self.binary, self.words(scenario, log)))
+    }
+
+    /// What is left of a backup that was cut short is no log, and a whole one is confirmed before it is written to. Whether it is whole.
+    fn confirm(&self, log: &Log, is_whole: bool) -> Result<bool, String> {
+        let is_left = log.dir.exists() && !is_empty(&log.dir)?;
+        let ran = log.run("append", &["--lines", &self.one_line.to_string_lossy()])?;
+        let wanted = match (is_whole, is_left) {
+            (true, _) => NOT_WRITABLE,
+            (false, true) => NOT_FOUND,
+            (false, false) => 0,
+        };
+        if ran.code != Some(wanted) {
+            return Err(ran.unexpected("after a backup, `append`"));
+        }
+        if is_whole {
             log.done("confirm-newest", &[])?;
         }
-        log.go_on(length.unwrap_or(0), &self.one_line)?;
+        Ok(is_whole)
+    }
+
+    /// Packs what is not packed yet, and makes a directory of it, which must be the log.
+    fn unpack(&self, scenario: &Scenario, log: &Log, is_packed: bool) -> Result<(), String> {
+        let ran = self.again(scenario, log)?;
+        if ran.code != Some(if is_packed { FAILED } else { 0 }) {
+            return Err(ran.unexpected("a second `pack`"));
+        }
+        let unpacked = Log::new(&self.binary, log.dir.with_extension("unpacked"));
+        log.done("unpack", &[&unpacked.dir.to_string_lossy()])?;
+        unpacked.check(&Wanted::new(&self.closed, self.closed.len()))?;
+        Ok(())
+    }
+
+    /// The same import ends with the whole feed, wherever it was cut short. Gives the length.
+    fn import_again(&self, scenario: &Scenario, log: &Log) -> Result<usize, String> {
+        let ran = self.again(scenario, log)?;
+        if ran.code != Some(0) {
+            return Err(ran.unexpected("a second import"));
+        }
+        let told: serde_json::Value =
+            serde_json::from_slice(&ran.stdout).map_err(|error| error.to_string())?;
+        if told["length"] != FEED_LENGTH || told["verified"] != FEED_LENGTH {
+            return Err(format!("a second import says {told}"));
+        }
+        log.check(&Wanted::new(&self.feed, FEED_LENGTH))
+    }
+
+    /// A log that is not, or no more, what an import left is as before after one.
+    fn refuse_import(&self, scenario: &Scenario, log: &Log) -> Result<(), String> {
+        let before = log.done("ls", &["--json"])?;
+        let ran = self.again(scenario, log)?;
+        if ran.code != Some(FAILED) {
+            return Err(ran.unexpected("an import into another log"));
+        }
+        if log.done("ls", &["--json"])? != before {
+            return Err("an import changed another log".into());
+        }
+        Ok(())
+    }
+
+    /// Imports into somebody else's log, which a process that was killed left: it must stay as it is.
+    pub(super) fn spare_others(&self, scenario: &Scenario, folder: &Path) -> Result<(), String> {
+        if !matches!(scenario.effect, Effect::Imports(_)) {
+            return Ok(());
+        }
+        let log = Log::new(&self.binary, folder.join("other"));
+        copy(&self.work.join("killed"), &log.dir).map_err(|error| error.to_string())?;
+        self.refuse_import(scenario, &log)?;
+        log.check(&Wanted::new(&self.killed, self.killed.len()))?;
         Ok(())
     }
 
@@ -212,6 +308,7 @@ impl Course {
         let log = Log::new(&self.binary, folder.join("log"));
         let base = match scenario.base {
             Base::Missing => return Ok(log),
+            Base::Begun => "begun",
             Base::Closed => "closed",
             Base::Killed => "killed",
         };
@@ -236,14 +333,17 @@ impl Course {
         }
         let base = match scenario.base {
             Base::Missing => &[],
+            Base::Begun => &self.feed[..BEGUN_LENGTH],
             Base::Closed => self.closed.as_slice(),
             Base::Killed => self.killed.as_slice(),
         };
         let length = match &scenario.effect {
             Effect::Nothing => log.check(&Wanted::new(base, base.len()))?,
             Effect::Makes => log.check(&Wanted::new(base, 0))?,
-            Effect::BacksUp => log.check(&Wanted::new(&self.closed, self.closed.len()))?,
-            Effect::Appends(blocks) => {
+            Effect::BacksUp | Effect::Packs => {
+                log.check(&Wanted::new(&self.closed, self.closed.len()))?
+            }
+            Effect::Appends(blocks) | Effect::Imports(blocks) => {
                 let attempted = [base, blocks].concat();
                 let stored = acknowledged.unwrap_or(blocks.len());
                 log.check(&Wanted::new(&attempted, base.len() + stored))?

@@ -16,7 +16,8 @@ use super::log::{Log, Ran, run};
 const FILES: [&str; 5] = ["oplog", "header", "tree", "bitfield", "data"];
 
 /// Calls that bring bytes, lengths, names or order to a disk.
-const WRITE_CALLS: [&str; 17] = [
+const WRITE_CALLS: [&str; 20] = [
+    "open",
     "openat",
     "mkdir",
     "mkdirat",
@@ -30,6 +31,8 @@ const WRITE_CALLS: [&str; 17] = [
     "fsync",
     "fdatasync",
     "sync_file_range",
+    "link",
+    "linkat",
     "rename",
     "renameat2",
     "unlink",
