@@ -311,7 +311,7 @@ struct Node {
 }
 
 mod elsewhere {
-    pub use ::paged as found_here;
+    pub(crate) use ::paged as found_here;
 }
 
 /// Contains itself with its parameter, so what its field needs is not to be asked of the field.

@@ -4,10 +4,10 @@ use crate::recorder::{ATOMIC_LENS, Interval, sector_of};
 
 /// A sequence of numbers that a seed determines (SplitMix64).
 #[derive(Clone, Debug)]
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -48,7 +48,7 @@ impl Choices<'_> {
 /// written wholly or not at all: all of them, or, when they are more than `limit`, so many: those with
 /// nothing and with everything, then half in which one sector differs from all others, and half in which
 /// any do. None comes twice.
-pub fn images(
+pub(crate) fn images(
     interval: &Interval,
     atomic: usize,
     limit: usize,

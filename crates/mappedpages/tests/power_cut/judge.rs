@@ -12,7 +12,7 @@ use crate::workload::{State, internal};
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It does not open.
     Refuses(String),
     /// It shows neither the state before the operation nor the one after it.
@@ -98,7 +98,7 @@ fn matching(
 
 /// Opens `image` at `path` while the recorder looks on; gives what that leaves when the power goes
 /// again. What it has shown it must show again.
-pub fn recover<const P: usize>(
+pub(crate) fn recover<const P: usize>(
     image: &[u8],
     path: &Path,
     states: &[State],
@@ -124,7 +124,7 @@ pub fn recover<const P: usize>(
 
 /// Opens the file at `path` again after a call failed, in the same boot: the caches hold what the disk may
 /// lack. Then takes all free pages. `states` end with what the file may show now, and get what comes next.
-pub fn go_on<const P: usize>(path: &Path, states: &mut Vec<State>) -> Result<(), Fault> {
+pub(crate) fn go_on<const P: usize>(path: &Path, states: &mut Vec<State>) -> Result<(), Fault> {
     let may_show = recorder::heal();
     states.truncate(*may_show.end() + 1);
     let refuses = |error: MappedPageError| Fault::Refuses(format!("{error:?}"));
@@ -151,7 +151,7 @@ pub fn go_on<const P: usize>(path: &Path, states: &mut Vec<State>) -> Result<(),
 }
 
 /// Opens `image` at `path`; gives what is wrong with it.
-pub fn judge<const P: usize>(
+pub(crate) fn judge<const P: usize>(
     image: &[u8],
     path: &Path,
     states: &[State],

@@ -14,42 +14,42 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 /// Bytes that a disk writes wholly or not at all: those of a sector, and of a block of a newer disk.
-pub const ATOMIC_LENS: [usize; 2] = [512, 4096];
+pub(crate) const ATOMIC_LENS: [usize; 2] = [512, 4096];
 
 /// Bytes that the system keeps, and writes back, together.
 const CACHED_LEN: usize = 4096;
 
 /// What was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
+pub(crate) enum Call {
     Write { offset: u64, len: usize },
     SetLen,
     Sync,
 }
 
 /// Contents that sectors had, by their number, oldest first and without what is durable.
-pub type Versions = BTreeMap<usize, Vec<Vec<u8>>>;
+pub(crate) type Versions = BTreeMap<usize, Vec<Vec<u8>>>;
 
 /// What may be on the disk when the power goes between two syncs.
 #[derive(Clone, Debug)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// States that an open may show: from what was acknowledged to what was in flight.
-    pub states: std::ops::RangeInclusive<usize>,
+    pub(crate) states: std::ops::RangeInclusive<usize>,
     /// What the last sync made durable.
-    pub durable: Vec<u8>,
+    pub(crate) durable: Vec<u8>,
     /// What sectors of each of [`ATOMIC_LENS`] held since.
-    pub versions: [Versions; 2],
+    pub(crate) versions: [Versions; 2],
     /// Lengths that the file had since.
-    pub lens: Vec<usize>,
+    pub(crate) lens: Vec<usize>,
 }
 
 /// What happens instead of one call.
 #[derive(Clone, Copy, Debug)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Calls that are passed on before it.
-    pub after: usize,
+    pub(crate) after: usize,
     /// Whether all later calls fail, too.
-    pub stays: bool,
+    pub(crate) stays: bool,
 }
 
 struct Recorder {
@@ -68,10 +68,10 @@ struct Recorder {
 
 /// What was recorded.
 #[derive(Debug)]
-pub struct Recording {
-    pub intervals: Vec<Interval>,
-    pub calls: usize,
-    pub syncs: usize,
+pub(crate) struct Recording {
+    pub(crate) intervals: Vec<Interval>,
+    pub(crate) calls: usize,
+    pub(crate) syncs: usize,
 }
 
 static RECORDER: Mutex<Option<Recorder>> = Mutex::new(None);
@@ -81,7 +81,7 @@ fn recorder() -> MutexGuard<'static, Option<Recorder>> {
 }
 
 /// Begins with the file at `path`, all of which is durable.
-pub fn start(path: &Path, fault: Option<Fault>) {
+pub(crate) fn start(path: &Path, fault: Option<Fault>) {
     let file = File::open(path).unwrap();
     let identity = identity(file.as_fd());
     let durable = content(&file);
@@ -105,7 +105,7 @@ pub fn start(path: &Path, fault: Option<Fault>) {
 }
 
 /// Passes every call on from now on, and forgets the intervals so far. Gives the states that an open may show.
-pub fn heal() -> std::ops::RangeInclusive<usize> {
+pub(crate) fn heal() -> std::ops::RangeInclusive<usize> {
     let mut recorder = recorder();
     let recorder = recorder.as_mut().unwrap();
     recorder.fault = None;
@@ -114,7 +114,7 @@ pub fn heal() -> std::ops::RangeInclusive<usize> {
 }
 
 /// Ends, with the power going at last.
-pub fn stop() -> Recording {
+pub(crate) fn stop() -> Recording {
     let mut recorder = recorder().take().unwrap();
     recorder.look();
     recorder.intervals.push(recorder.current);
@@ -123,7 +123,7 @@ pub fn stop() -> Recording {
 }
 
 /// From now on an open may show state `state`, or an earlier one that may still be shown.
-pub fn may_show(state: usize) {
+pub(crate) fn may_show(state: usize) {
     if let Some(recorder) = &mut *recorder() {
         recorder.look();
         recorder.current.states = *recorder.current.states.start()..=state;
@@ -131,7 +131,7 @@ pub fn may_show(state: usize) {
 }
 
 /// From now on an open must show `state` or a later one.
-pub fn must_show(state: usize) {
+pub(crate) fn must_show(state: usize) {
     if let Some(recorder) = &mut *recorder() {
         recorder.look();
         recorder.current.states = state..=*recorder.current.states.end();
@@ -139,12 +139,12 @@ pub fn must_show(state: usize) {
 }
 
 /// Stops the test: `call` is not followed here.
-pub fn unexpected(call: &str) {
+pub(crate) fn unexpected(call: &str) {
     assert!(recorder().is_none(), "{call} of a file that is recorded");
 }
 
 /// Passes a call on, or fails it, and looks at the file before and after it.
-pub fn around(
+pub(crate) fn around(
     fd: BorrowedFd<'_>,
     call: Call,
     pass_on: impl FnOnce() -> Result<usize, Errno>,
@@ -249,7 +249,7 @@ impl Recorder {
 }
 
 /// Sector `sector` of `len` bytes, with zeros where `bytes` has none.
-pub fn sector_of(bytes: &[u8], sector: usize, len: usize) -> Vec<u8> {
+pub(crate) fn sector_of(bytes: &[u8], sector: usize, len: usize) -> Vec<u8> {
     let start = (sector * len).min(bytes.len());
     let mut found = bytes[start..(start + len).min(bytes.len())].to_vec();
     found.resize(len, 0);

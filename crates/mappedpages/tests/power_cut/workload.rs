@@ -9,13 +9,13 @@ use crate::recorder::{self, Fault, Recording};
 
 /// What an open may show: the pages that are in use, and what they hold.
 #[derive(Clone, Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     /// Of each regular page the contents that each of its sectors may have; one, unless it was stored to
     /// outside of transactions.
-    pub regular: BTreeMap<u64, Vec<Vec<u8>>>,
-    pub protected: BTreeMap<u64, Vec<u8>>,
+    pub(crate) regular: BTreeMap<u64, Vec<Vec<u8>>>,
+    pub(crate) protected: BTreeMap<u64, Vec<u8>>,
     /// Pages that the pager keeps for itself.
-    pub internal: u64,
+    pub(crate) internal: u64,
 }
 
 /// A run of the workload: the pager, and the states so far.
@@ -33,23 +33,27 @@ type Result<T> = std::result::Result<T, mappedpages::MappedPageError>;
 
 /// What was recorded, the states that the file went through, and how the last call ended.
 #[derive(Debug)]
-pub struct Outcome<T> {
-    pub recording: Recording,
-    pub states: Vec<State>,
-    pub result: Result<()>,
+pub(crate) struct Outcome<T> {
+    pub(crate) recording: Recording,
+    pub(crate) states: Vec<State>,
+    pub(crate) result: Result<()>,
     /// What a pager whose call failed said to a flush.
-    pub afterwards: Option<Result<()>>,
-    pub then: T,
+    pub(crate) afterwards: Option<Result<()>>,
+    pub(crate) then: T,
 }
 
 /// Does 24 operations or more to a new file at `path`, while the recorder looks on. The power goes before
 /// the pager is closed.
-pub fn run<const P: usize>(path: &Path, format: Format, fault: Option<Fault>) -> Outcome<Pager<P>> {
+pub(crate) fn run<const P: usize>(
+    path: &Path,
+    format: Format,
+    fault: Option<Fault>,
+) -> Outcome<Pager<P>> {
     run_then(path, format, fault, |pager| pager)
 }
 
 /// As [`run`], and does `then` to the pager before the power goes.
-pub fn run_then<const P: usize, T>(
+pub(crate) fn run_then<const P: usize, T>(
     path: &Path,
     format: Format,
     fault: Option<Fault>,
@@ -74,7 +78,7 @@ pub fn run_then<const P: usize, T>(
 }
 
 /// Pages that are neither free nor anybody's.
-pub fn internal<const P: usize>(pager: &Pager<P>) -> u64 {
+pub(crate) fn internal<const P: usize>(pager: &Pager<P>) -> u64 {
     let regular = pager.iter_allocated_pages().count() as u64;
     pager.page_count() - pager.free_page_count() - regular
 }

@@ -8,7 +8,7 @@ use paged::{Paged, Source};
 
 /// Bytes behind positioned reads.
 #[derive(Debug, Clone)]
-pub struct Positioned(pub Vec<u8>);
+pub(crate) struct Positioned(pub(crate) Vec<u8>);
 
 impl Source for Positioned {
     fn len(&self) -> io::Result<u64> {
@@ -23,15 +23,15 @@ impl Source for Positioned {
 /// An entry with parts on a heap.
 #[derive(Paged, Debug, Clone, PartialEq)]
 #[paged(heap)]
-pub struct Person {
-    pub id: u32,
-    pub name: String,
-    pub scores: Vec<u16>,
-    pub nick: Option<u8>,
+pub(crate) struct Person {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) scores: Vec<u16>,
+    pub(crate) nick: Option<u8>,
 }
 
 /// The person at a place.
-pub fn person(index: u32) -> Person {
+pub(crate) fn person(index: u32) -> Person {
     let count = index as usize % 7;
     Person {
         id: index * 3,
@@ -42,7 +42,7 @@ pub fn person(index: u32) -> Person {
 }
 
 /// A container with `count` numbers, as many persons, an empty section and an empty heap.
-pub fn container(page_len: u32, count: u32) -> Vec<u8> {
+pub(crate) fn container(page_len: u32, count: u32) -> Vec<u8> {
     let mut writer = Writer::new(io::Cursor::new(Vec::new()), page_len).unwrap();
     let mut numbers = writer.begin_section::<u64>("numbers", NO_HEAP).unwrap();
     for index in 0..count {
