@@ -54,9 +54,9 @@ impl<const PAGE_SIZE: usize> Builder<PAGE_SIZE> {
         let file = match format_of::<PAGE_SIZE>(&file)? {
             Format::One => {
                 let file = Arc::new(file);
-                let mut old = Pages::<PAGE_SIZE>::positioned(Arc::<FileMedium>::clone(&file))?;
+                let old = Pages::<PAGE_SIZE>::positioned(Arc::<FileMedium>::clone(&file))?;
                 file.replace(&path, |new| {
-                    let (engine, recovery) = FormatOne::open(&mut old)?;
+                    let (engine, recovery) = FormatOne::load(&old)?;
                     found = Some(recovery);
                     let mut pages = Pages::positioned(Arc::<FileMedium>::clone(new))?;
                     copy(&engine, &old, &mut pages)

@@ -2,28 +2,16 @@
 
 #![cfg(unix)]
 
-use std::collections::BTreeMap;
+mod support;
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use mappedpages::{Format, MappedPageError, PageId, Pager, ProtectedPageId};
+use support::contents;
 
 type TestResult = Result<(), Box<dyn Error>>;
-type Contents = BTreeMap<u64, Vec<u8>>;
-
-/// Regular and protected pages with their contents.
-fn contents<const P: usize>(pager: &Pager<P>) -> Result<(Contents, Contents), MappedPageError> {
-    let mut regular = Contents::new();
-    for id in pager.iter_allocated_pages() {
-        regular.insert(id.0, id.get(pager)?.as_bytes().to_vec());
-    }
-    let mut protected = Contents::new();
-    for id in pager.iter_allocated_protected_pages() {
-        protected.insert(id.0, id.get(pager)?.as_bytes().to_vec());
-    }
-    Ok((regular, protected))
-}
 
 fn check_upgrade<const P: usize>(path: &Path, what: &str) -> TestResult {
     let before = Pager::<P>::open(path)?;

@@ -156,9 +156,7 @@ impl Check<'_> {
             self.walk(tree, tree.top(), Pass::Own)?;
         }
         for journal in [record.journal, record.journal_before] {
-            if journal.generation > head.applied {
-                self.journal(record_page, &journal)?;
-            }
+            self.journal(record_page, &journal, journal.generation > head.applied)?;
         }
         self.inline_map(record_page)?;
         self.walk(&allocation, allocation.top(), Pass::Compare)?;
@@ -349,8 +347,14 @@ impl Check<'_> {
         Ok(self.source.page(page, self.page_len)?.is_some_and(|page| crc_of(&page) == crc))
     }
 
-    /// A journal that may be needed: its list and its contents, in pages that the maps call free.
-    fn journal(&mut self, named_on: u64, journal: &JournalReference) -> Result<()> {
+    /// A journal: its list and its contents, in pages that the maps call free. An open keeps others from these
+    /// pages, so it reads the list also where contents are in their places.
+    fn journal(
+        &mut self,
+        named_on: u64,
+        journal: &JournalReference,
+        is_needed: bool,
+    ) -> Result<()> {
         let (mut next, mut crc, mut by) = (journal.first, journal.crc, named_on);
         let mut lists = Owners::default();
         let mut entries = 0_u64;
@@ -379,7 +383,10 @@ impl Check<'_> {
             for entry in &list.entries {
                 // Either will do: what is in its place already is not needed here.
                 self.own_journal_page(entry.journal);
-                if !self.holds(entry.target, entry.crc)? && !self.holds(entry.journal, entry.crc)? {
+                if is_needed
+                    && !self.holds(entry.target, entry.crc)?
+                    && !self.holds(entry.journal, entry.crc)?
+                {
                     self.damaged(entry.journal, Part::JournalPage);
                 }
             }
@@ -387,7 +394,9 @@ impl Check<'_> {
             by = next;
             (next, crc) = (list.next, list.next_crc);
         }
-        count(&mut self.findings.figures.journal_entries, entries);
+        if is_needed {
+            count(&mut self.findings.figures.journal_entries, entries);
+        }
         if entries != journal.entries {
             self.wrong_count(named_on, Part::Record, journal.entries, entries);
         }

@@ -20,6 +20,7 @@ use super::reference::JournalReference;
 use super::seal::Seal;
 use crate::canary::{Bug, planted};
 use crate::engine::{Barrier, Engine as _, Progress, Result};
+use crate::error::MappedPageError;
 use crate::pages::Pages;
 
 /// A commit that was written and is not known to be durable.
@@ -50,7 +51,8 @@ impl<const P: usize> FormatTwo<P> {
         if !self.is_changed {
             return Ok(false);
         }
-        let generation = self.generation.saturating_add(1);
+        // No writer gets there: a file of the last generation was made up.
+        let generation = self.generation.checked_add(1).ok_or(MappedPageError::CorruptMetadata)?;
         if self.seal.is_clean {
             self.store_seal(pages, Seal { is_clean: false, ..self.seal })?;
         }

@@ -258,15 +258,16 @@ impl<const P: usize> State<P> {
     /// Withholds a page of a journal that was committed before. Not undone.
     ///
     /// # Errors
-    /// `CorruptMetadata` when it is none that a journal can lie in.
+    /// `CorruptMetadata` when it is none that a journal can lie in, or is withheld for another content.
     pub(crate) fn withhold_again(&mut self, pages: &Pages<P>, page: u64) -> Result<()> {
-        let has_map = match page.checked_sub(Self::INLINE) {
-            None => true,
-            Some(unit) => self.allocation.leaf(pages, unit)?.is_some(),
+        let is_open = match page.checked_sub(Self::INLINE) {
+            None => !self.inline.is_busy(index_of(page)),
+            Some(unit) => {
+                let leaf = self.allocation.leaf(pages, unit)?;
+                leaf.is_some_and(|(leaf, index)| !leaf.is_busy(index))
+            }
         };
-        if !has_map || self.kind(pages, page)? != StoredKind::Free {
-            return Err(MappedPageError::CorruptMetadata);
-        }
+        is_open.then_some(()).ok_or(MappedPageError::CorruptMetadata)?;
         self.set_busy(pages, page)
     }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod medium;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mappedpages::{Backing, Builder, Durability, Format, MappedPageError, Pager};
@@ -88,4 +89,22 @@ pub(crate) fn listed<const N: usize>(pager: &Pager<N>) -> (Vec<u64>, Vec<u64>) {
     let regular = pager.iter_allocated_pages().map(|id| id.0).collect();
     let protected = pager.iter_allocated_protected_pages().map(|id| id.0).collect();
     (regular, protected)
+}
+
+/// Bytes of pages by their ids.
+pub(crate) type Contents = BTreeMap<u64, Vec<u8>>;
+
+/// Regular and protected pages with their contents.
+pub(crate) fn contents<const N: usize>(
+    pager: &Pager<N>,
+) -> Result<(Contents, Contents), MappedPageError> {
+    let mut regular = Contents::new();
+    for id in pager.iter_allocated_pages() {
+        regular.insert(id.0, id.get(pager)?.as_bytes().to_vec());
+    }
+    let mut protected = Contents::new();
+    for id in pager.iter_allocated_protected_pages() {
+        protected.insert(id.0, id.get(pager)?.as_bytes().to_vec());
+    }
+    Ok((regular, protected))
 }

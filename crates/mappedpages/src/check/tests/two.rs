@@ -133,6 +133,14 @@ fn format_2_a_wrong_journal_is_named() {
     image.page(first)[70] ^= 1;
     names(&image.0, &damaged(first, Part::JournalList));
 
+    // Also where the contents are known to be in their places: an open keeps others from the pages of a journal.
+    let mut image = Image::new();
+    let seal = image.seal();
+    image.set_seal(Seal { applied: seal.generation, ..seal });
+    assert!(checked(image.0.clone()).is_clean());
+    image.page(first)[70] ^= 1;
+    names(&image.0, &damaged(first, Part::JournalList));
+
     // A damaged page of a journal does no harm while its content is in its place.
     let mut image = Image::new();
     let entry = image.open_journal().entries[2];

@@ -251,6 +251,55 @@ fn a_ring_of_lists_and_a_list_of_too_much_end() {
     }
 }
 
+/// Given back by one commit and given out, a page would be given back once more by the next.
+#[test]
+fn a_page_of_two_journals_is_refused() {
+    let mut session = Small::create();
+    let pages = session.alloc_bulk(4);
+    for page in [pages[0], pages[1]] {
+        session.fill_page(page, 1);
+        session.commit();
+    }
+    session.sync();
+    let [own, before] = session.engine.journal_pages.clone();
+    for twice in [before[1], own[0]] {
+        let disk = session.disk.kill();
+        let offset = own[0] * 1024;
+        let mut list = disk.bytes(offset, 1024);
+        list[40..48].copy_from_slice(&twice.to_le_bytes());
+        disk.write_at(offset, &list).unwrap();
+        craft_record(&disk, |sector| {
+            sector[128..132].copy_from_slice(&crc_of(&list).to_le_bytes());
+        });
+        let found = Small::open(disk).map(|mut session| {
+            for _ in 0..8 {
+                session.alloc();
+                session.commit();
+            }
+        });
+        assert!(matches!(found, Err(MappedPageError::CorruptMetadata)), "{twice}: {found:?}");
+    }
+}
+
+#[test]
+fn there_is_no_commit_after_the_last_generation() {
+    let mut session = Small::create();
+    // As odd as that of the file, so that its record takes the other page.
+    session.engine.generation = u64::MAX - 2;
+    for _ in 0..2 {
+        session.alloc();
+        session.commit();
+    }
+    let expected = session.holdings().unwrap();
+    let mut again = session.reopen().unwrap();
+    assert_eq!(again.engine.generation(), u64::MAX);
+    again.alloc();
+    again.engine.accept();
+    let error = again.engine.write_commit(&mut again.pages, Barrier::OneFlush).unwrap_err();
+    assert!(matches!(error, MappedPageError::CorruptMetadata), "{error}");
+    assert_eq!(again.reopen().unwrap().holdings().unwrap(), expected);
+}
+
 #[test]
 fn a_commit_that_is_known_to_be_durable_is_never_given_up() {
     let mut session = Small::create();
