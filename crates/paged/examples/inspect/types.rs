@@ -28,11 +28,12 @@ pub(crate) enum Type {
 }
 
 impl Type {
-    /// `None` when the text is not of the grammar.
+    /// `None` when the text is not of the grammar, or has names in it that a terminal might obey.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
-        let parsed = parse(&mut rest, DEPTH_MAX);
-        parsed.filter(|parsed| rest.is_empty() && parsed.is_fixed())
+        let parsed = parse(&mut rest, DEPTH_MAX).filter(|parsed| parsed.is_fixed())?;
+        let is_shown = rest.is_empty() && !text.contains(char::is_control);
+        is_shown.then_some(parsed)
     }
 
     /// Bytes in an entry; at least so many, where values differ.
@@ -63,6 +64,19 @@ impl Type {
             Self::Array(element, _) => element.is_fixed(),
             Self::Fields(fields) | Self::Enum(fields) => {
                 fields.iter().all(|(_, field)| field.is_fixed())
+            }
+        }
+    }
+
+    /// Whether values refer to a heap. Then none stands on one: what is shown of a list does not grow with
+    /// each list around it.
+    fn refers(&self) -> bool {
+        match self {
+            Self::Plain(..) | Self::Inline(_) => false,
+            Self::Text | Self::List(_) | Self::Wide(_) => true,
+            Self::Option(some) | Self::Array(some, _) => some.refers(),
+            Self::Fields(fields) | Self::Enum(fields) => {
+                fields.iter().any(|(_, field)| field.refers())
             }
         }
     }
@@ -189,8 +203,8 @@ fn parse(rest: &mut &str, depth: u32) -> Option<Type> {
         let first = parse(rest, depth)?;
         let second = if take(rest, ",") { Some(parse(rest, depth)?) } else { None };
         let of_both = match (name, second) {
-            ("list" | "set", None) => Type::List(Box::new(first)),
-            ("map", Some(second)) => {
+            ("list" | "set", None) if !first.refers() => Type::List(Box::new(first)),
+            ("map", Some(second)) if !first.refers() && !second.refers() => {
                 let pair = vec![(String::new(), first), (String::new(), second)];
                 Type::List(Box::new(Type::Fields(pair)))
             }

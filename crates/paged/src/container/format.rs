@@ -9,6 +9,7 @@
 
 use crate::LayoutError;
 use crate::layout::{Layout, PAGE_COUNT_MAX};
+use crate::schema::fingerprint;
 
 /// First bytes of the file; line ends in it show that a file was passed on as text.
 pub const MAGIC: [u8; 8] = *b"\x89PGD\r\n\x1a\n";
@@ -302,7 +303,7 @@ fn put_text(bytes: &mut Vec<u8>, text: &str, len_max: usize) -> Result<(), Forma
 }
 
 /// Reads the table; each item's pages have been found to lie among the `page_count` pages, names
-/// to be unique, and heaps to be heaps.
+/// to be unique, heaps to be heaps, and fingerprints to be those of the types.
 pub(crate) fn decode_table(
     bytes: &[u8],
     layout: Layout,
@@ -324,6 +325,9 @@ pub(crate) fn decode_table(
         let (kind, end) = match kind {
             KIND_SECTION => {
                 let section = fields.section()?;
+                if section.fingerprint != fingerprint(&section.type_text) {
+                    return Err(fields.damaged());
+                }
                 let pages =
                     layout.section(section.page_offset, section.entry_count, section.entry_size)?;
                 let end =

@@ -11,7 +11,7 @@ use crate::container::format::{
 use crate::container::{FormatError, HeapItem, Item, ItemKind, SectionItem};
 use crate::reader::checks::Checks;
 use crate::reader::{Entries, HeapReader, ReadOptions, Reader, Store};
-use crate::schema::{fingerprint, type_text};
+use crate::schema::type_text;
 use crate::{EncodeSized, FileSource, ReadError, Schema, Section, Source};
 
 /// Bytes that are verified at once.
@@ -98,9 +98,8 @@ impl<S: Source> Container<S> {
             return Err(missing());
         };
         let wanted = type_text::<T>();
-        let is_of_type =
-            section.fingerprint == fingerprint(&wanted) && section.entry_size == T::ENCODED_SIZE;
-        if !is_of_type {
+        // The fingerprint is that of the text. Two types may have the same one, but not the same text.
+        if section.type_text != wanted || section.entry_size != T::ENCODED_SIZE {
             let stored = section.type_text.clone().into();
             let wanted = wanted.into();
             return Err(OpenError::WrongType { name: name.into(), stored, wanted });
