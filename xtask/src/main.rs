@@ -62,7 +62,7 @@ usage: cargo xtask TASK
                         and on a full file system
   loom                  every interleaving of a few threads that commit together
   fuzz-smoke [SECONDS] [--seed S]
-                        every fuzz target for a short while (default 6 s each, at most a
+                        every fuzz target for a short while (default 5 s each, at most a
                         million inputs, seed 1)
   demo                  append this repository's own files to a log and show it
   bench [TABLE...]      the tables of bench/

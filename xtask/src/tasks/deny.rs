@@ -1,5 +1,7 @@
 //! `deny`: bans, licences and sources of everything we build on, by cargo-deny.
 
+use std::path::PathBuf;
+
 use crate::process::{Echo, capture, program};
 use crate::report::{Figures, Miss, Outcome};
 use crate::{tool, tree};
@@ -7,12 +9,16 @@ use crate::{tool, tree};
 /// The version that is installed where there is none.
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
+/// cargo-deny, built where it is missing.
+pub(crate) fn tool() -> Result<PathBuf, Miss> {
+    tool::cargo_tool("cargo-deny", CARGO_DENY_VERSION)
+}
+
 /// Checks the dependency graph. Advisories need a database from the network,
 /// so they are never part of this check, and it says so.
 pub(crate) fn run_deny() -> Result<String, Miss> {
-    let binary = tool::cargo_tool("cargo-deny", CARGO_DENY_VERSION)?;
     let check = ["--offline", "check", "bans", "licenses", "sources"];
-    capture(&mut program(binary, check), Echo::OnFailure)
+    capture(&mut program(tool()?, check), Echo::OnFailure)
 }
 
 /// Runs the check and counts the packages it covered.

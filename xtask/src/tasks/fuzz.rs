@@ -17,7 +17,7 @@ use crate::{tool, tree};
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
 /// Seconds for each target, unless others are asked for.
-pub(crate) const SECONDS: u64 = 6;
+pub(crate) const SECONDS: u64 = 5;
 
 /// Inputs after which a short run of a target ends early: the fast ones, of small formats, find nothing new with more.
 const RUNS_MAX: u32 = 1_000_000;
@@ -139,8 +139,13 @@ fn target_dir() -> Result<PathBuf, Miss> {
     Ok(tree::target_dir()?.join("fuzz"))
 }
 
+/// cargo-fuzz, built where it is missing.
+pub(crate) fn tool() -> Result<PathBuf, Miss> {
+    tool::cargo_tool("cargo-fuzz", CARGO_FUZZ_VERSION)
+}
+
 fn targets() -> Result<Vec<String>, Miss> {
-    let mut command = program(tool::cargo_tool("cargo-fuzz", CARGO_FUZZ_VERSION)?, ["list"]);
+    let mut command = program(tool()?, ["list"]);
     let text = crate::process::output(&mut command)?;
     let targets: Vec<String> =
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
@@ -148,7 +153,7 @@ fn targets() -> Result<Vec<String>, Miss> {
 }
 
 fn cargo_fuzz(arguments: &[&str]) -> Result<Command, Miss> {
-    let mut command = program(tool::cargo_tool("cargo-fuzz", CARGO_FUZZ_VERSION)?, arguments);
+    let mut command = program(tool()?, arguments);
     command.args(["--sanitizer", "none", "--target-dir"]).arg(target_dir()?);
     Ok(command)
 }
