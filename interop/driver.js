@@ -38,18 +38,15 @@ content.js says what a generated block (S, LEN) is.
 
 const { createHash } = require('crypto')
 const fs = require('fs')
-const readline = require('readline')
 
 const b4a = require('b4a')
 const c = require('compact-encoding')
 const crypto = require('hypercore-crypto')
 const Hypercore = require('hypercore')
 const content = require('./content')
+const { serve, readAll } = require('./protocol')
 const messages = require('hypercore/lib/messages')
 const Verifier = require('hypercore/lib/verifier')
-
-// Reads in flight while the state is taken.
-const READS_MAX = 256
 
 let core = null
 
@@ -123,12 +120,6 @@ const commands = {
   },
 
   async state ({ blocks: all, digest }) {
-    const blocks = []
-    for (let start = 0; all && start < core.length; start += READS_MAX) {
-      const reads = []
-      for (let i = start; i < Math.min(core.length, start + READS_MAX); i++) reads.push(read(i, digest))
-      blocks.push(...await Promise.all(reads))
-    }
     return {
       length: core.length,
       byteLength: core.byteLength,
@@ -136,7 +127,7 @@ const commands = {
       treeHash: hex(await core.treeHash()),
       contiguousLength: core.contiguousLength,
       key: hex(core.key),
-      blocks: all ? blocks : null
+      blocks: all ? await readAll(core.length, index => read(index, digest)) : null
     }
   }
 }
@@ -147,19 +138,4 @@ async function read (index, digest) {
   return digest ? createHash(digest).update(block).digest('hex') : hex(crypto.hash(block))
 }
 
-async function run (line) {
-  let answer
-  try {
-    const command = JSON.parse(line)
-    if (!Object.hasOwn(commands, command.op)) throw new Error('no such command: ' + command.op)
-    answer = { ok: true, ...await commands[command.op](command) }
-  } catch (error) {
-    answer = { ok: false, error: error.message }
-  }
-  process.stdout.write(JSON.stringify(answer) + '\n')
-}
-
-let queue = Promise.resolve()
-const lines = readline.createInterface({ input: process.stdin })
-lines.on('line', line => { queue = queue.then(() => run(line)) })
-lines.on('close', () => { queue.then(() => process.exit(0)) })
+serve(commands)

@@ -71,13 +71,13 @@ Hashes are SHA-256 in hex.
 
 const { createHash } = require('crypto')
 const net = require('net')
-const readline = require('readline')
 
 const b4a = require('b4a')
 const c = require('compact-encoding')
 const crypto = require('hypercore-crypto')
 const flat = require('flat-tree')
 const content = require('./content')
+const { serve, readAll } = require('./protocol')
 
 const VERSION = Number(process.argv[2])
 const PACKAGE = VERSION === 10 ? 'hypercore' : 'hypercore11'
@@ -86,8 +86,6 @@ const messages = require(PACKAGE + '/lib/messages')
 const multisig = require(PACKAGE + '/lib/multisig')
 const remote = VERSION === 10 ? null : require(PACKAGE + '/lib/fully-remote-proof')
 
-// Reads in flight while the state is taken.
-const READS_MAX = 256
 // A batch ends at the first of these.
 const BATCH_BLOCKS_MAX = 4096
 const BATCH_BYTES_MAX = 8 * 1024 * 1024
@@ -455,7 +453,12 @@ const commands = {
 
   async done ({ core: name, ms }) {
     const found = opened(name)
-    await within(ms, 'the download', Promise.all(found.downloads))
+    try {
+      await within(ms, 'the download', Promise.all(found.downloads))
+    } catch (error) {
+      const { contiguousLength, length } = found.core
+      throw new Error(error.message + ': ' + contiguousLength + ' of ' + length + ' blocks are here without a gap')
+    }
     found.downloads = []
     return {}
   },
@@ -518,15 +521,9 @@ const commands = {
 
   async state ({ core: name, blocks: all }) {
     const { core } = opened(name)
-    const blocks = []
     const read = async index => {
       const block = await core.get(index, { wait: false })
       return block === null ? null : hex(sha256(block))
-    }
-    for (let start = 0; all && start < core.length; start += READS_MAX) {
-      const reads = []
-      for (let i = start; i < Math.min(core.length, start + READS_MAX); i++) reads.push(read(i))
-      blocks.push(...await Promise.all(reads))
     }
     return {
       length: core.length,
@@ -536,7 +533,7 @@ const commands = {
       contiguousLength: core.contiguousLength,
       peers: core.peers.length,
       manifest: manifestOf(core),
-      blocks: all ? blocks : null
+      blocks: all ? await readAll(core.length, read) : null
     }
   },
 
@@ -549,19 +546,4 @@ const commands = {
   }
 }
 
-async function run (line) {
-  let answer
-  try {
-    const command = JSON.parse(line)
-    if (!Object.hasOwn(commands, command.op)) throw new Error('no such command: ' + command.op)
-    answer = { ok: true, ...await commands[command.op](command) }
-  } catch (error) {
-    answer = { ok: false, error: error.message }
-  }
-  process.stdout.write(JSON.stringify(answer) + '\n')
-}
-
-let queue = Promise.resolve()
-const lines = readline.createInterface({ input: process.stdin })
-lines.on('line', line => { queue = queue.then(() => run(line)) })
-lines.on('close', () => { queue.then(() => process.exit(0)) })
+serve(commands)

@@ -47,14 +47,11 @@ Hashes of blocks are SHA-256 in hex.
 const { createHash } = require('crypto')
 const fs = require('fs')
 const path = require('path')
-const readline = require('readline')
 
 const crypto = require('hypercore-crypto')
 const hypercore = require('hypercore')
 const content = require('../content')
-
-// Reads in flight while the state is taken.
-const READS_MAX = 256
+const { serve, readAll } = require('../protocol')
 
 let feed = null
 
@@ -195,8 +192,9 @@ const commands = {
   async fill ({ from, to, blocks = [], hashes = [] }) {
     const source = await opened(from, null, { createIfMissing: false })
     const reader = await opened(to, source.key, { sparse: true })
-    const stream = source.replicate(true, { live: true })
-    const other = reader.replicate(false, { live: true })
+    // Without limits on silence: a machine that is busy would end the streams, and the download wait for ever.
+    const stream = source.replicate(true, { live: true, timeout: false })
+    const other = reader.replicate(false, { live: true, timeout: false })
     for (const one of [stream, other]) one.on('error', () => {})
     stream.pipe(other).pipe(stream)
     const ranges = blocks.map(range => [range, false]).concat(hashes.map(range => [range, true]))
@@ -221,12 +219,6 @@ const commands = {
   },
 
   async state ({ blocks: all }) {
-    const blocks = []
-    for (let start = 0; all && start < feed.length; start += READS_MAX) {
-      const reads = []
-      for (let i = start; i < Math.min(feed.length, start + READS_MAX); i++) reads.push(read(i))
-      blocks.push(...await Promise.all(reads))
-    }
     return {
       length: feed.length,
       byteLength: feed.byteLength,
@@ -235,7 +227,7 @@ const commands = {
       isWritable: feed.writable,
       pageSize: feed.bitfield.pages.pageSize,
       signatures: await signatures(),
-      blocks: all ? blocks : null
+      blocks: all ? await readAll(feed.length, read) : null
     }
   },
 
@@ -247,19 +239,4 @@ const commands = {
   }
 }
 
-async function run (line) {
-  let answer
-  try {
-    const command = JSON.parse(line)
-    if (!Object.hasOwn(commands, command.op)) throw new Error('no such command: ' + command.op)
-    answer = { ok: true, ...await commands[command.op](command) }
-  } catch (error) {
-    answer = { ok: false, error: error.message }
-  }
-  process.stdout.write(JSON.stringify(answer) + '\n')
-}
-
-let queue = Promise.resolve()
-const lines = readline.createInterface({ input: process.stdin })
-lines.on('line', line => { queue = queue.then(() => run(line)) })
-lines.on('close', () => { queue.then(() => process.exit(0)) })
+serve(commands)

@@ -19,11 +19,12 @@ mod network;
 mod program;
 mod script;
 mod sleep;
+mod turns;
 
 use std::path::{Path, PathBuf};
 
 use crate::process::{BUILD_BINARIES, Echo, capture, cargo, is_present};
-use crate::report::{Figures, Miss, Outcome, miss};
+use crate::report::{Figures, Miss, Outcome};
 use crate::{npm, rng, tree};
 
 use driver::{Side, Sides};
@@ -190,20 +191,10 @@ fn run_scripts(options: &Options, sides: &mut Sides, work: &Path) -> Result<Tall
     let mut tally = Tally::default();
     for index in options.scripts.clone() {
         let dir = work.join(format!("script-{index}"));
-        if dir.exists() {
-            std::fs::remove_dir_all(&dir)?;
-        }
-        std::fs::create_dir_all(&dir)?;
-        let script = Script::new(index, mix(options.seed, index), &dir);
-        if let Err(failure) = script.run(sides, &mut tally) {
-            eprint!("{}{}", failure.log, sides.said());
-            eprintln!("  the files are kept in {}", dir.display());
-            return miss(format!(
-                "{}; replay with `cargo xtask interop --seed {} --only {index}`",
-                failure.what, options.seed
-            ));
-        }
-        std::fs::remove_dir_all(&dir)?;
+        let again = format!("--seed {} --only {index}", options.seed);
+        turns::in_folder(sides, &dir, &again, |sides| {
+            Script::new(index, mix(options.seed, index), &dir).run(sides, &mut tally)
+        })?;
     }
     Ok(tally)
 }

@@ -9,25 +9,10 @@
 
 mod commands;
 mod content;
+mod lines;
 mod protocol;
-
-use std::io::{BufRead, Write};
-
-use serde_json::Value;
 
 fn main() -> std::io::Result<()> {
     let mut open = None;
-    for line in std::io::stdin().lock().lines() {
-        let answer = answer(&mut open, &line?);
-        println!("{answer}");
-        std::io::stdout().flush()?;
-    }
-    Ok(())
-}
-
-fn answer(open: &mut Option<hypercore_log::Log>, line: &str) -> Value {
-    let result = serde_json::from_str(line)
-        .map_err(protocol::Failure::from)
-        .and_then(|command| commands::run(open, &command));
-    protocol::answer(result)
+    lines::serve(|command| commands::run(&mut open, command))
 }

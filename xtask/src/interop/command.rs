@@ -11,6 +11,7 @@ use crate::report::{Miss, miss};
 
 use super::directory::{Cut, Directory, Key, Kind, Tally};
 use super::driver::{Side, Sides};
+use super::turns::{self, Failure};
 
 const fn kind(name: &'static str, maker: Side, key: Key) -> Kind {
     Kind { name, maker, key, is_encrypted: false, durability: "immediate" }
@@ -52,28 +53,20 @@ pub(super) fn run(
     let mut tally = Tally::default();
     for kind in KINDS.iter().filter(|kind| only.is_none_or(|only| only == kind.name)) {
         let folder = work.join(kind.name);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
-        }
-        std::fs::create_dir_all(&folder)?;
-        let dir = folder.join("log");
-        let empty = folder.join("empty");
-        std::fs::write(&empty, "")?;
-
-        let dir = dir.to_string_lossy();
-        let mut directory = Directory::new(*kind, &dir, binary);
-        let result = course(&mut directory, sides, &empty.to_string_lossy(), &mut tally);
-        if let Err(what) = result {
-            eprint!("{}{}", directory.program.log, sides.said());
-            eprintln!("  the files are kept in {}", folder.display());
-            return miss(format!(
-                "directory {}: {what}; replay with `cargo xtask interop --dir {}`",
-                kind.name, kind.name
-            ));
-        }
-        tally.directories += 1;
-        tally.runs += directory.program.runs;
-        std::fs::remove_dir_all(&folder)?;
+        turns::in_folder(sides, &folder, &format!("--dir {}", kind.name), |sides| {
+            let [dir, empty] = ["log", "empty"].map(|name| folder.join(name));
+            let (dir, empty) = (dir.to_string_lossy(), empty.to_string_lossy());
+            let mut directory = Directory::new(*kind, &dir, binary);
+            let result = std::fs::write(&*empty, "")
+                .map_err(|error| error.to_string())
+                .and_then(|()| course(&mut directory, sides, &empty, &mut tally));
+            tally.directories += 1;
+            tally.runs += directory.program.runs;
+            result.map_err(|what| Failure {
+                what: format!("directory {}: {what}", kind.name),
+                log: directory.program.log,
+            })
+        })?;
     }
     if tally.directories == 0 {
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();

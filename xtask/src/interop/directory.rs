@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::tree;
 
 use super::driver::{Side, Sides};
+use super::model::equal;
 use super::program::Program;
 
 /// How a directory is made, and what every later opening needs.
@@ -154,7 +155,7 @@ impl<'a> Directory<'a> {
                 None => json!({ "op": "key", "seed": seed, "compat": is_compat }),
             };
             let derived = self.call(sides, &derive)?;
-            same("the derived key", &derived["key"], &made)?;
+            equal("the derived key", &derived["key"], &made)?;
         }
         Ok(())
     }
@@ -190,8 +191,8 @@ impl<'a> Directory<'a> {
         let path = stdin.map(|file| tree::root().join(file));
         let stdout = self.program.run_with(&arguments, path.as_deref())?;
         let told: Value = serde_json::from_slice(&stdout).map_err(|error| error.to_string())?;
-        same("length", &told["length"], &self.length().into())?;
-        same("appended", &told["appended"], &(self.blocks.len() - before).into())
+        equal("length", &told["length"], &self.length().into())?;
+        equal("appended", &told["appended"], &(self.blocks.len() - before).into())
     }
 
     /// Appends files by JavaScript, a block each.
@@ -264,7 +265,7 @@ impl<'a> Directory<'a> {
             tally.refusals += 1;
         }
         let state = self.in_javascript(sides, &json!({ "op": "state" }))?;
-        same("JavaScript's length", &state["length"], &self.length().into())?;
+        equal("JavaScript's length", &state["length"], &self.length().into())?;
         self.program.run(&["confirm-newest", dir])?;
         Ok(())
     }
@@ -332,7 +333,7 @@ impl<'a> Directory<'a> {
             ("JavaScript's fork", &state["fork"], json!(fork)),
             ("JavaScript's treeHash", &state["treeHash"], info["tree_hash"].clone()),
         ] {
-            same(name, said, &wanted)?;
+            equal(name, said, &wanted)?;
         }
         self.compare_blocks(&listed, &state)?;
         self.compare_content()?;
@@ -345,16 +346,16 @@ impl<'a> Directory<'a> {
     fn compare_blocks(&self, listed: &[Value], state: &Value) -> Result<(), String> {
         let mut listed = listed.iter();
         let read = state["blocks"].as_array().ok_or("JavaScript read no blocks")?;
-        same("JavaScript's blocks", &read.len().into(), &self.length().into())?;
+        equal("JavaScript's blocks", &read.len().into(), &self.length().into())?;
         for (index, (block, sha256)) in self.blocks.iter().zip(read).enumerate() {
             if !block.is_here {
-                same(&format!("JavaScript's block {index}"), sha256, &Value::Null)?;
+                equal(&format!("JavaScript's block {index}"), sha256, &Value::Null)?;
                 continue;
             }
             let line = listed.next().ok_or_else(|| format!("block {index} is not listed"))?;
-            same("the next listed block", &line["index"], &index.into())?;
-            same(&format!("bytes of block {index}"), &line["bytes"], &block.content.len().into())?;
-            same(&format!("sha256 of block {index}"), &line["sha256"], sha256)?;
+            equal("the next listed block", &line["index"], &index.into())?;
+            equal(&format!("bytes of block {index}"), &line["bytes"], &block.content.len().into())?;
+            equal(&format!("sha256 of block {index}"), &line["sha256"], sha256)?;
         }
         listed.next().map_or(Ok(()), |line| Err(format!("listed but not there: {line}")))
     }
@@ -429,8 +430,4 @@ fn hex(byte: u8) -> String {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-fn same(name: &str, said: &Value, wanted: &Value) -> Result<(), String> {
-    if said == wanted { Ok(()) } else { Err(format!("{name} is {said}, not {wanted}")) }
 }

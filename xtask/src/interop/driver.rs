@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -59,6 +59,11 @@ impl Sides {
         self.said.lock().expect("no reader panicked").clone()
     }
 
+    /// A command for one side; what goes wrong is told with both.
+    pub(super) fn call(&mut self, side: Side, command: &Value) -> Result<Value, String> {
+        self.of(side).call(command).map_err(|what| format!("{side}, {}: {what}", command["op"]))
+    }
+
     /// The driver of one side.
     pub(super) const fn of(&mut self, side: Side) -> &mut Driver {
         match side {
@@ -112,14 +117,7 @@ impl Driver {
             .map_err(|error| Miss(format!("{}: {error}", binary.display())))?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().ok_or_else(|| Miss("no pipe".into()))?;
-        let (sender, answers) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let answers = lines(stdout);
         if let Some(stderr) = child.stderr.take() {
             gather(stderr, Said::clone(&said));
         }
@@ -141,11 +139,13 @@ impl Driver {
 
     /// Waits for the next answer.
     pub(super) fn answer(&mut self) -> Result<Value, String> {
-        let line = self
-            .answers
-            .recv_timeout(Duration::from_secs(ANSWER_SECONDS_MAX))
-            .map_err(|error| format!("no answer: {error}"))?;
-        parse(&line)
+        match self.answers.recv_timeout(Duration::from_secs(ANSWER_SECONDS_MAX)) {
+            Ok(line) => parse(&line),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(format!("no answer within {ANSWER_SECONDS_MAX} s"))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err("the driver has ended".to_owned()),
+        }
     }
 
     /// Kills the process, starts another, and gives the answers that had
@@ -171,6 +171,19 @@ impl Drop for Driver {
     }
 }
 
+/// The lines of `stream` as they come; no more when it has ended.
+pub(super) fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
 /// Adds each line of `stream` to `said`.
 pub(super) fn gather(stream: impl Read + Send + 'static, said: Said) {
     std::thread::spawn(move || {
@@ -181,6 +194,11 @@ pub(super) fn gather(stream: impl Read + Send + 'static, said: Said) {
             text.push('\n');
         }
     });
+}
+
+/// What a driver says that it was asked to append.
+pub(super) fn hashes(answer: &Value) -> Result<Vec<String>, String> {
+    serde_json::from_value(answer["hashes"].clone()).map_err(|error| format!("hashes: {error}"))
 }
 
 fn parse(line: &str) -> Result<Value, String> {

@@ -20,8 +20,8 @@ pub(super) struct Model {
     blocks: Vec<Block>,
     pub(super) fork: u64,
     /// Learned from the first side that tells, until the next change.
-    tree_hash: Option<String>,
-    key: Option<String>,
+    tree_hash: Option<Value>,
+    key: Option<Value>,
     /// Whether anything was ever cleared: then JavaScript's hint may be wrong.
     was_cleared: bool,
 }
@@ -100,31 +100,44 @@ impl Model {
             compared.hints_off = 1;
         }
 
-        let Some(blocks) = state["blocks"].as_array() else { return Ok(compared) };
-        if blocks.len() != self.blocks.len() {
-            return Err(format!("{} blocks were read, not {}", blocks.len(), self.blocks.len()));
-        }
-        for (index, (said, block)) in blocks.iter().zip(&self.blocks).enumerate() {
-            if said.as_str() != block.hash.as_deref() {
-                return Err(format!("block {index} is {said}, not {:?}", block.hash));
-            }
-        }
-        compared.blocks = blocks.len() as u64;
+        compared.blocks =
+            same_blocks(self.blocks.iter().map(|block| block.hash.as_deref()), state)?;
         Ok(compared)
     }
 }
 
-fn same(name: &str, wanted: u64, state: &Value) -> Result<(), String> {
-    let said = &state[name];
-    if said.as_u64() == Some(wanted) {
-        Ok(())
-    } else {
-        Err(format!("{name} is {said}, not {wanted}"))
-    }
+/// Compares one field of what a driver said.
+pub(super) fn same(name: &str, wanted: impl Into<Value>, state: &Value) -> Result<(), String> {
+    equal(name, &state[name], &wanted.into())
 }
 
-fn learned(name: &str, known: &mut Option<String>, state: &Value) -> Result<(), String> {
-    let said = state[name].as_str().ok_or_else(|| format!("{name} is missing"))?;
-    let wanted = known.get_or_insert_with(|| said.to_owned());
-    if wanted == said { Ok(()) } else { Err(format!("{name} is {said}, not {wanted}")) }
+/// Compares what was said of something.
+pub(super) fn equal(what: &str, said: &Value, wanted: &Value) -> Result<(), String> {
+    if said == wanted { Ok(()) } else { Err(format!("{what} is {said}, not {wanted}")) }
+}
+
+/// Compares a field with what the first who told it said.
+pub(super) fn learned(name: &str, known: &mut Option<Value>, state: &Value) -> Result<(), String> {
+    let said = &state[name];
+    if said.is_null() {
+        return Err(format!("{name} is missing"));
+    }
+    equal(name, said, known.get_or_insert_with(|| said.clone()))
+}
+
+/// Compares each block by its hash, which is `None` where it is missing. Gives their number; 0 when none were told.
+pub(super) fn same_blocks<'a>(
+    wanted: impl ExactSizeIterator<Item = Option<&'a str>>,
+    state: &Value,
+) -> Result<u64, String> {
+    let Some(blocks) = state["blocks"].as_array() else { return Ok(0) };
+    if blocks.len() != wanted.len() {
+        return Err(format!("{} blocks were read, not {}", blocks.len(), wanted.len()));
+    }
+    for (index, (said, wanted)) in blocks.iter().zip(wanted).enumerate() {
+        if said.as_str() != wanted {
+            return Err(format!("block {index} is {said}, not {wanted:?}"));
+        }
+    }
+    Ok(blocks.len() as u64)
 }

@@ -53,7 +53,7 @@ impl Program {
     /// Runs the command with `--json` and gives each line of stdout.
     pub(super) fn json(&mut self, arguments: &[&str]) -> Result<Vec<Value>, String> {
         let stdout = self.run(&[arguments, &["--json"]].concat())?;
-        lines(&stdout)
+        json_lines(&stdout)
     }
 
     /// The same for a command that prints one object.
@@ -68,7 +68,7 @@ impl Program {
     /// Runs a command that must end with `code` and say so in JSON, and print nothing else.
     pub(super) fn refused(&mut self, arguments: &[&str], code: i32) -> Result<(), String> {
         let output = self.output(&[arguments, &["--json"]].concat(), None)?;
-        let told = lines(&output.stderr).unwrap_or_default();
+        let told = json_lines(&output.stderr).unwrap_or_default();
         let is_told = told.last().is_some_and(|line| line["exit"].as_i64() == Some(code.into()));
         if output.status.code() == Some(code) && is_told && output.stdout.is_empty() {
             return Ok(());
@@ -159,7 +159,8 @@ impl Drop for Waiting {
     }
 }
 
-fn lines(text: &[u8]) -> Result<Vec<Value>, String> {
+/// Each line of an output.
+pub(super) fn json_lines(text: &[u8]) -> Result<Vec<Value>, String> {
     let parse = |line: &str| {
         serde_json::from_str(line).map_err(|error| format!("{error} in the output: {line}"))
     };

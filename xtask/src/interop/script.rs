@@ -1,15 +1,16 @@
 //! One random script: chosen step by step from its seed and the model.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::rng::Rng;
 
 use super::driver::{Side, Sides};
 use super::model::{Model, Spec};
+use super::turns::{Failure, Killed, Turns, some_blocks};
 
 /// Every so many scripts, one in which processes are killed.
 const KILL_EVERY: u64 = 8;
@@ -19,7 +20,7 @@ const LENGTH_HIGH: u64 = 400;
 const BATCH_MAX: u64 = 200;
 /// Batches so large that the engine here puts their nodes into the tree file and not into the oplog:
 /// the other side must be able to open the log all the same.
-const BULK_BATCH: std::ops::Range<u64> = 257..600;
+const BULK_BATCH: Range<u64> = 257..600;
 const BULK_BLOCK_LEN: u64 = 60;
 const BLOCK_LEN_TYPICAL: u64 = 5_000;
 const BLOCK_LEN_LARGE: u64 = 3 * 1024 * 1024;
@@ -61,13 +62,6 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What went wrong, after which steps.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) what: String,
-    pub(super) log: String,
-}
-
 /// A script and where it stands.
 #[derive(Debug)]
 pub(super) struct Script<'a> {
@@ -75,9 +69,8 @@ pub(super) struct Script<'a> {
     rng: Rng,
     dir: &'a Path,
     compat: bool,
-    side: Side,
+    turns: Turns,
     model: Model,
-    log: String,
 }
 
 impl<'a> Script<'a> {
@@ -85,7 +78,7 @@ impl<'a> Script<'a> {
         let mut rng = Rng::new(seed);
         let compat = rng.chance(40);
         let side = if rng.chance(50) { Side::JavaScript } else { Side::Rust };
-        Self { index, rng, dir, compat, side, model: Model::default(), log: String::new() }
+        Self { index, rng, dir, compat, turns: Turns::new(side), model: Model::default() }
     }
 
     /// Runs it to its end, which is always a hand-over.
@@ -96,10 +89,7 @@ impl<'a> Script<'a> {
                 tally.compat += u64::from(self.compat);
                 Ok(())
             }
-            Err(what) => {
-                let what = format!("script {}: {}: {what}", self.index, self.side);
-                Err(Failure { what, log: self.log })
-            }
+            Err(what) => Err(self.turns.failure(&format!("script {}", self.index), &what)),
         }
     }
 
@@ -144,12 +134,12 @@ impl<'a> Script<'a> {
         let open = json!({
             "op": "open", "dir": dir, "seed": seed, "compat": self.compat, "eventual": eventual,
         });
-        self.call(sides, &open).map(drop)
+        self.turns.call(sides, &open).map(drop)
     }
 
     fn close(&mut self, sides: &mut Sides) -> Result<(), String> {
         let checkpoint = self.rng.chance(30);
-        self.call(sides, &json!({ "op": "close", "checkpoint": checkpoint })).map(drop)
+        self.turns.call(sides, &json!({ "op": "close", "checkpoint": checkpoint })).map(drop)
     }
 
     /// Closes here, opens on the other side.
@@ -157,14 +147,14 @@ impl<'a> Script<'a> {
         // So that this side has told its tree hash before the other one does.
         self.check(sides, tally, false)?;
         self.close(sides)?;
-        self.side = self.side.other();
+        self.turns.side = self.turns.side.other();
         tally.hand_overs += 1;
         self.open(sides, tally)
     }
 
     fn check(&mut self, sides: &mut Sides, tally: &mut Tally, all: bool) -> Result<(), String> {
-        let state = self.call(sides, &json!({ "op": "state", "blocks": all }))?;
-        let compared = self.model.compare(self.side, &state)?;
+        let state = self.turns.call(sides, &json!({ "op": "state", "blocks": all }))?;
+        let compared = self.model.compare(self.turns.side, &state)?;
         tally.blocks += compared.blocks;
         tally.hints_off += compared.hints_off;
         Ok(())
@@ -172,34 +162,28 @@ impl<'a> Script<'a> {
 
     fn append(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
         let batch = self.batch(BATCH_MAX);
-        let answer = self.call(sides, &json!({ "op": "append", "blocks": batch }))?;
-        self.model.append(&batch, &hashes(&answer)?);
+        let hashes = self.turns.append(sides, &batch, self.model.length())?;
+        self.model.append(&batch, &hashes);
         tally.operations += 1;
-        if answer["length"] == self.model.length() {
-            return Ok(());
-        }
-        Err(format!("length is {} after an append to {}", answer["length"], self.model.length()))
+        Ok(())
     }
 
     fn truncate(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
         let length = if self.rng.chance(15) { 0 } else { self.rng.below(self.model.length()) };
         let fork = self.model.fork + 1 + if self.rng.chance(20) { self.rng.below(5) } else { 0 };
-        self.call(sides, &json!({ "op": "truncate", "length": length, "fork": fork }))?;
+        self.turns.call(sides, &json!({ "op": "truncate", "length": length, "fork": fork }))?;
         self.model.truncate(length, fork);
         tally.operations += 1;
         Ok(())
     }
 
     fn clear(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
-        let length = self.model.length();
-        let start = self.rng.below(length);
-        let span = if self.rng.chance(20) { length } else { 20 };
-        let end = (start + 1 + self.rng.below(span)).min(length);
-        if self.side == Side::JavaScript && self.model.hole_len(start, end) == 0 {
+        let Range { start, end } = some_blocks(&mut self.rng, self.model.length());
+        if self.turns.side == Side::JavaScript && self.model.hole_len(start, end) == 0 {
             // The package fails with EINVAL: it asks the kernel for a hole of 0 bytes.
             return self.append(sides, tally);
         }
-        self.call(sides, &json!({ "op": "clear", "start": start, "end": end }))?;
+        self.turns.call(sides, &json!({ "op": "clear", "start": start, "end": end }))?;
         self.model.clear(start, end);
         tally.operations += 1;
         Ok(())
@@ -208,36 +192,17 @@ impl<'a> Script<'a> {
     /// Kills this side in the middle of its appends; the other one opens.
     fn kill(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
         let batches: Vec<Vec<Spec>> = (0..4 + self.rng.below(16)).map(|_| self.batch(12)).collect();
-        // The other side says what was meant: the one that dies may not come to it.
-        let other = self.side.other();
-        let mut meant = Vec::new();
-        for batch in &batches {
-            let answer = sides.of(other).call(&json!({ "op": "hash", "blocks": batch }))?;
-            meant.push(hashes(&answer)?);
-        }
-
-        let waited = self.rng.below(batches.len() as u64);
-        let pause = self.rng.below(3_000);
-        let told = json!({ "op": "append, then kill", "waited": waited, "batches": batches });
-        self.log.push_str(&format!("{} {told}\n", self.side));
-        let driver = sides.of(self.side);
-        for batch in &batches {
-            driver.send(&json!({ "op": "append", "blocks": batch }))?;
-        }
-        for _ in 0..waited {
-            driver.answer()?;
-        }
-        std::thread::sleep(Duration::from_micros(pause));
-        let acknowledged = waited as usize + driver.kill()?.len();
+        let Killed { batches, acknowledged } = self.turns.kill(sides, &mut self.rng, batches)?;
         tally.kills += 1;
-
-        self.side = other;
         self.open_unchecked(sides)?;
-        let head = self.call(sides, &json!({ "op": "state", "blocks": false }))?;
+        let head = self.turns.call(sides, &json!({ "op": "state", "blocks": false }))?;
         let seen = head["length"].as_u64().ok_or("no length")?;
         let mut taken = 0;
-        while self.model.length() < seen && taken < batches.len() {
-            self.model.append(&batches[taken], &meant[taken]);
+        for (batch, hashes) in &batches {
+            if self.model.length() >= seen {
+                break;
+            }
+            self.model.append(batch, hashes);
             taken += 1;
         }
         tally.operations += taken as u64;
@@ -247,11 +212,6 @@ impl<'a> Script<'a> {
         tally.unacknowledged += (taken - acknowledged) as u64;
         // A batch is there as a whole or not at all: the comparison says so by the length.
         self.check(sides, tally, true)
-    }
-
-    fn call(&mut self, sides: &mut Sides, command: &Value) -> Result<Value, String> {
-        self.log.push_str(&format!("{} {command}\n", self.side));
-        sides.of(self.side).call(command).map_err(|what| format!("{}: {what}", command["op"]))
     }
 
     /// A batch of 1 to `count_max` blocks: mostly few and small, some empty, rarely huge;
@@ -283,12 +243,4 @@ impl<'a> Script<'a> {
         }
         batch
     }
-}
-
-fn hashes(answer: &Value) -> Result<Vec<String>, String> {
-    let hashes = answer["hashes"].as_array().ok_or("no hashes")?;
-    hashes
-        .iter()
-        .map(|hash| hash.as_str().map(str::to_owned).ok_or_else(|| "no hash".to_owned()))
-        .collect()
 }

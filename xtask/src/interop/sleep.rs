@@ -14,10 +14,11 @@ mod tally;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::report::{Miss, miss};
+use crate::report::Miss;
 use crate::{npm, tree};
 
 use super::driver::Sides;
+use super::turns::{self, Failure};
 use script::{Script, Start};
 pub(super) use tally::Tally;
 
@@ -42,18 +43,10 @@ pub(super) fn run(
     let mut tally = Tally::default();
     for index in scripts {
         let dir = work.join(format!("sleep-{index}"));
-        if dir.exists() {
-            std::fs::remove_dir_all(&dir)?;
-        }
-        std::fs::create_dir_all(&dir)?;
-        if let Err((what, log)) = one(&mut sides, index, seed, &kept, &dir, &mut tally) {
-            eprint!("{log}{}", sides.said());
-            eprintln!("  the files are kept in {}", dir.display());
-            return miss(format!(
-                "{what}; replay with `cargo xtask interop --seed {seed} --sleep {index}`"
-            ));
-        }
-        std::fs::remove_dir_all(&dir)?;
+        let again = format!("--seed {seed} --sleep {index}");
+        turns::in_folder(&mut sides, &dir, &again, |sides| {
+            one(sides, index, seed, &kept, &dir, &mut tally)
+        })?;
     }
     sides.stop()?;
     Ok(tally)
@@ -66,12 +59,13 @@ fn one(
     kept: &[PathBuf],
     dir: &Path,
     tally: &mut Tally,
-) -> Result<(), (String, String)> {
+) -> Result<(), Failure> {
     let (seed, start) = (super::mix(seed, index), Start::of(index, kept));
     if index < TWINS {
-        files::twins(sides, seed, &start, &dir.join("twins"), tally)
-            .map_err(|what| (format!("SLEEP twins {index}: {what}"), format!("{start:?}\n")))?;
+        files::twins(sides, seed, &start, &dir.join("twins"), tally).map_err(|what| Failure {
+            what: format!("SLEEP twins {index}: {what}"),
+            log: format!("{start:?}\n"),
+        })?;
     }
-    let script = Script::new(index, seed, start, dir);
-    script.run(sides, tally).map_err(|failure| (failure.what, failure.log))
+    Script::new(index, seed, start, dir).run(sides, tally)
 }

@@ -229,7 +229,13 @@ impl Core {
                     }
                     Ok::<_, Failure>(())
                 };
-                within(command, "the download", done).await?;
+                if let Err(error) = within(command, "the download", done).await {
+                    let (contiguous, length) = (log.contiguous_length(), log.length());
+                    return Err(format!(
+                        "{error}: {contiguous} of {length} blocks are here without a gap"
+                    )
+                    .into());
+                }
                 self.downloads.clear();
                 Ok(json!({}))
             }

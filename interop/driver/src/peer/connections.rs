@@ -64,7 +64,8 @@ fn attach(
     drop(socket.set_nodelay(true));
     // The other side may name a log before it is added.
     let known = logs.to_vec();
-    let options = StreamOptions::new().on_offer(move |offer| {
+    // A machine that is busy may keep the other side from saying anything for long: its end is told by its socket.
+    let options = StreamOptions::new().silence_limit(None).on_offer(move |offer| {
         ready(known.iter().find(|log| log.discovery_key() == offer.discovery_key).cloned())
     });
     let stream = Arc::new(ProtocolStream::new(socket, role, options));

@@ -8,28 +8,14 @@
 mod commands;
 #[path = "../content.rs"]
 mod content;
+#[path = "../lines.rs"]
+mod lines;
 mod proofs;
 #[path = "../protocol.rs"]
 mod protocol;
 mod storage;
 
-use std::io::{BufRead, Write};
-
-use serde_json::Value;
-
 fn main() -> std::io::Result<()> {
     let mut open = None;
-    for line in std::io::stdin().lock().lines() {
-        let answer = answer(&mut open, &line?);
-        println!("{answer}");
-        std::io::stdout().flush()?;
-    }
-    Ok(())
-}
-
-fn answer(open: &mut Option<sleep::Feed>, line: &str) -> Value {
-    let result = serde_json::from_str(line)
-        .map_err(protocol::Failure::from)
-        .and_then(|command| commands::run(open, &command));
-    protocol::answer(result)
+    lines::serve(|command| commands::run(&mut open, command))
 }

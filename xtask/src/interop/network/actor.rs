@@ -13,8 +13,9 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use crate::interop::driver::Driver;
+use crate::interop::driver::{Driver, hashes};
 use crate::interop::model::Spec;
+use crate::interop::program::json_lines;
 use crate::process::program;
 
 use super::model::Model;
@@ -248,13 +249,7 @@ impl Actor {
         let specs = self.specs(model, lens);
         command["blocks"] = json!(specs);
         let answer = self.on_core(command)?;
-        let hashes: Vec<String> = answer["hashes"]
-            .as_array()
-            .ok_or("no hashes")?
-            .iter()
-            .map(|hash| hash.as_str().unwrap_or_default().to_owned())
-            .collect();
-        model.append(&specs, &hashes);
+        model.append(&specs, &hashes(&answer)?);
         if answer["length"].as_u64() != Some(model.length()) {
             return Err(format!("the writer has length {}", answer["length"]));
         }
@@ -338,7 +333,7 @@ impl Actor {
         arguments.extend(self.cores.iter().map(|core| core.dir.to_string_lossy().into_owned()));
         arguments.extend(["--listen".to_owned(), "127.0.0.1:0".to_owned()]);
         let mut serving = self.start(&arguments)?;
-        let event = serving.event(|event| event["event"] == "listening")?;
+        let event = serving.event("where it listens", |event| event["event"] == "listening")?;
         self.serving = Some(serving);
         let address = event["address"].as_str().unwrap_or_default();
         let digits = address.rsplit(':').next().unwrap_or_default();
@@ -388,7 +383,7 @@ impl Actor {
             Ok(answer) => self.stage.note(&format!("    {}", brief(answer))),
             Err(what) => self.stage.note(&format!("    {what}")),
         }
-        answer.map_err(|what| format!("{}, {}: {what}", self.name, command["op"]))
+        answer.map_err(|what| format!("{}: {}: {what}", self.name, brief(command)))
     }
 
     fn start(&self, arguments: &[String]) -> Result<Running, String> {
@@ -409,9 +404,7 @@ impl Actor {
             let error = String::from_utf8_lossy(&output.stderr);
             return Err(format!("`hypercore {name}` ended with {}: {error}", output.status));
         }
-        let parse =
-            |line: &str| serde_json::from_str(line).map_err(|error| format!("{error}: {line}"));
-        String::from_utf8_lossy(&output.stdout).lines().map(parse).collect()
+        json_lines(&output.stdout)
     }
 
     /// Gives the driver back for the next scenario, with nothing open.

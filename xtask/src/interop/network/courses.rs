@@ -44,6 +44,20 @@ pub(super) fn short(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|n| 90 + n % 21)
 }
 
+/// A writer whose log has blocks of these lengths, and a reader who has nothing but the key.
+fn written(
+    stage: &Rc<Stage>,
+    pair: Pair,
+    lens: impl IntoIterator<Item = u32>,
+) -> Result<(Actor, Actor, Model), String> {
+    let (mut writer, mut reader) = pair.actors(stage);
+    let mut model = Model::default();
+    writer.make("v1")?;
+    writer.append(&mut model, lens)?;
+    reader.copy(writer.key())?;
+    Ok((writer, reader, model))
+}
+
 /// Reads everything there is.
 pub(super) fn fetch_all(writer: &mut Actor, reader: &mut Actor, model: &mut Model) -> Ended {
     let port = writer.listen()?;
@@ -54,11 +68,7 @@ pub(super) fn fetch_all(writer: &mut Actor, reader: &mut Actor, model: &mut Mode
 
 /// A log of `count` short blocks.
 pub(super) fn full(stage: &Rc<Stage>, pair: Pair, count: u32) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    writer.append(&mut model, short(count))?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, short(count))?;
     fetch_all(&mut writer, &mut reader, &mut model)?;
     writer.leave()?;
     writer.compare(&mut model, &Wish::all())?;
@@ -82,11 +92,7 @@ pub(super) fn dialled(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// Blocks of 0 bytes to 3 MiB.
 pub(super) fn sizes(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    writer.append(&mut model, SIZES)?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, SIZES)?;
     fetch_all(&mut writer, &mut reader, &mut model)?;
     retire([writer, reader])
 }
@@ -117,13 +123,9 @@ pub(super) fn manifest(stage: &Rc<Stage>, pair: Pair, through: Kind, kind: &str)
 
 /// The writer has dropped some blocks; the others are to be had.
 pub(super) fn cleared(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    writer.append(&mut model, short(1_000))?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, short(1_000))?;
     writer.clear(10..30)?;
     writer.clear(500..900)?;
-    reader.copy(writer.key())?;
     let port = writer.listen()?;
     let wish = Wish::blocks(&[(0, 10), (30, 500), (900, 1_000)]);
     reader.begin(&[port], &wish, &model)?;
@@ -134,12 +136,8 @@ pub(super) fn cleared(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// A block that was dropped is waited for, and not for ever.
 pub(super) fn missing(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    writer.append(&mut model, short(100))?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, short(100))?;
     writer.clear(40..41)?;
-    reader.copy(writer.key())?;
     let port = writer.listen()?;
     let others = Wish::blocks(&[(0, 40), (41, 100)]);
     reader.begin(&[port], &others, &model)?;
@@ -160,11 +158,7 @@ pub(super) fn missing(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// Parts of a log, then the rest.
 pub(super) fn sparse(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    writer.append(&mut model, short(1_000))?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, short(1_000))?;
     let port = writer.listen()?;
     let wish = Wish::blocks(&[(3, 4), (100, 164), (999, 1_000)]);
     reader.begin(&[port], &wish, &model)?;
@@ -179,11 +173,7 @@ pub(super) fn sparse(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// The log is shortened and filled anew between two visits.
 pub(super) fn forked(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    writer.append(&mut model, short(40))?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, short(40))?;
     // In the middle of a subtree, at its border, and to the very beginning.
     for (length, count) in [(25, 35), (32, 0), (17, 100), (0, 9)] {
         fetch_all(&mut writer, &mut reader, &mut model)?;
@@ -198,11 +188,7 @@ pub(super) fn forked(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// The log is shortened and filled anew while a reader follows it.
 pub(super) fn forked_live(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    writer.append(&mut model, short(40))?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, short(40))?;
     let port = writer.listen()?;
     reader.begin(&[port], &Wish::live(), &model)?;
     reader.catch_up(&model)?;
@@ -218,12 +204,8 @@ pub(super) fn forked_live(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// The log is shortened and filled anew in the middle of a download.
 pub(super) fn forked_midway(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
     let (count, len) = LARGE;
-    writer.append(&mut model, (0..count).map(|_| len))?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, (0..count).map(|_| len))?;
     let port = writer.listen()?;
     let relay = Proxy::start(port, HALF_WAY)?;
     reader.begin(&[relay.port], &Wish::all(), &model)?;
@@ -248,10 +230,7 @@ pub(super) fn forked_midway(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// What is appended comes without being asked for again.
 pub(super) fn live(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, [])?;
     let port = writer.listen()?;
     reader.begin(&[port], &Wish::live(), &model)?;
     for count in [1, 7, 300, 1, 1, 2, 64] {
@@ -265,11 +244,7 @@ pub(super) fn live(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// Finds bytes in a log of which nothing is here.
 pub(super) fn seek(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    writer.append(&mut model, (0..1_000).map(|n| n % 37 * 11))?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, model) = written(stage, pair, (0..1_000).map(|n| n % 37 * 11))?;
     let port = writer.listen()?;
     reader.begin(&[port], &Wish::blocks(&[(500, 501)]), &model)?;
     reader.end()?;
@@ -319,12 +294,8 @@ pub(super) fn wrong_key(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// The writer dies in the middle, and comes back at another time.
 pub(super) fn killed_writer(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
     let (count, len) = LARGE;
-    writer.append(&mut model, (0..count).map(|_| len))?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, (0..count).map(|_| len))?;
     let relay = Proxy::start(writer.listen()?, HALF_WAY)?;
     reader.begin(&[relay.port], &Wish::all(), &model)?;
     relay.wait_exhausted()?;
@@ -342,12 +313,8 @@ pub(super) fn killed_writer(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// The reader dies in the middle, and goes on with what it has.
 pub(super) fn killed_reader(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
-    let mut model = Model::default();
-    writer.make("v1")?;
     let (count, len) = LARGE;
-    writer.append(&mut model, (0..count).map(|_| len))?;
-    reader.copy(writer.key())?;
+    let (mut writer, mut reader, mut model) = written(stage, pair, (0..count).map(|_| len))?;
     let port = writer.listen()?;
     let relay = Proxy::start(port, HALF_WAY)?;
     reader.begin(&[relay.port], &Wish::all(), &model)?;
@@ -374,11 +341,8 @@ pub(super) fn killed_reader(stage: &Rc<Stage>, pair: Pair) -> Ended {
 
 /// Two peers that have a half each.
 pub(super) fn two_halves(stage: &Rc<Stage>, pair: Pair) -> Ended {
-    let (mut writer, mut reader) = pair.actors(stage);
+    let (mut writer, mut reader, mut model) = written(stage, pair, short(1_000))?;
     let mut mirror = Actor::new(stage, "mirror", pair.writer);
-    let mut model = Model::default();
-    writer.make("v1")?;
-    writer.append(&mut model, short(1_000))?;
     mirror.copy(writer.key())?;
     fetch_all(&mut writer, &mut mirror, &mut model)?;
     writer.leave()?;
@@ -388,7 +352,6 @@ pub(super) fn two_halves(stage: &Rc<Stage>, pair: Pair) -> Ended {
         mirror.reopen()?;
         mirror.clear(0..500)?;
     }
-    reader.copy(writer.key())?;
     let ports = [writer.listen()?, mirror.listen()?];
     reader.begin(&ports, &Wish::all(), &model)?;
     reader.end()?;

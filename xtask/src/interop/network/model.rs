@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::interop::model::Spec;
+use crate::interop::model::{Spec, learned, same};
 
 /// A log as its writer made it.
 #[derive(Debug, Default, Clone)]
@@ -10,7 +10,7 @@ pub(super) struct Model {
     blocks: Vec<(u64, String)>,
     pub(super) fork: u64,
     /// What the writer says of its tree, until its next change.
-    tree_hash: Option<String>,
+    tree_hash: Option<Value>,
 }
 
 impl Model {
@@ -54,16 +54,9 @@ impl Model {
     /// Compares a state with all of it. Blocks in `held` must be there; others may be missing, but
     /// not different. The byte length is that of the tree, which counts the padding of encryption.
     pub(super) fn compare(&mut self, state: &Value, held: &[(u64, u64)]) -> Result<u64, String> {
-        for (name, wanted) in [("length", self.length()), ("fork", self.fork)] {
-            if state[name].as_u64() != Some(wanted) {
-                return Err(format!("{name} is {}, not {wanted}", state[name]));
-            }
-        }
-        let said = state["treeHash"].as_str().ok_or("treeHash is missing")?;
-        let known = self.tree_hash.get_or_insert_with(|| said.to_owned());
-        if known != said {
-            return Err(format!("treeHash is {said}, not {known}"));
-        }
+        same("length", self.length(), state)?;
+        same("fork", self.fork, state)?;
+        learned("treeHash", &mut self.tree_hash, state)?;
         let blocks = state["blocks"].as_array().ok_or("no blocks were told")?;
         if blocks.len() != self.blocks.len() {
             return Err(format!("{} blocks were told, not {}", blocks.len(), self.blocks.len()));

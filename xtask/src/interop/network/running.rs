@@ -1,14 +1,13 @@
 //! A `hypercore` process that runs beside the others: its events, its signals, its end.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::interop::driver::{Said, gather};
+use crate::interop::driver::{Said, gather, lines};
 use crate::process::{Echo, capture, program};
 
 /// An event that does not come in this time never comes.
@@ -37,26 +36,31 @@ impl Running {
         if let Some(stderr) = child.stderr.take() {
             gather(stderr, Said::clone(said));
         }
-        let (sender, events) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let events = lines(stdout);
         let name = arguments.first().cloned().unwrap_or_default();
         Ok(Self { name, child, events, said: Said::clone(said) })
     }
 
-    /// The next event that `is_wanted`; others are read over.
-    pub(super) fn event(&mut self, is_wanted: impl Fn(&Value) -> bool) -> Result<Value, String> {
+    /// The next event that `is_wanted`, in words `what`; others are read over.
+    pub(super) fn event(
+        &mut self,
+        what: &str,
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value, String> {
         let limit = Duration::from_secs(EVENT_SECONDS_MAX);
         let started = Instant::now();
         loop {
             let left = limit.saturating_sub(started.elapsed());
-            let line = self.events.recv_timeout(left).map_err(|error| {
-                format!("`hypercore {}` told no such event: {error}", self.name)
+            let line = self.events.recv_timeout(left).map_err(|error| match error {
+                RecvTimeoutError::Timeout => {
+                    format!(
+                        "`hypercore {}` did not tell {what} within {EVENT_SECONDS_MAX} s",
+                        self.name
+                    )
+                }
+                RecvTimeoutError::Disconnected => {
+                    format!("`hypercore {}` has ended, and did not tell {what}", self.name)
+                }
             })?;
             let event = self.parse(&line)?;
             if is_wanted(&event) {
@@ -80,7 +84,7 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Err(format!("`hypercore {}` did not end", self.name))
+        Err(format!("`hypercore {}` did not end within {EVENT_SECONDS_MAX} s", self.name))
     }
 
     /// Asks it to end, as `kill` does.

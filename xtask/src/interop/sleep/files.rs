@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::interop::driver::{Driver, Side, Sides};
+use crate::interop::driver::{Side, Sides};
 use crate::rng::Rng;
 
 use super::script::{Start, batch, bulk_batch};
@@ -38,8 +38,7 @@ pub(super) fn twins(
         // Both do the same, the openings apart.
         let mut rng = Rng::new(seed);
         let mut openings = Rng::new(seed ^ u64::from(*side == Side::Rust));
-        append_all(sides.of(*side), start, dir, &mut rng, &mut openings)
-            .map_err(|what| format!("{side}: {what}"))?;
+        append_all(sides, *side, start, dir, &mut rng, &mut openings)?;
     }
     let [(_, javascript), (_, rust)] = dirs;
     for name in NAMES {
@@ -60,14 +59,14 @@ pub(super) fn twins(
 }
 
 fn append_all(
-    driver: &mut Driver,
+    sides: &mut Sides,
+    side: Side,
     start: &Start,
     dir: &Path,
     rng: &mut Rng,
     openings: &mut Rng,
 ) -> Result<(), String> {
-    let mut call =
-        |command: Value| driver.call(&command).map_err(|what| format!("{}: {what}", command["op"]));
+    let mut call = |command: Value| sides.call(side, &command);
     match start {
         Start::Copy(from) => {
             copy(from, dir).map_err(|error| error.to_string())?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::interop::model::Spec;
+use crate::interop::model::{Spec, learned, same, same_blocks};
 
 /// Bytes that a signature of version 9 signs.
 const SIGNED_LEN: u64 = 40;
@@ -112,29 +112,23 @@ impl Model {
 
     /// Compares the state of the writer, and gives the number of blocks that were compared.
     pub(super) fn compare(&mut self, state: &Value) -> Result<u64, String> {
-        same("length", &json!(self.length()), state)?;
-        same("isWritable", &json!(true), state)?;
-        same("signatures", &json!(self.signatures), state)?;
+        same("length", self.length(), state)?;
+        same("isWritable", true, state)?;
+        same("signatures", json!(self.signatures), state)?;
         if let Some(byte_length) = self.byte_length() {
-            same("byteLength", &json!(byte_length), state)?;
+            same("byteLength", byte_length, state)?;
         }
-        self.learn(state)?;
-        let Some(blocks) = state["blocks"].as_array() else { return Ok(0) };
-        if blocks.len() != self.blocks.len() {
-            return Err(format!("{} blocks were read, not {}", blocks.len(), self.blocks.len()));
-        }
-        for (index, (said, block)) in blocks.iter().zip(&self.blocks).enumerate() {
-            if said.as_str() != block.hash.as_deref() {
-                return Err(format!("block {index} is {said}, not {:?}", block.hash));
-            }
-        }
-        Ok(blocks.len() as u64)
+        learned("treeHash", &mut self.tree_hash, state)?;
+        learned("byteLength", &mut self.byte_length, state)?;
+        learned("key", &mut self.key, state)?;
+        learned("pageSize", &mut self.page_size, state)?;
+        same_blocks(self.blocks.iter().map(|block| block.hash.as_deref()), state)
     }
 
     /// Compares an audit: every block that is stored is good.
     pub(super) fn compare_audit(&self, audit: &Value) -> Result<(), String> {
-        same("valid", &json!(self.stored()), audit)?;
-        same("invalid", &json!(0), audit)
+        same("valid", self.stored(), audit)?;
+        same("invalid", 0, audit)
     }
 
     /// What a hash of the block at `index` says, if it is stored.
@@ -142,26 +136,8 @@ impl Model {
         self.blocks.get(index)?.hash.as_deref()
     }
 
-    fn learn(&mut self, state: &Value) -> Result<(), String> {
-        for (name, known) in [
-            ("treeHash", &mut self.tree_hash),
-            ("byteLength", &mut self.byte_length),
-            ("key", &mut self.key),
-            ("pageSize", &mut self.page_size),
-        ] {
-            same(name, known.get_or_insert_with(|| state[name].clone()), state)?;
-        }
-        Ok(())
-    }
-
     fn forget(&mut self) {
         self.tree_hash = None;
         self.byte_length = None;
     }
-}
-
-/// Compares one field of what a driver said.
-pub(super) fn same(name: &str, wanted: &Value, said: &Value) -> Result<(), String> {
-    let said = &said[name];
-    if said == wanted { Ok(()) } else { Err(format!("{name} is {said}, not {wanted}")) }
 }

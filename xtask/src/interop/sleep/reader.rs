@@ -5,9 +5,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::interop::driver::{Side, Sides};
+use crate::interop::model::same;
+use crate::interop::turns::Turns;
 use crate::rng::Rng;
 
-use super::model::{Model, same};
+use super::model::Model;
 use super::tally::Tally;
 
 /// Blocks of one range that a reader asks for.
@@ -34,7 +36,7 @@ impl Reader {
         rng: &mut Rng,
         model: &Model,
         writer: &str,
-        log: &mut String,
+        turns: &mut Turns,
         tally: &mut Tally,
     ) -> Result<(), String> {
         // What was cleared since is of no concern here; what was cleared before is not to be had.
@@ -51,13 +53,13 @@ impl Reader {
             1 => Some(Side::JavaScript),
             _ => Some(Side::Rust),
         };
-        log.push_str(&format!("{}: {ranges:?}, hashes of {hashes:?}, by {giver:?}\n", self.dir));
+        turns.note(&format!("{}: {ranges:?}, hashes of {hashes:?}, by {giver:?}", self.dir));
         match giver {
             None => {
                 let fill = json!({
                     "op": "fill", "from": writer, "to": self.dir, "blocks": ranges, "hashes": hashes,
                 });
-                sides.of(Side::JavaScript).call(&fill)?;
+                sides.call(Side::JavaScript, &fill)?;
             }
             Some(giver) => self.prove(sides, giver, writer, &ranges, &hashes, tally)?,
         }
@@ -80,8 +82,8 @@ impl Reader {
         tally: &mut Tally,
     ) -> Result<(), String> {
         let taker = giver.other();
-        let opened = sides.of(giver).call(&json!({ "op": "open", "dir": writer }))?;
-        sides.of(taker).call(&json!({ "op": "open", "dir": self.dir, "key": opened["key"] }))?;
+        let opened = sides.call(giver, &json!({ "op": "open", "dir": writer }))?;
+        sides.call(taker, &json!({ "op": "open", "dir": self.dir, "key": opened["key"] }))?;
         let of = |ranges: &[(u64, u64)], is_hash| -> Vec<(u64, bool)> {
             ranges
                 .iter()
@@ -89,20 +91,20 @@ impl Reader {
                 .collect()
         };
         for (index, is_hash) in of(hashes, true).into_iter().chain(of(ranges, false)) {
-            let known = sides.of(taker).call(&json!({ "op": "digest", "index": index }))?;
+            let known = sides.call(taker, &json!({ "op": "digest", "index": index }))?;
             let ask = json!({
                 "op": "proof", "index": index, "digest": known["digest"], "isHash": is_hash,
             });
-            let proof = sides.of(giver).call(&ask)?;
+            let proof = sides.call(giver, &ask)?;
             let put = json!({
                 "op": "put", "index": index, "block": proof["block"], "nodes": proof["nodes"],
                 "signature": proof["signature"],
             });
-            sides.of(taker).call(&put).map_err(|what| format!("put {index}: {what}"))?;
+            sides.call(taker, &put).map_err(|what| format!("block {index}: {what}"))?;
             tally.proofs += 1;
         }
         for side in [giver, taker] {
-            sides.of(side).call(&json!({ "op": "close" }))?;
+            sides.call(side, &json!({ "op": "close" }))?;
         }
         Ok(())
     }
@@ -110,21 +112,19 @@ impl Reader {
     /// Both sides see the same, and every block that it was given is one of the feed.
     fn compare(&self, sides: &mut Sides, model: &Model, tally: &mut Tally) -> Result<(), String> {
         let [javascript, rust] = [Side::JavaScript, Side::Rust].map(|side| -> Result<_, String> {
-            let driver = sides.of(side);
-            let text = |what| format!("{side}: {what}");
-            driver.call(&json!({ "op": "open", "dir": self.dir })).map_err(text)?;
-            let state = driver.call(&json!({ "op": "state", "blocks": true })).map_err(text)?;
-            let audit = driver.call(&json!({ "op": "audit" })).map_err(text)?;
-            driver.call(&json!({ "op": "close" })).map_err(text)?;
+            sides.call(side, &json!({ "op": "open", "dir": self.dir }))?;
+            let state = sides.call(side, &json!({ "op": "state", "blocks": true }))?;
+            let audit = sides.call(side, &json!({ "op": "audit" }))?;
+            sides.call(side, &json!({ "op": "close" }))?;
             Ok((state, audit))
         });
         let ((javascript, audited), (rust, audited_too)) = (javascript?, rust?);
         for name in
             ["length", "byteLength", "treeHash", "key", "isWritable", "signatures", "blocks"]
         {
-            same(name, &javascript[name], &rust)?;
+            same(name, javascript[name].clone(), &rust)?;
         }
-        same("isWritable", &json!(false), &rust)?;
+        same("isWritable", false, &rust)?;
         let blocks = rust["blocks"].as_array().ok_or("no blocks")?;
         for (index, hash) in blocks.iter().enumerate() {
             let is_right = match model.hash(index) {
@@ -141,8 +141,8 @@ impl Reader {
         }
         let stored = blocks.iter().filter(|block| block.is_string()).count();
         for audit in [audited, audited_too] {
-            same("valid", &json!(stored), &audit)?;
-            same("invalid", &json!(0), &audit)?;
+            same("valid", stored, &audit)?;
+            same("invalid", 0, &audit)?;
         }
         tally.blocks += blocks.len() as u64;
         Ok(())

@@ -1,12 +1,13 @@
 //! A random script on one SLEEP feed: who begins, what is done in turn, who dies when.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::interop::driver::{Side, Sides};
 use crate::interop::model::Spec;
+use crate::interop::turns::{Batch, Failure, Killed, Turns, some_blocks};
 use crate::rng::Rng;
 
 use super::files;
@@ -52,13 +53,6 @@ impl Start {
     }
 }
 
-/// What went wrong, after which steps.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) what: String,
-    pub(super) log: String,
-}
-
 /// A script and where it stands.
 #[derive(Debug)]
 pub(super) struct Script<'a> {
@@ -67,14 +61,13 @@ pub(super) struct Script<'a> {
     start: Start,
     /// Where everything of this script lies.
     folder: &'a Path,
-    side: Side,
+    turns: Turns,
     model: Model,
     reader: Option<Reader>,
     readers: u64,
     /// Batches that were not there when somebody first looked after a kill, with their hashes. Ours may find the
     /// first of them later: JavaScript takes no notice of a signature whose bits were not written.
-    lost: Vec<(Vec<Spec>, Vec<String>)>,
-    log: String,
+    lost: Vec<Batch>,
 }
 
 impl<'a> Script<'a> {
@@ -82,20 +75,10 @@ impl<'a> Script<'a> {
         let mut rng = Rng::new(seed);
         let is_javascript = matches!(start, Start::OldPages) || rng.chance(50);
         let side = if is_javascript { Side::JavaScript } else { Side::Rust };
-        let model = Model::default();
-        let log = format!("{start:?}\n");
-        Self {
-            index,
-            rng,
-            start,
-            folder,
-            side,
-            model,
-            reader: None,
-            readers: 0,
-            lost: Vec::new(),
-            log,
-        }
+        let mut turns = Turns::new(side);
+        turns.note(&format!("{start:?}"));
+        let (model, lost) = (Model::default(), Vec::new());
+        Self { index, rng, start, folder, turns, model, reader: None, readers: 0, lost }
     }
 
     /// Runs it to its end, which is always a hand-over.
@@ -105,10 +88,7 @@ impl<'a> Script<'a> {
                 tally.scripts += 1;
                 Ok(())
             }
-            Err(what) => {
-                let what = format!("SLEEP script {}: {}: {what}", self.index, self.side);
-                Err(Failure { what, log: self.log })
-            }
+            Err(what) => Err(self.turns.failure(&format!("SLEEP script {}", self.index), &what)),
         }
     }
 
@@ -142,7 +122,7 @@ impl<'a> Script<'a> {
         }
         self.hand_over(sides, tally)?;
         self.visit(sides, tally)?;
-        self.call(sides, &json!({ "op": "close" })).map(drop)
+        self.turns.call(sides, &json!({ "op": "close" })).map(drop)
     }
 
     fn dir(&self) -> String {
@@ -155,10 +135,10 @@ impl<'a> Script<'a> {
         let dir = self.dir();
         match &self.start {
             Start::Nothing => {
-                self.call(sides, &json!({ "op": "open", "dir": dir, "seed": seed }))?;
+                self.turns.call(sides, &json!({ "op": "open", "dir": dir, "seed": seed }))?;
             }
             Start::OldPages => {
-                self.call(
+                self.turns.call(
                     sides,
                     &json!({ "op": "open", "dir": dir, "seed": seed, "pageSize": 3328 }),
                 )?;
@@ -175,7 +155,7 @@ impl<'a> Script<'a> {
                 let lengths = javascript.call(&json!({ "op": "lengths" }))?;
                 javascript.call(&json!({ "op": "close" }))?;
                 self.model = Model::adopted(&state, &lengths)?;
-                self.call(sides, &json!({ "op": "open", "dir": dir }))?;
+                self.turns.call(sides, &json!({ "op": "open", "dir": dir }))?;
                 tally.old += 1;
             }
         }
@@ -185,7 +165,7 @@ impl<'a> Script<'a> {
     /// Opens on the current side and compares everything.
     fn open(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
         let open = json!({ "op": "open", "dir": self.dir() });
-        let opened = self.call(sides, &open)?;
+        let opened = self.turns.call(sides, &open)?;
         while opened["length"].as_u64() > Some(self.model.length()) && !self.lost.is_empty() {
             let (batch, hashes) = self.lost.remove(0);
             self.model.append(&batch, &hashes);
@@ -198,19 +178,19 @@ impl<'a> Script<'a> {
     fn hand_over(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
         // So that this side has told what it sees before the other one does.
         self.check(sides, tally, false)?;
-        self.call(sides, &json!({ "op": "close" }))?;
+        self.turns.call(sides, &json!({ "op": "close" }))?;
         if self.rng.chance(80) {
-            self.side = self.side.other();
+            self.turns.side = self.turns.side.other();
         }
         tally.openings += 1;
         self.open(sides, tally)
     }
 
     fn check(&mut self, sides: &mut Sides, tally: &mut Tally, all: bool) -> Result<(), String> {
-        let state = self.call(sides, &json!({ "op": "state", "blocks": all }))?;
+        let state = self.turns.call(sides, &json!({ "op": "state", "blocks": all }))?;
         tally.blocks += self.model.compare(&state)?;
         if all {
-            let audit = self.call(sides, &json!({ "op": "audit" }))?;
+            let audit = self.turns.call(sides, &json!({ "op": "audit" }))?;
             self.model.compare_audit(&audit)?;
         }
         Ok(())
@@ -227,22 +207,16 @@ impl<'a> Script<'a> {
         sides: &mut Sides,
         tally: &mut Tally,
     ) -> Result<(), String> {
-        let answer = self.call(sides, &json!({ "op": "append", "blocks": batch }))?;
-        self.model.append(batch, &hashes(&answer)?);
+        let hashes = self.turns.append(sides, batch, self.model.length())?;
+        self.model.append(batch, &hashes);
         self.lost.clear();
         tally.operations += 1;
-        if answer["length"] == self.model.length() {
-            return Ok(());
-        }
-        Err(format!("length is {} after an append to {}", answer["length"], self.model.length()))
+        Ok(())
     }
 
     fn clear(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
-        let length = self.model.length();
-        let start = self.rng.below(length);
-        let span = if self.rng.chance(20) { length } else { 20 };
-        let end = (start + 1 + self.rng.below(span)).min(length);
-        self.call(sides, &json!({ "op": "clear", "start": start, "end": end }))?;
+        let Range { start, end } = some_blocks(&mut self.rng, self.model.length());
+        self.turns.call(sides, &json!({ "op": "clear", "start": start, "end": end }))?;
         self.model.clear(start, end);
         tally.operations += 1;
         Ok(())
@@ -252,18 +226,18 @@ impl<'a> Script<'a> {
     /// signature is missing for one that is never signed.
     fn truncate(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
         let signed = self.model.signed_lengths();
-        if self.side == Side::Rust || signed.len() < 2 {
+        if self.turns.side == Side::Rust || signed.len() < 2 {
             return self.append(sides, tally);
         }
         let length = signed[self.rng.below(signed.len() as u64 - 1) as usize];
-        self.call(sides, &json!({ "op": "truncate", "length": length }))?;
+        self.turns.call(sides, &json!({ "op": "truncate", "length": length }))?;
         self.model.truncate(length);
         self.lost.clear();
         // Its blocks may no longer be those of the feed.
         self.reader = None;
         tally.operations += 1;
         // The package keeps nodes of the old tree in its cache until it opens the feed anew.
-        self.call(sides, &json!({ "op": "close" }))?;
+        self.turns.call(sides, &json!({ "op": "close" }))?;
         self.open(sides, tally)
     }
 
@@ -272,7 +246,7 @@ impl<'a> Script<'a> {
             return self.append(sides, tally);
         };
         let byte = self.rng.below(byte_length);
-        let answer = self.call(sides, &json!({ "op": "seek", "byte": byte }))?;
+        let answer = self.turns.call(sides, &json!({ "op": "seek", "byte": byte }))?;
         let found = (answer["index"].as_u64(), answer["offset"].as_u64());
         let wanted = self.model.find(byte).map(|(index, offset)| (Some(index), Some(offset)));
         tally.operations += 1;
@@ -285,9 +259,9 @@ impl<'a> Script<'a> {
 
     /// The other side must not open what this one has open.
     fn locked(&mut self, sides: &mut Sides) -> Result<(), String> {
-        let other = self.side.other();
+        let other = self.turns.side.other();
         let open = json!({ "op": "open", "dir": self.dir() });
-        self.log.push_str(&format!("{other} {open}, in vain\n"));
+        self.turns.note(&format!("{other} {open}, in vain"));
         match sides.of(other).call(&open) {
             Ok(_) => Err(format!("the {other} side opened it as well")),
             Err(what) if what.contains("lock") || what.contains("LOCK") => Ok(()),
@@ -300,7 +274,7 @@ impl<'a> Script<'a> {
         if self.model.length() == 0 {
             return self.append(sides, tally);
         }
-        self.call(sides, &json!({ "op": "close" }))?;
+        self.turns.call(sides, &json!({ "op": "close" }))?;
         let mut reader = self.reader.take().unwrap_or_else(|| {
             self.readers += 1;
             tally.readers += 1;
@@ -308,7 +282,7 @@ impl<'a> Script<'a> {
         });
         let writer = self.dir();
         reader
-            .visit(sides, &mut self.rng, &self.model, &writer, &mut self.log, tally)
+            .visit(sides, &mut self.rng, &self.model, &writer, &mut self.turns, tally)
             .map_err(|what| format!("reader {}: {what}", self.readers))?;
         self.reader = Some(reader);
         self.open(sides, tally)
@@ -318,32 +292,10 @@ impl<'a> Script<'a> {
     fn kill(&mut self, sides: &mut Sides, tally: &mut Tally) -> Result<(), String> {
         let count = 4 + self.rng.below(16);
         let batches: Vec<Vec<Spec>> = (0..count).map(|_| batch(&mut self.rng)).collect();
-        // The other side says what was meant: the one that dies may not come to it.
-        let other = self.side.other();
-        let mut meant = Vec::new();
-        for batch in &batches {
-            let answer = sides.of(other).call(&json!({ "op": "hash", "blocks": batch }))?;
-            meant.push(hashes(&answer)?);
-        }
-
-        let waited = self.rng.below(batches.len() as u64);
-        let pause = self.rng.below(3_000);
-        let told = json!({ "op": "append, then kill", "waited": waited, "batches": batches });
-        self.log.push_str(&format!("{} {told}\n", self.side));
-        let driver = sides.of(self.side);
-        for batch in &batches {
-            driver.send(&json!({ "op": "append", "blocks": batch }))?;
-        }
-        for _ in 0..waited {
-            driver.answer()?;
-        }
-        std::thread::sleep(Duration::from_micros(pause));
-        let acknowledged = waited as usize + driver.kill()?.len();
+        let Killed { batches, acknowledged } = self.turns.kill(sides, &mut self.rng, batches)?;
         tally.kills += 1;
-
-        self.side = other;
         let before = self.model.signed_lengths().len();
-        self.lost = batches.into_iter().zip(meant).collect();
+        self.lost = batches;
         // A batch is there as a whole or not at all: the comparison says so by the length.
         self.open(sides, tally)?;
         let found = self.model.signed_lengths().len() - before;
@@ -352,16 +304,6 @@ impl<'a> Script<'a> {
         }
         Ok(())
     }
-
-    fn call(&mut self, sides: &mut Sides, command: &Value) -> Result<Value, String> {
-        self.log.push_str(&format!("{} {command}\n", self.side));
-        sides.of(self.side).call(command).map_err(|what| format!("{}: {what}", command["op"]))
-    }
-}
-
-/// What a driver says that it was asked to append.
-pub(super) fn hashes(answer: &Value) -> Result<Vec<String>, String> {
-    serde_json::from_value(answer["hashes"].clone()).map_err(|error| format!("hashes: {error}"))
 }
 
 /// A batch that needs a second page of the bitfield.

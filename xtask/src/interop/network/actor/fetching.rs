@@ -95,7 +95,7 @@ impl Actor {
         let (length, fork) = (model.length(), model.fork);
         if let Some(cloning) = &mut self.cloning {
             return cloning
-                .event(|event| {
+                .event(&format!("length {length} and fork {fork} as done"), |event| {
                     event["event"] == "done" && event["length"] == length && event["fork"] == fork
                 })
                 .map(drop);
