@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::Shell;
 
-const RACES: usize = 50;
+const RACES: usize = 25;
 
 /// How long a process may take before the test gives it up as hung.
 const HUNG_AFTER: Duration = Duration::from_secs(60);
