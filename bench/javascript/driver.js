@@ -1,40 +1,12 @@
-// The JavaScript side of the comparisons: does timed jobs for the process that started it.
-//
-// One job a line on stdin, as words; the answer is a line on stdout: for most jobs their time in
-// nanoseconds, or what went wrong. Node's start is outside of all times.
+// JavaScript Hypercore 11 in the comparisons: the jobs that it does.
 'use strict'
 
-const fs = require('fs')
 const net = require('net')
-const readline = require('readline')
 const Hypercore = require('hypercore')
 const { MerkleTree } = require('hypercore/lib/merkle-tree')
+const { now, random, makeBlocks, resident, serve } = require('./jobs')
 
 let core = null
-
-const now = () => Number(process.hrtime.bigint())
-
-// Numbers that look random: always the same, and new ones for each job, so that nobody has them in
-// a small cache.
-let state = 12345
-
-function * random (end, count) {
-  for (let i = 0; i < count; i++) {
-    state = (state * 48271) % 2147483647
-    yield state % end
-  }
-}
-
-// Bytes that do not compress; the same in each batch, as on the other sides.
-function makeBlocks (count, len) {
-  const bytes = Buffer.alloc(count * len)
-  let state = 1
-  for (let i = 0; i < bytes.length; i++) {
-    state = (state * 48271) % 2147483647
-    bytes[i] = state >> 8
-  }
-  return Array.from({ length: count }, (_, i) => bytes.subarray(i * len, (i + 1) * len))
-}
 
 async function appendAll (core, len, batch, batches) {
   const blocks = makeBlocks(batch, len)
@@ -191,22 +163,7 @@ const jobs = {
     return 1000 * (user + system)
   },
 
-  // The most memory that this process ever had.
-  async resident () {
-    const status = fs.readFileSync('/proc/self/status', 'utf8')
-    return 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)[1])
-  }
+  resident
 }
 
-async function main () {
-  for await (const line of readline.createInterface({ input: process.stdin })) {
-    const [name, ...words] = line.split(' ')
-    try {
-      console.log(await jobs[name](...words))
-    } catch (error) {
-      console.log(String(error.stack || error).replace(/\s+/g, ' '))
-    }
-  }
-}
-
-main()
+serve(jobs)

@@ -10,7 +10,7 @@ use crate::logs::{BATCH, Tokio, blocks};
 use crate::mappedpages;
 use crate::measure::{resident, resident_max};
 use crate::replicate::peer;
-use crate::sleep::open as sleep_feed;
+use crate::sleep;
 
 /// Blocks between two readings of the memory.
 pub const STEP: usize = 1_000_000;
@@ -34,7 +34,7 @@ pub fn main(job: &[String]) {
         }
         [name, folder] if name == "open-sleep" => {
             let feed =
-                sleep_feed(Path::new(folder), ::sleep::Access::Write, ::sleep::Durability::Lazy);
+                sleep::open(Path::new(folder), ::sleep::Access::Write, ::sleep::Durability::Lazy);
             println!("{}", resident_max());
             drop(feed);
         }
@@ -43,6 +43,9 @@ pub fn main(job: &[String]) {
         }
         [name, who, case, calls, folder] if name == "flushes" => {
             mappedpages::child(who, case, number(calls), Path::new(folder));
+        }
+        [name, mode, calls, folder] if name == "flushes-sleep" => {
+            sleep::flushes_child(mode, number(calls), Path::new(folder));
         }
         [name] if name == "peer" => peer::main(),
         _ => panic!("no such job: {job:?}"),
@@ -72,14 +75,9 @@ fn append(folder: &Path, block_len: usize, count: usize) {
     tokio.run(log.close()).expect("a close");
 }
 
-/// The most memory in bytes that a process had which opened the log in `folder`.
-pub fn open(folder: &Path) -> u64 {
-    numbers(&["open", &folder.display().to_string()])[0] as u64
-}
-
-/// The most memory in bytes that a process had which opened the SLEEP feed in `folder`.
-pub fn open_sleep(folder: &Path) -> u64 {
-    numbers(&["open-sleep", &folder.display().to_string()])[0] as u64
+/// The most memory in bytes that a process had which opened the log in `folder` by this job.
+pub fn open(job: &str, folder: &Path) -> u64 {
+    numbers(&[job, &folder.display().to_string()])[0] as u64
 }
 
 /// Appends blocks to a new log in `folder`, in batches.

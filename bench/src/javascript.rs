@@ -79,6 +79,12 @@ impl JavaScript {
         answer.trim().to_owned()
     }
 
+    /// Opens the log in `folder`, and gives the most memory in bytes that the process ever had.
+    pub fn opened_memory(&self, folder: &Path) -> u64 {
+        self.ask(&format!("open {}", folder.display()));
+        self.ask("resident") as u64
+    }
+
     /// JavaScript in a race, or its excuse.
     pub fn contender<'a>(
         javascript: &'a Result<Self, String>,

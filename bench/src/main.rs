@@ -12,6 +12,7 @@ mod child;
 mod disk;
 mod facade;
 mod floor;
+mod flushes;
 mod hash;
 mod immediate;
 mod javascript;

@@ -9,6 +9,7 @@ mod open;
 mod pages;
 
 use std::fs::File;
+use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -59,29 +60,28 @@ fn format_one(folder: &TempDir) -> Ours {
     builder.create(folder.path().join("one")).expect("a new file")
 }
 
-/// The least that makes pages durable: they are written to a file that has room for them, and synced once.
+/// The least that makes pages durable: their bytes are written by one call to a file that has room for them, and synced.
 struct Floor {
     file: File,
-    page: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Pages are never written where the last ones are.
+    is_second: bool,
 }
 
 impl Floor {
     fn new(folder: &Path, pages: usize) -> Self {
-        let page = vec![7; PAGE_LEN];
-        let file = File::create(folder.join("floor")).expect("a new file");
-        (0..pages).for_each(|at| {
-            file.write_all_at(&page, (at * PAGE_LEN) as u64).expect("space");
-        });
+        let bytes = vec![7; pages * PAGE_LEN];
+        let mut file = File::create(folder.join("floor")).expect("a new file");
+        (0..2).for_each(|_| file.write_all(&bytes).expect("space"));
         file.sync_all().expect("a sync");
-        Self { file, page }
+        Self { file, bytes, is_second: false }
     }
 
-    /// Writes the pages from `from` on, and syncs.
-    fn write(&mut self, from: usize, pages: usize) {
-        self.page[0] = self.page[0].wrapping_add(1);
-        for at in from..from + pages {
-            self.file.write_all_at(&self.page, (at * PAGE_LEN) as u64).expect("a write");
-        }
+    fn commit(&mut self) {
+        self.bytes[0] = self.bytes[0].wrapping_add(1);
+        self.is_second = !self.is_second;
+        let offset = if self.is_second { self.bytes.len() } else { 0 };
+        self.file.write_all_at(&self.bytes, offset as u64).expect("a write");
         self.file.sync_data().expect("a sync");
     }
 }

@@ -54,32 +54,52 @@ pub fn races(table: &mut Table, case: &str, logs: &Logs<'_>, limits: Limits) {
 
     let empty = folder();
     drop(logs.tokio.facade(empty.path(), Durability::Immediate));
-    let (base, most) = (child::open(empty.path()), child::open(logs.ours));
-    let above = most.saturating_sub(base);
-    table.fact(
-        &format!("memory to open {case}, above {} for none", mebibytes(base)),
-        FACADE,
-        mebibytes(above),
-        &format!("at most {} MiB", limits.memory_mib),
-        Some(above <= limits.memory_mib << 20),
-    );
-    if logs.javascript.is_ok() {
-        let empty = folder();
-        let (base, most) = (javascript_memory(empty.path()), javascript_memory(logs.theirs));
-        let above = mebibytes(most.saturating_sub(base));
-        table.fact(
-            "",
-            &format!("{JAVASCRIPT}, above {} for none", mebibytes(base)),
-            above,
-            "",
-            None,
-        );
+    let most = Most {
+        ours: Above::of(|path| child::open("open", path), empty.path(), logs.ours),
+        theirs: logs.javascript.is_ok().then(|| {
+            let most = |path: &Path| JavaScript::start().expect("it is there").opened_memory(path);
+            Above::of(most, folder().path(), logs.theirs)
+        }),
+    };
+    most.rows(table, case, [FACADE, JAVASCRIPT], Some(limits.memory_mib));
+}
+
+/// The most memory of processes that open a log, each in one of its own.
+pub struct Most {
+    pub ours: Above,
+    /// When JavaScript takes part.
+    pub theirs: Option<Above>,
+}
+
+/// Bytes, and how many of them it takes to open nothing.
+pub struct Above {
+    none: u64,
+    all: u64,
+}
+
+impl Above {
+    /// By a process each that opens the logs in these folders, of which the first is empty.
+    pub fn of(most: impl Fn(&Path) -> u64, empty: &Path, full: &Path) -> Self {
+        Self { none: most(empty), all: most(full) }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.all.saturating_sub(self.none)
     }
 }
 
-/// The most memory in bytes that a node process had which opened the log in `folder`.
-fn javascript_memory(folder: &Path) -> u64 {
-    let javascript = JavaScript::start().expect("it is there");
-    javascript.ask(&format!("open {}", folder.display()));
-    javascript.ask("resident") as u64
+impl Most {
+    /// A row for each; ours may take so many MiB.
+    pub fn rows(&self, table: &mut Table, case: &str, names: [&str; 2], limit_mib: Option<u64>) {
+        let Self { ours, theirs } = self;
+        let case = format!("memory to open {case}, above {} for none", mebibytes(ours.none));
+        let target = limit_mib.map(|most| format!("at most {most} MiB")).unwrap_or_default();
+        let met = limit_mib.map(|most| ours.bytes() <= most << 20);
+        let [own, other] = names;
+        table.fact(&case, own, mebibytes(ours.bytes()), &target, met);
+        if let Some(theirs) = theirs {
+            let name = format!("{other}, above {} for none", mebibytes(theirs.none));
+            table.fact("", &name, mebibytes(theirs.bytes()), "", None);
+        }
+    }
 }

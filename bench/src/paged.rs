@@ -2,8 +2,9 @@
 //! scanning, writing.
 //!
 //! 10,000,000 sorted numbers of eight bytes on pages of 4096 bytes, in a file that the published crate has written
-//! and the system has in memory; a tenth of them with `--quick`. The published reader keeps every page that it has
-//! decoded: it is measured after it has seen them all.
+//! and the system has in memory; a tenth of them with `--quick`. The same numbers in a container have checksums, which
+//! are verified once. The published reader keeps every page that it has decoded: it is measured after it has seen
+//! them all.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -11,7 +12,7 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 use std::thread;
 
-use paged::container::{NO_HEAP, Writer};
+use paged::container::{Container, NO_HEAP, Writer};
 use paged::{Encoder, Entries, FileSource, Heap, Map, ReadOptions, Reader, Section, Source};
 use published_paged as published;
 
@@ -20,12 +21,21 @@ use crate::measure::{
 };
 
 const PAGE_LEN: u32 = 4096;
-const TURNS: usize = 11;
 /// What entry `n` is: not every number is one.
 const STEP: u64 = 3;
 
+/// Ways to read that have targets.
+const MAP: &str = "map";
+const CHECKED: &str = "map of a container";
+const FILE: &str = "file, cache of all";
+
 /// Takes in the whole file.
 const LARGE_CACHE: u64 = 256 << 20;
+
+/// Samples of each race, one more than are counted.
+fn turns() -> usize {
+    if is_quick() { 5 } else { 11 }
+}
 
 pub fn table() -> Table {
     let mut table = Table::default();
@@ -33,7 +43,7 @@ pub fn table() -> Table {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("numbers");
     let peer = Peer::write(&path, count);
-    let slice: Vec<u64> = (0..u64::from(count)).map(|index| index * STEP).collect();
+    let slice: Vec<u64> = numbers(count).collect();
 
     let map = Reader::new(Map::open(&path).expect("a map"), PAGE_LEN, 0).expect("a reader");
     let file = |cache_limit| {
@@ -42,13 +52,17 @@ pub fn table() -> Table {
         Reader::with_options(source, PAGE_LEN, 0, options).expect("a reader")
     };
     let (large, small) = (file(LARGE_CACHE), file(paged::CACHE_LIMIT_DEFAULT));
+    let container = folder.path().join("container");
+    write_container(BufWriter::new(File::create(&container).expect("a file")), count);
+    let container = Container::new(Map::open(&container).expect("a map")).expect("a container");
     let section = Section::<u64>::new(0, count);
-    let [map, large, small] = [&map as &dyn Lookup, &large, &small].map(|reader| (reader, section));
-    let name = |case: &str| format!("{case} of {} entries", crate::measure::spaced(count as usize));
+    let [map, checked, large, small] =
+        [&map as &dyn Lookup, container.reader(), &large, &small].map(|reader| (reader, section));
+    let name = |case: &str| format!("{case} {} entries", crate::measure::spaced(count as usize));
 
     let order = random(count);
     for (case, (reader, section)) in
-        [("map", map), ("file, cache of all", large), ("file, cache of 8 MiB", small)]
+        [(MAP, map), (CHECKED, checked), (FILE, large), ("file, cache of 8 MiB", small)]
     {
         let mut contenders = vec![
             Contender::new(format!("paged, {case}"), || {
@@ -57,7 +71,7 @@ pub fn table() -> Table {
             Contender::new("0.1.1", || cpu_per_operation(order.len(), || peer.get_all(&order)))
                 .target((case != "file, cache of 8 MiB").then_some(Target::Faster(10.0))),
         ];
-        if case == "map" {
+        if [MAP, CHECKED].contains(&case) {
             contenders.push(
                 Contender::new("a slice", || {
                     cpu_per_operation(order.len(), || {
@@ -67,13 +81,13 @@ pub fn table() -> Table {
                 .target(Target::Within(3.0)),
             );
         }
-        table.race(&name("get 1"), TURNS, contenders);
+        table.race(&name("get 1 of"), turns(), contenders);
     }
 
     let first: Vec<u32> = order.iter().take(count as usize / 500).copied().collect();
     table.race(
-        &name("the first gets: 1 for each page,"),
-        TURNS,
+        &name("the first gets, 1 for each page, of"),
+        turns(),
         vec![
             Contender::new("paged, file, cache of 8 MiB", || {
                 let reader = file(paged::CACHE_LIMIT_DEFAULT);
@@ -93,10 +107,10 @@ pub fn table() -> Table {
 
     let wanted: Vec<u64> =
         order[..order.len() / 5].iter().map(|index| u64::from(*index) * STEP).collect();
-    for (case, (reader, section)) in [("map", map), ("file, cache of all", large)] {
+    for (case, (reader, section)) in [(MAP, map), (CHECKED, checked), (FILE, large)] {
         table.race(
             &name("binary search in"),
-            TURNS,
+            turns(),
             vec![
                 Contender::new(format!("paged, {case}"), || {
                     cpu_per_operation(wanted.len(), || reader.search_all(section, &wanted))
@@ -116,7 +130,7 @@ pub fn table() -> Table {
         );
     }
 
-    for (case, (reader, section)) in [("map", map), ("file, cache of all", large)] {
+    for (case, (reader, section)) in [(MAP, map), (CHECKED, checked), (FILE, large)] {
         threads(&mut table, &format!("paged, {case}"), Some(1.8), &|| {
             reader.get_all(section, &order);
         });
@@ -125,8 +139,8 @@ pub fn table() -> Table {
     threads(&mut table, "a slice", None, &|| index_all(&slice, &order));
 
     table.race(
-        &name("scan"),
-        TURNS,
+        &name("scan of"),
+        turns(),
         vec![
             Contender::new("paged, map", || {
                 cpu_per_operation(count as usize, || map.0.scan(section))
@@ -147,8 +161,9 @@ pub fn table() -> Table {
     writing(&mut table, folder.path(), count);
     table.note(
         "0.1.1 keeps every decoded page for ever, so its cache holds the whole file here, and was filled before the \
-         clock ran; \"cache of all\" is the same for ours. With 8 MiB nine of ten entries are fetched anew, by a system \
-         call each: that row has no target, since no read of a file is ten times as fast as a page that is in memory.",
+         clock ran; \"cache of all\" is the same for ours. Nine of ten of 10,000,000 entries do not fit into 8 MiB and \
+         are fetched anew, by a system call each: that row has no target, since no read of a file is ten times as \
+         fast as a page that is in memory.",
     );
     table
 }
@@ -282,23 +297,41 @@ fn memory(table: &mut Table, path: &Path, order: &[u32], count: u32) {
     table.fact(case, "0.1.1", mebibytes(resident().saturating_sub(before)), "", None);
 }
 
+/// A container with the numbers.
+fn write_container(output: impl Write, count: u32) {
+    let mut writer = Writer::new(output, PAGE_LEN).expect("a writer");
+    push_all(&mut writer, count);
+    writer.finish().expect("is written").flush().expect("is written");
+}
+
+fn push_all(writer: &mut Writer<impl Write>, count: u32) {
+    let mut section = writer.begin_section("numbers", NO_HEAP).expect("a section");
+    for number in numbers(count) {
+        section.push(&(), &number).expect("is written");
+    }
+    section.end().expect("is written");
+}
+
+fn numbers(count: u32) -> impl Iterator<Item = u64> {
+    (0..u64::from(count)).map(|index| index * STEP)
+}
+
 /// Nanoseconds for a byte, to be told as a speed.
 fn writing(table: &mut Table, folder: &Path, count: u32) {
     let path = folder.join("written");
     let bytes = count as usize * 8;
-    let numbers = || (0..u64::from(count)).map(|index| index * STEP);
-    let content: Vec<u8> = numbers().flat_map(u64::to_be_bytes).collect();
+    let content: Vec<u8> = numbers(count).flat_map(u64::to_be_bytes).collect();
     let output = || BufWriter::new(File::create(&path).expect("a file"));
     table.race(
         "write, for a byte",
-        TURNS,
+        turns(),
         vec![
             Contender::new("paged, plain", || {
                 per_operation(bytes, || {
                     let mut encoder = Encoder::new(output(), PAGE_LEN);
                     let mut heap = Heap::new();
                     let mut section = encoder.begin_section(&mut heap).expect("a section");
-                    for number in numbers() {
+                    for number in numbers(count) {
                         section.push(&(), &number).expect("is written");
                     }
                     section.end().expect("is written");
@@ -308,13 +341,7 @@ fn writing(table: &mut Table, folder: &Path, count: u32) {
             .target(Target::Nanoseconds(2.0)),
             Contender::new("paged, container", || {
                 per_operation(bytes, || {
-                    let mut writer = Writer::new(output(), PAGE_LEN).expect("a writer");
-                    let mut section = writer.begin_section("numbers", NO_HEAP).expect("a section");
-                    for number in numbers() {
-                        section.push(&(), &number).expect("is written");
-                    }
-                    section.end().expect("is written");
-                    writer.finish().expect("is written").flush().expect("is written");
+                    write_container(output(), count);
                 })
             })
             .target(Target::Nanoseconds(2.0)),
@@ -327,7 +354,30 @@ fn writing(table: &mut Table, folder: &Path, count: u32) {
             .target(Target::Faster(0.5)),
         ],
     );
-    table.note("A nanosecond for a byte is 1000 MB/s. Nothing is synced.");
+    table.race(
+        "write and sync, for a byte",
+        turns(),
+        vec![
+            Contender::new("paged, container in the place of an older one", || {
+                per_operation(bytes, || {
+                    let mut writer = Writer::create_or_replace(&path, PAGE_LEN).expect("a writer");
+                    push_all(&mut writer, count);
+                    writer.publish().expect("is written");
+                })
+            }),
+            Contender::new("the bytes at once and fdatasync", || {
+                per_operation(bytes, || {
+                    let mut file = File::create(&path).expect("a file");
+                    file.write_all(&content).expect("is written");
+                    file.sync_data().expect("is written");
+                })
+            })
+            .target(Target::Faster(0.5)),
+        ],
+    );
+    table.note(
+        "A nanosecond for a byte is 1000 MB/s; of the two targets of writing without a sync one is enough.",
+    );
 }
 
 /// As many indices as a sample has, in no order.

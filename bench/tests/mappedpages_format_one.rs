@@ -255,3 +255,63 @@ fn an_eventual_commit_is_for_the_published_crate_when_it_is_flushed() -> TestRes
     assert!(report_of_ours(&ours)? == after && after.protected[0].0 == slot_of(id.0));
     Ok(())
 }
+
+/// At the most pages that the format has room for.
+#[test]
+fn the_published_crate_reads_a_full_file_and_frees_what_is_taken_again() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("pages");
+    let builder = Pager::<1024>::builder().format(Format::One);
+    let mut ours = builder.create(&path)?;
+    let protected = ours.alloc_protected()?;
+    let mut pages = 0;
+    while ours.free_page_count() > 0 || ours.alloc().is_ok() {
+        let free = ours.free_page_count() as usize;
+        pages = ours.alloc_bulk(free)?.len().max(pages);
+    }
+    assert!(pages > 1000, "{pages}");
+    assert!(matches!(ours.alloc(), Err(mappedpages::MappedPageError::Full)));
+    ours.close()?;
+
+    let mut theirs = published::Pager::<1024>::open(&path)?;
+    let freed: Vec<_> = theirs.iter_allocated_pages().step_by(9).collect();
+    assert_eq!(theirs.free_page_count(), 0);
+    theirs.free_bulk(freed.clone())?;
+    drop(theirs);
+
+    let mut ours = builder.open(&path)?;
+    let mut taken: Vec<u64> = ours.alloc_bulk(freed.len())?.iter().map(|id| id.0).collect();
+    taken.sort_unstable();
+    assert_eq!(taken, freed.iter().map(|id| id.0).collect::<Vec<_>>());
+    assert!(matches!(ours.alloc(), Err(mappedpages::MappedPageError::Full)));
+    let mut writer = protected.get_mut(&mut ours)?;
+    writer.page_mut().as_bytes_mut().fill(5);
+    writer.commit()?;
+    assert!(report_of_ours(&ours)? == published_view::<1024>(&path)?);
+    Ok(())
+}
+
+/// What the published crate wrote is taken over into format 2, ids and all.
+#[test]
+fn a_file_of_the_published_crate_is_upgraded() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    for seed in 20..24 {
+        let path = folder.path().join(seed.to_string());
+        let mut random = Random(seed);
+        let mut theirs = published::Pager::<4096>::create(&path)?;
+        for _ in 0..40 {
+            operate_published(&mut theirs, &mut random)?;
+        }
+        theirs.alloc()?;
+        theirs.alloc_protected()?;
+        let before = report_of_published(&theirs)?;
+        drop(theirs);
+        let upgraded = Pager::<4096>::upgrade(&path)?;
+        let after = report_of_ours(&upgraded)?;
+        let what = format!("seed {seed}");
+        assert!(after.regular == before.regular, "{what}: other regular pages");
+        assert!(after.protected == before.protected, "{what}: other protected pages");
+        assert!(published::Pager::<4096>::open(&path).is_err(), "{what}: opened in format 2");
+    }
+    Ok(())
+}

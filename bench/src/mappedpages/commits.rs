@@ -58,7 +58,7 @@ fn alloc_and_free(table: &mut Table) {
             sample!(theirs, |pager| (), |_none, _turn| pager.alloc().expect("room")),
         )
         .target(Target::Faster(1.5)),
-        floor(1),
+        floor(),
     ];
     table.race("alloc", turns(), alloc);
     let free = vec![
@@ -81,19 +81,17 @@ fn alloc_and_free(table: &mut Table) {
                 .expect("a page")),
         )
         .target(Target::Faster(1.5)),
-        floor(1),
+        floor(),
     ];
     table.race("free", turns(), free);
 }
 
-/// One page written and one sync, as often as the others commit.
-fn floor<'a>(pages: usize) -> Contender<'a> {
-    Contender::new(format!("write of {pages} pages and fdatasync"), move || {
+/// One page written and synced, as often as the others commit.
+fn floor<'a>() -> Contender<'a> {
+    Contender::new("pwrite of a page and fdatasync", || {
         let folder = folder();
-        let mut floor = Floor::new(folder.path(), 2 * pages);
-        per_operation(COMMITS, || {
-            (0..COMMITS).for_each(|turn| floor.write(turn % 2 * pages, pages));
-        })
+        let mut floor = Floor::new(folder.path(), 1);
+        per_operation(COMMITS, || (0..COMMITS).for_each(|_| floor.commit()))
     })
 }
 
@@ -112,7 +110,7 @@ fn protected(table: &mut Table) {
         Contender::new(FORMAT_ONE, write!(format_one)),
         Contender::new(THEIRS, write!(theirs)),
         Contender::new(format!("{REDB}, insert of a page"), || redb(1, COMMITS)),
-        floor(1),
+        floor(),
     ];
     table.race("commit of one protected page", turns(), contenders);
 }
@@ -147,16 +145,14 @@ fn transactions(table: &mut Table) {
     };
     let least = || {
         let folder = folder();
-        let mut floor = Floor::new(folder.path(), 2 * TOGETHER);
-        per_operation(TRANSACTIONS, || {
-            (0..TRANSACTIONS).for_each(|turn| floor.write(turn % 2 * TOGETHER, TOGETHER));
-        })
+        let mut floor = Floor::new(folder.path(), TOGETHER);
+        per_operation(TRANSACTIONS, || (0..TRANSACTIONS).for_each(|_| floor.commit()))
     };
     let contenders = vec![
         Contender::new(format!("{OURS}, one transaction"), own),
         Contender::new(format!("{THEIRS}, {TOGETHER} commits"), other).target(Target::Faster(20.0)),
         Contender::new(format!("{REDB}, one transaction"), || redb(TOGETHER, TRANSACTIONS)),
-        Contender::new("the same bytes and one fdatasync", least).target(Target::Within(2.5)),
+        Contender::new("one pwrite of the pages and fdatasync", least).target(Target::Within(2.5)),
     ];
     table.race(&format!("{TOGETHER} protected pages"), turns(), contenders);
 }

@@ -1,17 +1,10 @@
-//! How often each waits for the disk, as strace counts it.
+//! How often each waits for the disk.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use super::{OURS, Ours, THEIRS, Theirs};
-use crate::logs::folder;
+use crate::flushes::{self, CALLS};
 use crate::measure::Table;
-
-/// Calls of each kind that are made, and subtracted from: what it takes to make the file is not counted.
-const CALLS: usize = 50;
-
-/// System calls that wait for the disk.
-const FLUSHES: [&str; 4] = ["msync", "fdatasync", "fsync", "sync_file_range"];
 
 /// Kinds of calls, and how often ours may wait where 0.2.0 does once.
 const CASES: [(&str, f64); 4] =
@@ -20,39 +13,15 @@ const CASES: [(&str, f64); 4] =
 pub fn facts(table: &mut Table) {
     for (case, share) in CASES {
         let case_name = format!("flushes of {case}");
-        let (Some(ours), Some(theirs)) = (flushes("ours", case), flushes("theirs", case)) else {
-            table.fact(&case_name, OURS, "n/a: strace is missing here".to_owned(), "", None);
-            table.not_compared();
+        let of = |who| flushes::of_a_call(&["flushes", who, case]);
+        let (Some(ours), Some(theirs)) = (of("ours"), of("theirs")) else {
+            flushes::not_counted(table, &case_name, OURS);
             continue;
         };
         let target = format!("at most {share} x those of 0.2.0: {:.2} x", ours / theirs);
         table.fact(&case_name, OURS, format!("{ours}"), &target, Some(ours <= share * theirs));
         table.fact("", THEIRS, format!("{theirs}"), "", None);
     }
-}
-
-/// Flushes of a call.
-fn flushes(who: &str, case: &str) -> Option<f64> {
-    let many = counted(who, case, 2 * CALLS)?;
-    let few = counted(who, case, CALLS)?;
-    Some((many - few) / CALLS as f64)
-}
-
-/// Flushes of a process that makes so many calls.
-fn counted(who: &str, case: &str, calls: usize) -> Option<f64> {
-    let folder = folder();
-    let trace = folder.path().join("trace");
-    let own = std::env::current_exe().expect("a path");
-    let mut command = Command::new("strace");
-    command.arg("-f").arg("-e").arg(format!("trace={}", FLUSHES.join(","))).arg("-o").arg(&trace);
-    command.arg(own).args(["child", "flushes", who, case, &calls.to_string()]).arg(folder.path());
-    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
-    assert!(status.success(), "{who} {case} under strace: {status}");
-    let text = std::fs::read_to_string(&trace).expect("a trace");
-    let begun = |line: &&str| {
-        FLUSHES.iter().any(|call| line.contains(&format!(" {call}("))) && !line.contains("resumed")
-    };
-    Some(text.lines().filter(begun).count() as f64)
 }
 
 /// Makes so many calls of a kind on a new file, in a process of its own.
