@@ -280,15 +280,17 @@ impl Course {
         Ok(())
     }
 
-    /// Imports into somebody else's log, which a process that was killed left: it must stay as it is.
+    /// Imports into somebody else's logs, one shorter than the feed and one that a killed process left: they must stay as they are.
     pub(super) fn spare_others(&self, scenario: &Scenario, folder: &Path) -> Result<(), String> {
         if !matches!(scenario.effect, Effect::Imports(_)) {
             return Ok(());
         }
-        let log = Log::new(&self.binary, folder.join("other"));
-        copy(&self.work.join("killed"), &log.dir).map_err(|error| error.to_string())?;
-        self.refuse_import(scenario, &log)?;
-        log.check(&Wanted::new(&self.killed, self.killed.len()))?;
+        for (name, blocks) in [("closed", &self.closed), ("killed", &self.killed)] {
+            let log = Log::new(&self.binary, folder.join(name));
+            copy(&self.work.join(name), &log.dir).map_err(|error| error.to_string())?;
+            self.refuse_import(scenario, &log)?;
+            log.check(&Wanted::new(blocks, blocks.len()))?;
+        }
         Ok(())
     }
 
