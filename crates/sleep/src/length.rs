@@ -21,22 +21,34 @@ pub const FEED_LENGTH_MAX: u64 = 1 << 32;
 /// "SLEEP storage", section 6.4. (Its step 2 never finds anything: the parent of a spine node is one.)
 #[must_use]
 pub fn length_of(node_count: u64, is_there: impl Fn(Index) -> bool) -> u64 {
-    let at = |depth: u32, first_block: u64| {
-        let offset = first_block.checked_shr(depth).unwrap_or(0);
-        // Only where a node of that depth starts.
-        let is_aligned = offset.checked_shl(depth).unwrap_or(0) == first_block;
-        let index = Index::from_parts(Depth::new(depth), offset).filter(|_| is_aligned)?;
-        (index.get() < node_count && is_there(index)).then_some(index)
-    };
-    let spine = (0..u64::BITS).rev().find_map(|depth| at(depth, 0));
-    let Some(mut top) = spine else { return 0 };
+    let is_there = |index: Index| index.get() < node_count && is_there(index);
+    let spine =
+        (0..u64::BITS).rev().find_map(|depth| starting_at(0, depth).filter(|one| is_there(*one)));
+    spine.map_or(0, |top| length_from(top, is_there))
+}
+
+/// The length of the tree of which `top` is a root, by the nodes right of it that are stored.
+///
+/// # Source
+/// "SLEEP storage", section 6.4, step 3.
+pub(crate) fn length_from(top: Index, is_there: impl Fn(Index) -> bool) -> u64 {
+    let mut top = top;
     loop {
         let next = top.end_block();
-        match (0..top.depth().get()).rev().find_map(|depth| at(depth, next)) {
+        let depths = (0..top.depth().get()).rev();
+        let root = depths.filter_map(|depth| starting_at(next, depth)).find(|one| is_there(*one));
+        match root {
             Some(root) => top = root,
             None => return next,
         }
     }
+}
+
+/// The node of a depth that starts with a block, where one does.
+fn starting_at(first_block: u64, depth: u32) -> Option<Index> {
+    let offset = first_block.checked_shr(depth).unwrap_or(0);
+    let is_aligned = offset.checked_shl(depth).unwrap_or(0) == first_block;
+    Index::from_parts(Depth::new(depth), offset).filter(|_| is_aligned)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@
 //! # Ok::<(), sleep::Error>(())
 //! ```
 //!
-//! # What it refuses to do
+//! # What it refuses
 //!
 //! - Start over. A lost `key` or `bitfield` is an error or a recovery, never a new, empty feed.
 //! - Write while it is asked to read. An open for reading changes and creates nothing.
@@ -44,7 +44,18 @@
 //! - Sign with a key that is not the feed's, or append without a signature to a feed that has them.
 //! - Take a header on trust: another magic, type, version, algorithm or entry size is refused.
 //!
+//! # After a crash
+//!
+//! A batch is there as a whole or not at all. What had returned is there after a kill, and after a power cut
+//! too with [`Durability::Strict`] or [`Durability::Ordered`]; an open settles in memory what the files
+//! disagree on, and [`Feed::recovery`] tells of it.
+//!
+//! # Features
+//!
+//! None.
+//!
 //! # Source
+//!
 //! "SLEEP storage", a description of the bytes that was checked against hypercore 6.3.8 to 9.12.0;
 //! docs on rules that were taken from it name its sections. What an implementer needs of it stands
 //! in `docs/format/sleep.md`.
@@ -76,6 +87,6 @@ pub use header::{FileType, HEADER_LEN, Header, HeaderError, HeaderField, PageSiz
 pub use length::{FEED_LENGTH_MAX, length_of};
 pub use node::{NODE_LEN, Node};
 pub use recovery::{Recovery, RecoveryError};
-pub use repair::{Mended, RepairOptions, RepairReport};
+pub use repair::{Mended, RepairOptions, RepairProgress, RepairReport, SIZES_TRIED_MAX};
 pub use signatures::{SIGNATURE_LEN, SignatureFile};
 pub use tree::TreeFile;

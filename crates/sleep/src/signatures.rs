@@ -158,6 +158,29 @@ impl SignatureFile {
         self.store.write_at(offset, signature.as_bytes()).map_err(failed)
     }
 
+    /// Drops what signs longer trees than that of `length` blocks; whether there was anything to do. A feed
+    /// without blocks keeps one blank slot, which says that it was empty before its first change.
+    ///
+    /// # Durability
+    /// None until the store is synced.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub(crate) fn truncate(&self, length: u64) -> Result<bool> {
+        let failed = Error::in_file(FileName::Signatures);
+        let len = self.store.len().map_err(&failed)?;
+        let end = Self::offset(length.max(1)).unwrap_or(u64::MAX);
+        let is_longer = len > end;
+        if is_longer {
+            self.store.truncate(end).map_err(&failed)?;
+        }
+        let is_unmarked = length == 0 && (len < end || self.slot(0)?.is_some());
+        if is_unmarked {
+            self.store.write_at(HEADER_LEN as u64, &[0; SIGNATURE_LEN]).map_err(&failed)?;
+        }
+        Ok(is_longer || is_unmarked)
+    }
+
     /// The signatures in slots `start..end`, all of them before the end of the file.
     fn read(&self, start: u64, end: u64) -> Result<Vec<(u64, Signature)>> {
         let slots = usize::try_from(end.saturating_sub(start).min(SCAN_SLOTS_MAX)).unwrap_or(0);

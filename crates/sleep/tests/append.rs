@@ -224,8 +224,12 @@ fn the_first_change_cuts_and_syncs_what_lies_past_the_length() {
     let mut feed = options().open(storage.clone()).unwrap();
     drop(journal.take());
     feed.append(&["one", "two"]).unwrap();
-    let first = ["sync tree", "sync signatures", "write bitfield", "sync bitfield", "write data"];
-    assert_eq!(calls(&journal)[..5], first);
+    // A blank slot and a page of zeros, which say that the feed was empty.
+    let first = [
+        &["sync tree", "write signatures", "sync signatures", "write bitfield", "sync bitfield"][..],
+        &["write data"],
+    ];
+    assert_eq!(calls(&journal)[..6], first.concat());
     drop(feed);
     // A tail that nobody signed.
     let tail = |name| storage_of(&storage, name);
@@ -266,6 +270,57 @@ fn what_an_open_recovered_is_seen_by_others_after_a_sync() {
         assert!(golden.stores.read().recovery().is_clean());
         assert_eq!(golden.stores.read().get(10).unwrap(), b"b10");
     }
+}
+
+/// Without a bitfield there is nothing to lock: the first who changes something makes it, and the other is
+/// refused before it writes.
+#[test]
+fn of_two_writers_without_a_bitfield_one_is_refused() {
+    use random_access_disk::{Create, Lock, LockKind, RandomAccessDisk};
+    use random_access_storage::Error as StorageError;
+
+    let golden = golden("v9-len10");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in golden.stores.all() {
+        if name != FileName::Bitfield {
+            std::fs::write(folder.path().join(name.as_str()), bytes).unwrap();
+        }
+    }
+    let path = folder.path().to_path_buf();
+    let storage = move |name: FileName, access: Access| {
+        let create = if access == Access::Create { Create::Now } else { Create::Never };
+        let store = RandomAccessDisk::builder(path.join(name.as_str())).create(create);
+        let is_lock = name == FileName::Bitfield;
+        let lock = if is_lock { Lock::Exclusive } else { Lock::None };
+        match store.lock(lock).lock_kind(LockKind::Flock).open() {
+            Ok(store) => Ok(Some(Arc::new(store) as Arc<dyn RandomAccess>)),
+            Err(StorageError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    let open = || Feed::options().access(Access::Write).open(storage.clone()).unwrap();
+    let all = || {
+        FileName::ALL
+            .map(|name| std::fs::read(folder.path().join(name.as_str())).unwrap_or_default())
+    };
+    let (mut one, mut other, mut late) = (open(), open(), open());
+    assert_eq!(other.length(), 10);
+    one.append(&["one"]).unwrap();
+    let before = all();
+    let refused = other.append(&["other"]);
+    assert!(matches!(
+        refused,
+        Err(Error::Storage { file: FileName::Bitfield, source: StorageError::Locked })
+    ));
+    assert!(matches!(other.append(&["other"]), Err(Error::Poisoned)));
+    assert!(all() == before);
+    drop(one);
+    // Nobody has the lock now, and what was opened is no more what is stored.
+    let refused = late.append(&["late"]);
+    assert!(matches!(refused, Err(Error::MadeMeanwhile { file: FileName::Bitfield })));
+    assert!(all() == before);
+    let feed = open();
+    assert_eq!((feed.length(), feed.get(10).unwrap()), (11, b"one".to_vec()));
 }
 
 #[test]

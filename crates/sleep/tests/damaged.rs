@@ -3,10 +3,12 @@
 //! The table in `src/damaged.md` is part of the crate's documentation; this test makes each row again.
 
 mod common;
+#[path = "common/damage.rs"]
+mod damage;
 
 use common::{Stores, golden, goldens};
+use damage::node;
 use hypercore_crypto::{KeyPair, PublicKey};
-use serde_json::Value;
 use sleep::{
     Access, Error, Feed, FeedOptions, FileName, Finding, Mended, RecoveryError, RepairOptions,
 };
@@ -62,105 +64,24 @@ impl How {
     }
 }
 
-fn file(name: &str) -> FileName {
-    FileName::ALL.into_iter().find(|file| file.as_str() == name).unwrap()
+/// Damages the stores as the name of the case says; whether there is such a thing here.
+fn damage(stores: &Stores, case: &str) -> bool {
+    let mut files = stores.all().into_iter().map(|(file, bytes)| (file.as_str(), bytes)).collect();
+    let is_known =
+        damage::damage(&mut files, case, &KeyPair::from_seed(&[0x55; 32]).secret_bytes());
+    for file in FileName::ALL {
+        match files.get(file.as_str()) {
+            Some(bytes) => stores.set(file, bytes),
+            None => stores.remove(file),
+        }
+    }
+    is_known
 }
 
 fn edit(stores: &Stores, file: FileName, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = stores.bytes(file).unwrap();
     change(&mut bytes);
     stores.set(file, &bytes);
-}
-
-/// Where the node and the slot begin, and the arrays of the first page.
-const fn node(index: usize) -> usize {
-    32 + 40 * index
-}
-const fn slot(index: usize) -> usize {
-    32 + 64 * index
-}
-const DATA_BITS: usize = 32;
-const TREE_BITS: usize = DATA_BITS + 1024;
-const INDEX: usize = TREE_BITS + 2048;
-
-/// Damages the stores as the name of the case says; whether there is such a thing here.
-fn damage(stores: &Stores, case: &str) -> bool {
-    use FileName::{Bitfield, Data, Key, SecretKey, Signatures, Tree};
-    let set = |file, at: usize, bytes: &[u8]| {
-        edit(stores, file, |old| old[at..at + bytes.len()].copy_from_slice(bytes));
-    };
-    let flip = |file, at: usize| edit(stores, file, |bytes| bytes[at] ^= 0xa9);
-    let or = |at: usize, mask| edit(stores, Bitfield, |bytes| bytes[at] |= mask);
-    let cut = |file, len: usize| edit(stores, file, |bytes| bytes.truncate(len));
-    let zero = |file, range: std::ops::Range<usize>| {
-        edit(stores, file, |bytes| bytes[range].fill(0));
-    };
-    let whole = case
-        .split_once(' ')
-        .filter(|(name, _)| FileName::ALL.iter().any(|file| file.as_str() == *name));
-    match (whole, case) {
-        (_, "intact" | "another key given") => {}
-        (_, "another key given, force true" | "overwrite true") => return false,
-        (_, "directory empty" | "directory empty, createIfMissing false") => {
-            FileName::ALL.into_iter().for_each(|file| stores.remove(file));
-        }
-        (_, "key and secret_key missing") => {
-            stores.remove(Key);
-            stores.remove(SecretKey);
-        }
-        (Some((name, what)), _) if what == "missing" || what.starts_with("missing,") => {
-            stores.remove(file(name));
-        }
-        (Some((name, "empty")), _) => cut(file(name), 0),
-        (_, "key 31 bytes") => cut(Key, 31),
-        (_, "key 33 bytes") => edit(stores, Key, |bytes| bytes.push(7)),
-        (_, "secret_key 63 bytes") => cut(SecretKey, 63),
-        (_, "key file holds another key") => set(Key, 0, other_key().as_bytes()),
-        (_, "secret_key of another pair") => {
-            set(SecretKey, 0, &*KeyPair::from_seed(&[0x55; 32]).secret_bytes());
-        }
-        (_, "tree lacks last leaf (block 9)") => cut(Tree, node(18)),
-        (_, "tree ends inside last leaf") => cut(Tree, node(18) + 20),
-        (_, "tree lacks leaves 8 and 9") => cut(Tree, node(16)),
-        (_, "tree root 7 zeroed") => zero(Tree, node(7)..node(8)),
-        (_, "tree root 17 zeroed") => zero(Tree, node(17)..node(18)),
-        (_, "tree root 7 hash flipped") => flip(Tree, node(7)),
-        (_, "tree leaf 4 hash flipped") => flip(Tree, node(8)),
-        (_, "tree leaf 4 size changed") => set(Tree, node(8) + 39, &[3]),
-        (_, "tree leaf 18 zeroed") => zero(Tree, node(18)..node(19)),
-        (_, "tree header magic wrong") => flip(Tree, 0),
-        (_, "tree header version 1") => set(Tree, 4, &[1]),
-        (_, "tree header entry size 41") => set(Tree, 5, &[0, 41]),
-        (_, "tree header algorithm name BLAKE2x") => set(Tree, 8, b"BLAKE2x"),
-        (_, "tree header padding not zero") => set(Tree, 31, &[1]),
-        (_, "signatures header magic wrong") => flip(Signatures, 0),
-        (_, "last signature zeroed") => zero(Signatures, slot(9)..slot(10)),
-        (_, "last signature cut") => cut(Signatures, slot(9)),
-        (_, "last signature cut in half") => cut(Signatures, slot(9) + 32),
-        (_, "last signature flipped") => flip(Signatures, slot(9)),
-        (_, "bitfield header magic wrong") => flip(Bitfield, 0),
-        (_, "bitfield header type 1") => set(Bitfield, 3, &[1]),
-        (_, "bitfield header page size 3328 over 3584 pages") => set(Bitfield, 5, &[0x0d, 0]),
-        (_, "bitfield header page size 0") => set(Bitfield, 5, &[0, 0]),
-        (_, "bitfield header page size 3072") => set(Bitfield, 5, &[0x0c, 0]),
-        (_, "bitfield header page size 100") => set(Bitfield, 5, &[0, 100]),
-        (_, "bitfield header only 20 bytes") => cut(Bitfield, 20),
-        (_, "bitfield cut to 32") => cut(Bitfield, 32),
-        (_, "bitfield page cut to 500 bytes") => cut(Bitfield, 32 + 500),
-        (_, "bitfield page cut to 2000 bytes") => cut(Bitfield, 32 + 2000),
-        (_, "bitfield all bits zero") => zero(Bitfield, DATA_BITS..INDEX + 512),
-        (_, "bitfield tree bits zero") => zero(Bitfield, TREE_BITS..INDEX),
-        (_, "bitfield data bits zero") => zero(Bitfield, DATA_BITS..TREE_BITS),
-        (_, "bitfield index bits zero") => zero(Bitfield, INDEX..INDEX + 512),
-        (_, "bitfield data bit 10 set") => or(DATA_BITS + 1, 0x20),
-        (_, "bitfield tree bit 20 set") => or(TREE_BITS + 2, 0x08),
-        (_, "bitfield tree bits 20 and 22 set") => or(TREE_BITS + 2, 0x0a),
-        (_, "data lacks last byte") => cut(Data, 19),
-        (_, "data byte flipped (block 4)") => flip(Data, 9),
-        (_, "data has extra bytes") => edit(stores, Data, |bytes| bytes.extend(b"extra")),
-        _ => panic!("unknown case: {case}"),
-    }
-    true
 }
 
 /// The name of a variant, with that of an inner error.
@@ -307,24 +228,9 @@ fn repaired(stores: &Stores) -> String {
     format!("left: {last}")
 }
 
-fn cases() -> Vec<String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/open-behaviour.json");
-    let known: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let releases = known["releases"].as_object().unwrap();
-    let mut cases: Vec<String> = Vec::new();
-    for release in releases.values() {
-        for case in release.as_object().unwrap().keys() {
-            if !cases.contains(case) {
-                cases.push(case.clone());
-            }
-        }
-    }
-    cases
-}
-
 #[test]
 fn every_damaged_directory_has_the_outcome_that_the_table_says() {
-    let cases = cases();
+    let cases = damage::cases();
     assert_eq!(cases.len(), 67);
     let base = base();
     let mut rows = Vec::new();
@@ -443,6 +349,158 @@ fn a_feed_of_which_nothing_was_signed_is_given_up_only_when_that_is_accepted() {
     assert_eq!(report.mended[0], Mended::Dropped { length: 0 });
     assert_eq!(stores.write().append(&["first"]).unwrap().length, 1);
     assert_eq!(stores.read().get(0).unwrap(), b"first");
+}
+
+const WITH_HEADERS: [FileName; 3] = [FileName::Tree, FileName::Signatures, FileName::Bitfield];
+
+/// A feed is made with three headers. Where two of them are gone and nothing else is stored, it is not said
+/// to be empty, and not begun anew.
+#[test]
+fn what_is_left_of_a_lost_feed_is_no_empty_one() {
+    for lost in 0..8_usize {
+        let lost: Vec<FileName> =
+            (0..3).filter(|at| lost >> at & 1 == 1).map(|at| WITH_HEADERS[at]).collect();
+        for is_short in [false, true] {
+            let stores = Stores::default();
+            drop(stores.create(&pair()));
+            for file in &lost {
+                if is_short { stores.set(*file, &[5; 31]) } else { stores.remove(*file) }
+            }
+            let before = stores.all();
+            let create = || Feed::options().access(Access::Create).key_pair(pair());
+            let report = RepairOptions::new().sign().repair(stores.copy()).unwrap();
+            if lost.len() < 2 {
+                assert_eq!(stores.read().length(), 0);
+                assert!(report.is_ok(), "{report:?}");
+                stores.write().append(&["first"]).unwrap();
+                assert!(stores.read().recovery().is_clean());
+                continue;
+            }
+            let missing = RecoveryError::FilesMissing { files: lost.clone() };
+            for options in [Feed::options(), Feed::options().lenient(), create()] {
+                let opened = options.open(stores.clone());
+                assert!(matches!(opened, Err(Error::Recovery(error)) if error == missing));
+            }
+            let report = RepairOptions::new().repair(stores.clone()).unwrap();
+            assert_eq!((report.mended, report.unresolved), (vec![], Some(missing)));
+            assert!(stores.all() == before);
+
+            let report = RepairOptions::new().accept_loss().repair(stores.clone()).unwrap();
+            assert!(report.is_ok(), "{report:?}");
+            assert_eq!(report.mended[0], Mended::Dropped { length: 0 });
+            assert!(stores.read().recovery().is_clean());
+        }
+    }
+}
+
+/// Every way in which a feed can lose all of its bits and all of its signatures: blocks and nodes are there
+/// still, and no append may cut them.
+#[test]
+fn a_feed_that_lost_its_bits_and_signatures_is_no_empty_one() {
+    for page in [None, Some(0), Some(3584)] {
+        for slots in [0, 1, 2, 10] {
+            // A page of zeros and a blank slot are what an empty feed has before its first change.
+            if slots == 1 && page == Some(3584) {
+                continue;
+            }
+            for file_to_lose in [None, Some(FileName::Tree), Some(FileName::Data)] {
+                let stores = base();
+                edit(&stores, FileName::Signatures, |bytes| {
+                    bytes.truncate(32);
+                    bytes.resize(32 + 64 * slots, 0);
+                });
+                match page {
+                    None => stores.remove(FileName::Bitfield),
+                    Some(len) => edit(&stores, FileName::Bitfield, |bytes| {
+                        bytes.truncate(32);
+                        bytes.resize(32 + len, 0);
+                    }),
+                }
+                file_to_lose.into_iter().for_each(|file| stores.remove(file));
+                let before = stores.all();
+                for access in [Access::Read, Access::Write, Access::Create] {
+                    let opened = Feed::options().access(access).open(stores.clone());
+                    assert!(
+                        matches!(opened, Err(Error::Recovery(RecoveryError::NothingProven { .. }))),
+                        "{page:?}, {slots}, {file_to_lose:?}: {opened:?}"
+                    );
+                }
+                assert!(stores.all() == before);
+                let signed = RepairOptions::new().sign().repair(stores.copy()).unwrap();
+                assert_eq!(signed.is_ok(), file_to_lose.is_none(), "{signed:?}");
+                let report = RepairOptions::new().accept_loss().repair(stores.clone()).unwrap();
+                assert!(report.is_ok(), "{report:?}");
+                assert_eq!(stores.write().append(&["first"]).unwrap().length, 1);
+                assert_eq!(stores.read().get(0).unwrap(), b"first");
+            }
+        }
+    }
+}
+
+/// What hypercore 9 leaves of `truncate(0)`: only the data bits are still what they were.
+#[test]
+fn what_was_truncated_to_nothing_opens_and_is_not_cut() {
+    let stores = base();
+    damage(&stores, "bitfield tree bits zero");
+    edit(&stores, FileName::Signatures, |bytes| bytes.truncate(32));
+    let before = stores.all();
+    let mut feed = stores.write();
+    assert_eq!((feed.length(), feed.present_count()), (0, 0));
+    assert!(matches!(feed.append(&["first"]), Err(Error::NeedsRepair { .. })));
+    drop(feed);
+    assert!(stores.all() == before);
+    RepairOptions::new().accept_loss().repair(stores.clone()).unwrap();
+    assert_eq!(stores.write().append(&["first"]).unwrap().length, 1);
+}
+
+#[test]
+fn the_signatures_of_a_feed_that_lost_tree_and_bits_are_not_cut() {
+    for page_len in [0, 3584] {
+        let stores = base();
+        stores.remove(FileName::Tree);
+        edit(&stores, FileName::Bitfield, |bytes| bytes[32..].fill(0));
+        edit(&stores, FileName::Bitfield, |bytes| bytes.truncate(32 + page_len));
+        let opened = Feed::options().access(Access::Write).open(stores.clone());
+        assert!(matches!(opened, Err(Error::Recovery(RecoveryError::NothingProven { .. }))));
+        // Signatures and blocks are enough to make everything again.
+        let report = RepairOptions::new().search_sizes().repair(stores.clone()).unwrap();
+        assert!(report.is_ok(), "{report:?}");
+        assert_eq!(stores.read().get(9).unwrap(), b"b9");
+    }
+}
+
+/// An older signature leads to a damaged pair of leaves again and again; the pair is looked at once.
+#[test]
+fn an_audit_reads_no_block_for_each_signature() {
+    use random_access_storage::testing::{Call, Journal};
+
+    let journal = Journal::new();
+    let storage = common::recorded(&journal);
+    let options = Feed::options().access(Access::Create).key_pair(pair());
+    let mut feed = options.open(storage.clone()).unwrap();
+    // Too long to be in one window together.
+    feed.append(&[vec![1; 200_000], vec![2; 200_000]]).unwrap();
+    (0..100).for_each(|_| _ = feed.append(&["short"]).unwrap());
+    drop(feed);
+    let tree = sleep::Storage::open(&storage, FileName::Tree, Access::Write).unwrap().unwrap();
+    random_access_storage::RandomAccess::write_at(&tree, node(0) as u64, &[7; 32]).unwrap();
+    let data = sleep::Storage::open(&storage, FileName::Data, Access::Write).unwrap().unwrap();
+    random_access_storage::RandomAccess::write_at(&data, 0, &[7]).unwrap();
+    drop(journal.take());
+    let report = Feed::options().open(storage).unwrap().audit(&mut |_| ()).unwrap();
+    assert_eq!(report.signatures_valid, 101);
+    assert_eq!(
+        report.findings,
+        [
+            Finding::ChildrenWrong { index: flat_tree::Index::new(1) },
+            Finding::BlockUnproven { index: 0 },
+            Finding::BlockUnproven { index: 1 }
+        ]
+    );
+    let is_of_data = |call: &Call| matches!(call, Call::Read { .. });
+    let reads = journal.take();
+    let reads = reads.iter().filter(|entry| entry.store == "data" && is_of_data(&entry.call));
+    assert!(reads.count() < 10);
 }
 
 #[test]

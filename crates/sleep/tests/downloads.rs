@@ -88,6 +88,32 @@ fn a_golden_reader_gives_its_blocks_on() {
     }
 }
 
+/// Whatever has a leaf is proven to others, whether its block is stored or not.
+#[test]
+fn every_leaf_of_a_golden_directory_is_given_on() {
+    let mut given = 0;
+    for golden in common::goldens() {
+        let source = golden.stores.read();
+        let nodes: Vec<_> = source.present_nodes().collect();
+        for block in (0..source.length()).filter(|block| common::contains(&nodes, 2 * block)) {
+            if golden.u64("length") > 200 && !block.is_multiple_of(97) {
+                continue;
+            }
+            let options = || Feed::options().access(Access::Create).key(source.key());
+            let mut feed = options().open(Stores::default()).unwrap();
+            feed.put_hash(block, &source.hash_proof(block).unwrap()).unwrap();
+            assert_eq!(feed.length(), source.length(), "{}: {block}", golden.name);
+            assert_eq!(feed.tree_hash(), source.tree_hash());
+            let mut feed = options().open(Stores::default()).unwrap();
+            let bytes = source.get(block).unwrap_or_else(|_| golden.block(block));
+            feed.put(block, &bytes, &source.proof(block).unwrap()).unwrap();
+            assert_eq!(feed.get(block).unwrap(), bytes);
+            given += 1;
+        }
+    }
+    assert!(given > 500, "{given}");
+}
+
 fn blocks(from: u64, to: u64) -> Vec<Vec<u8>> {
     (from..to).map(|index| common::block("square", index)).collect()
 }
@@ -123,6 +149,31 @@ fn a_reader_keeps_what_it_proved_against_an_older_length() {
         let before: usize = blocks(0, 5).iter().map(Vec::len).sum();
         assert_eq!(feed.seek(before as u64).unwrap(), (5, 0));
     }
+}
+
+/// Of several older lengths the newest, which is the one that the packages give out.
+#[test]
+fn a_proof_against_an_older_length_is_against_the_newest_of_them() {
+    let mut author = Stores::default().create(&pair());
+    let stores = Stores::default();
+    let mut feed = reader(&stores, &pair());
+    for (length, block) in [(37, 5), (40, 39), (45, 44), (200, 199)] {
+        author.append(&blocks(author.length(), length)).unwrap();
+        let proof = author.proof(block).unwrap();
+        feed.put(block, &blocks(block, block + 1)[0], &proof).unwrap();
+    }
+    let mut third = reader(&Stores::default(), &pair());
+    third.put(5, &blocks(5, 6)[0], &feed.proof(5).unwrap()).unwrap();
+    assert_eq!(third.length(), 45);
+    // One of its roots is lost: the next best is.
+    let tree = stores.bytes(FileName::Tree).unwrap();
+    let root = third.roots()[2].index.get() as usize;
+    let mut cut = tree.clone();
+    cut[32 + 40 * root..][..40].fill(0);
+    stores.set(FileName::Tree, &cut);
+    let mut third = reader(&Stores::default(), &pair());
+    third.put(5, &blocks(5, 6)[0], &stores.read().proof(5).unwrap()).unwrap();
+    assert_eq!(third.length(), 37);
 }
 
 #[test]

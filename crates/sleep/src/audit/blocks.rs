@@ -66,13 +66,30 @@ impl BlockReader {
         if offset < self.start || end > window_end {
             let wanted = end.max(offset.saturating_add(WINDOW_LEN).min(self.len));
             let wanted = usize::try_from(wanted.saturating_sub(offset)).unwrap_or(usize::MAX);
-            self.window =
-                store.read_vec_at(offset, wanted).map_err(Error::in_file(FileName::Data))?;
-            self.start = offset;
+            let store = Arc::clone(store);
+            self.fill(&*store, offset, wanted).map_err(Error::in_file(FileName::Data))?;
         }
         let place = usize::try_from(offset.saturating_sub(self.start)).unwrap_or(usize::MAX);
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         Ok(self.window.get(place..).and_then(|rest| rest.get(..len)))
+    }
+
+    /// Reads a window, into the memory of the last one unless it is longer than most.
+    fn fill(
+        &mut self,
+        store: &dyn RandomAccess,
+        offset: u64,
+        len: usize,
+    ) -> random_access_storage::Result<()> {
+        let mut window = std::mem::take(&mut self.window);
+        if len as u64 <= WINDOW_LEN {
+            window.resize(len, 0);
+            store.read_at(offset, &mut window)?;
+        } else {
+            window = store.read_vec_at(offset, len)?;
+        }
+        (self.start, self.window) = (offset, window);
+        Ok(())
     }
 
     /// Compares the bytes at `offset` with a leaf.

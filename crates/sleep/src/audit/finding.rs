@@ -133,8 +133,12 @@ pub enum Finding {
         /// The slot.
         slot: u64,
     },
-    /// Nodes or bytes of an append that was never signed. The next append cuts them off.
-    #[error("the first append was cut short: {nodes} nodes and {bytes} bytes that nothing signs")]
+    /// Nodes or bytes that nothing signs: of a first append that was cut short, or of a feed that version 9
+    /// truncated to nothing. The next append cuts them off.
+    #[error(
+        "no block is signed: {nodes} nodes and {bytes} bytes are left of a first append that was cut \
+         short, or of a truncation to nothing"
+    )]
     TailUnsigned {
         /// Room for nodes, past the header of `tree`.
         nodes: u64,

@@ -68,7 +68,7 @@ pub(crate) fn audit(
     if feed.data.is_none() && blocks_stored > 0 {
         audit.report.find(Finding::FileMissing { file: FileName::Data });
     }
-    audit.tree_below(feed.roots, false)?;
+    audit.tree_below(feed.roots)?;
     audit.signatures()?;
     audit.left_over()?;
     Ok(audit.report)
@@ -87,17 +87,13 @@ struct Audit<'a> {
 }
 
 impl Audit<'_> {
-    /// Looks at everything below roots that are signed; in the tree of an older signature only at what
-    /// leads to the blocks that are still unproven.
-    fn tree_below(&mut self, roots: &[Node], is_older: bool) -> Result<()> {
+    /// Looks at everything below roots that are signed, once, however many signatures lead there.
+    fn tree_below(&mut self, roots: &[Node]) -> Result<()> {
         let Some(tree) = self.feed.tree else { return Ok(()) };
         Walk::new(tree, 0).roots(roots, &mut |step| {
             match step {
+                Step::Proven { node, .. } if self.proven.has_node(node.index) => return Ok(false),
                 Step::Proven { node, offset } => {
-                    let blocks = node.index.first_block()..node.index.end_block();
-                    if is_older && self.unproven.blocks(blocks).next().is_none() {
-                        return Ok(false);
-                    }
                     self.proven.set_node(node.index, true)?;
                     if let Some(block) = node.index.block() {
                         self.block(block, &node, offset)?;
@@ -171,7 +167,7 @@ impl Audit<'_> {
             }
             self.report.signatures_valid = self.report.signatures_valid.saturating_add(1);
             if signed.length < self.feed.length {
-                self.tree_below(&signed.roots, true)?;
+                self.tree_below(&signed.roots)?;
             }
         }
         self.bad_signatures(signatures, 0, end)

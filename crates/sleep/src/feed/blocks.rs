@@ -7,10 +7,12 @@ use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::feed::proven::Proven;
 use crate::hashes;
-use crate::node::Node;
 
 /// Bytes that are read ahead at most. A longer block is read for itself.
 const READ_AHEAD_LEN: u64 = 1024 * 1024;
+
+/// Blocks that are read ahead at most.
+const READ_AHEAD_BLOCKS: u64 = 1024;
 
 /// The iterator of [`Feed::blocks`].
 #[derive(Debug)]
@@ -19,8 +21,9 @@ pub struct Blocks<'a> {
     feed: &'a Feed,
     /// Blocks that are still to come, those read ahead too.
     rest: Range<u64>,
-    /// Proven leaves of the next blocks, the next one last.
-    leaves: Vec<Node>,
+    /// Of the next blocks, the next one last: how many bytes they have, and whether these hash to their
+    /// leaves.
+    ahead: Vec<(usize, bool)>,
     /// Bytes of the blocks read ahead.
     bytes: Vec<u8>,
     /// How many of these bytes are used up.
@@ -38,7 +41,7 @@ impl Feed {
         if range.end > self.length {
             return Err(Error::OutOfBounds { block: range.end, length: self.length });
         }
-        Ok(Blocks { feed: self, rest: range, leaves: Vec::new(), bytes: Vec::new(), used: 0 })
+        Ok(Blocks { feed: self, rest: range, ahead: Vec::new(), bytes: Vec::new(), used: 0 })
     }
 }
 
@@ -46,7 +49,8 @@ impl Blocks<'_> {
     /// Reads ahead from `block` on; whether that worked. Where it did not, the block is to be read for
     /// itself, and what is wrong shows.
     fn read_ahead(&mut self, block: u64) -> bool {
-        let mut present = self.feed.bitfield.blocks(block..self.rest.end);
+        let end = block.saturating_add(READ_AHEAD_BLOCKS).min(self.rest.end);
+        let mut present = self.feed.bitfield.blocks(block..end);
         let Some(run) = present.next().filter(|run| run.start == block) else { return false };
         let Ok(mut leaves) = self.feed.prove_leaves(block, run.end) else { return false };
         let Some(first) = leaves.first().copied() else { return false };
@@ -56,20 +60,32 @@ impl Blocks<'_> {
         let Ok(len) = usize::try_from(len) else { return false };
         let Ok(Some(bytes)) = self.feed.read_bytes(first.offset, len) else { return false };
         (self.bytes, self.used) = (bytes, 0);
-        self.leaves.extend(leaves.iter().rev().map(|leaf| leaf.node));
-        !self.leaves.is_empty()
+        self.compare(&leaves);
+        !self.ahead.is_empty()
+    }
+
+    /// Hashes the bytes that were read, many blocks at a time.
+    fn compare(&mut self, leaves: &[Proven]) {
+        let mut rest = self.bytes.as_slice();
+        let blocks = leaves.iter().map_while(|leaf| {
+            let (block, after) = rest.split_at_checked(usize::try_from(leaf.node.size).ok()?)?;
+            rest = after;
+            Some(block)
+        });
+        let blocks: Vec<&[u8]> = blocks.collect();
+        let hashes = hashes::leaf_hashes(&blocks);
+        let compared = leaves.iter().zip(&blocks).zip(hashes);
+        let compared = compared.map(|((leaf, block), hash)| (block.len(), hash == leaf.node.hash));
+        self.ahead = compared.rev().collect();
     }
 
     /// The next block of those that were read ahead.
     fn take(&mut self, block: u64) -> Option<Result<Vec<u8>>> {
-        let leaf = self.leaves.pop()?;
-        let end = usize::try_from(leaf.size).ok().and_then(|len| self.used.checked_add(len));
-        let bytes = self.bytes.get(self.used..end?)?;
-        self.used = end?;
-        if hashes::leaf(leaf.index, bytes) != leaf {
-            return Some(Err(Error::BlockDamaged { block }));
-        }
-        Some(Ok(bytes.to_vec()))
+        let (len, is_right) = self.ahead.pop()?;
+        let end = self.used.checked_add(len)?;
+        let bytes = self.bytes.get(self.used..end)?;
+        self.used = end;
+        Some(if is_right { Ok(bytes.to_vec()) } else { Err(Error::BlockDamaged { block }) })
     }
 }
 
@@ -78,7 +94,7 @@ impl Iterator for Blocks<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let block = self.rest.next()?;
-        if !self.leaves.is_empty() || self.read_ahead(block) {
+        if !self.ahead.is_empty() || self.read_ahead(block) {
             return self.take(block).or_else(|| Some(self.feed.get(block)));
         }
         Some(self.feed.get(block))

@@ -110,11 +110,12 @@ impl Feed {
 
     /// Cuts off what lies past the length, and makes what is missing but needed: see the module above.
     fn prepare(&mut self) -> Result<()> {
-        write_key(&mut self.files, &self.key)?;
+        // Where the bitfield is missing nobody has the lock, until it is made.
         let page_size = self.bitfield.page_size();
+        let bits = with_header(&mut self.files, FileName::Bitfield, &Header::bitfield(page_size))?;
+        write_key(&mut self.files, &self.key)?;
         let signatures = with_header(&mut self.files, FileName::Signatures, &Header::signatures())?;
         let tree = with_header(&mut self.files, FileName::Tree, &Header::tree())?;
-        let bits = with_header(&mut self.files, FileName::Bitfield, &Header::bitfield(page_size))?;
         let tree = TreeFile::new(tree);
 
         // A killed process may have left it to this one to sync what it wrote, and to write again what a
@@ -125,8 +126,7 @@ impl Feed {
             rewrite(&signatures, self.length)?;
         }
         // Without signatures nothing vouches for the rest of a tail.
-        let signatures_end = SignatureFile::offset(self.length).unwrap_or(u64::MAX);
-        cut(FileName::Signatures, signatures.store(), signatures_end)?;
+        signatures.truncate(self.length)?;
         self.sync_unless_lazy(&[FileName::Signatures])?;
 
         // A node that is cut would count as one once the file is longer.
@@ -144,8 +144,8 @@ impl Feed {
             self.write_bits()?;
             self.sync_unless_lazy(&[FileName::Bitfield])?;
         } else if self.length == 0 {
-            // A page of zeros says that the feed was empty when its first block came: a crash then is
-            // told from the loss of the bitfield of a longer feed.
+            // With the blank slot a page of zeros says that the feed was empty when its first block came: a
+            // crash then is told from the loss of the bits and signatures of a longer feed.
             blank_page(&*bits, page_size.bytes(), 0)?;
             self.sync_unless_lazy(&[FileName::Bitfield])?;
         }

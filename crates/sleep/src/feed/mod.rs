@@ -22,7 +22,9 @@
 //!
 //! Before the first change of a feed that was opened, all that lies past its length is cut off, and
 //! synced: the tail of a batch that was lost, or what a truncation left. Otherwise an old signature
-//! in a later slot, over old nodes, could come to be taken for one over new blocks.
+//! in a later slot, over old nodes, could come to be taken for one over new blocks. An empty feed gets a
+//! page of zeros and a blank slot instead, before anything else: what a crash in its first change leaves
+//! is then told from a feed that lost its bits and its signatures, and so must not be cut.
 //!
 //! A download ([`Feed::put`]) has the same rounds (nodes and block; the signature, when the proof
 //! brings one; bits), but all its bits in the last, since both of its halves alone are a legal state: a

@@ -49,6 +49,7 @@ pub(super) fn open(options: FeedOptions, storage: impl Storage + 'static) -> Res
         signatures: signatures.as_ref(),
         bitfield,
         is_lenient: options.is_lenient,
+        accepts_loss: false,
     })?;
     let length = found.length;
     Ok(Feed {

@@ -18,6 +18,7 @@ use hypercore_crypto::{Hash, Signature};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::hashes;
+use crate::length::length_from;
 use crate::node::Node;
 
 /// Nodes that one generation holds. Two of them, 64 bytes a node and the map's own: about 2 MB.
@@ -231,7 +232,8 @@ impl Feed {
     /// Finds an older and shorter tree that `top`, the end of a climb, is a proven root of.
     ///
     /// A reader may have its blocks from proofs against several lengths of the feed, and never been
-    /// sent the nodes that join the older trees to the newer.
+    /// sent the nodes that join the older trees to the newer. The tree by the bits is the newest, and what
+    /// other programs would give out; the others are for bits that are damaged.
     fn find_older_tree(&self, nodes: &mut NodeReader<'_>, top: &Node) -> Result<Option<OlderTree>> {
         let Some(signatures) = self.signatures.as_ref().filter(|_| self.is_live) else {
             return Ok(None);
@@ -239,19 +241,21 @@ impl Feed {
         let parent_end = top.index.parent().map_or(u64::MAX, Index::end_block);
         // A slot is the length less one, and so is the last block below a node.
         let last_slot = parent_end.min(self.length).saturating_sub(1);
-        let mut length = top.index.end_block();
+        let by_bits = length_from(top.index, |index| self.bitfield.has_node(index));
+        let slot = by_bits.saturating_sub(1);
+        let mut found = signatures.slot(slot)?.map(|signature| (slot, signature));
+        let mut next_slot = top.index.end_block().saturating_sub(1);
         for _ in 0..OLDER_SIGNATURES_MAX {
-            let found = signatures.at_or_after(length.saturating_sub(1))?;
-            let Some((slot, signature)) = found.filter(|(slot, _)| *slot < last_slot) else {
-                return Ok(None);
-            };
-            length = slot.saturating_add(1);
-            if let Some(roots) = self.stored_roots(nodes, length, top)?
+            if let Some((slot, signature)) = found.filter(|(slot, _)| *slot < last_slot)
+                && let length = slot.saturating_add(1)
+                && let Some(roots) = self.stored_roots(nodes, length, top)?
                 && hashes::verify_tree(&self.key, &tree_hash(&roots), length, &signature).is_some()
             {
                 return Ok(Some(OlderTree { roots, signature }));
             }
-            length = length.saturating_add(1);
+            found = signatures.at_or_after(next_slot)?.filter(|(slot, _)| *slot < last_slot);
+            let Some((slot, _)) = found else { return Ok(None) };
+            next_slot = slot.saturating_add(1);
         }
         Ok(None)
     }
@@ -291,8 +295,12 @@ impl Feed {
         if end.saturating_sub(first) > 1
             && let Some(top) = self.prove_if_sound(subtree)?
         {
+            let (run, wanted) = (self.node_run(subtree)?, first..end);
+            if run.is_whole(&top.node) {
+                return Ok(run.leaves(top.offset, &wanted));
+            }
             let mut leaves = Vec::new();
-            self.node_run(subtree)?.prove_leaves(top, &(first..end), &mut leaves);
+            run.prove_leaves(top, &wanted, &mut leaves);
             if !leaves.is_empty() {
                 return Ok(leaves);
             }
@@ -360,6 +368,41 @@ impl NodeRun {
     fn get(&self, index: Index) -> Option<Node> {
         let place = index.get().checked_sub(self.first)?;
         *self.nodes.get(usize::try_from(place).ok()?)?
+    }
+
+    /// Whether all nodes are there and hash to `top`, whose subtree this is. Hashes a level at a time, which
+    /// is faster than one by one.
+    fn is_whole(&self, top: &Node) -> bool {
+        let depth = top.index.depth().get();
+        // The nodes of a level, from left to right: it begins at place 2^depth - 1, and has every
+        // 2^(depth + 1)th place.
+        let level = |depth: u32| {
+            let first = (1_usize << depth).saturating_sub(1);
+            let places = self.nodes.get(first..).unwrap_or_default().iter().step_by(2 << depth);
+            places.map(|node| node.map(|node| (node.hash, node.size))).collect::<Option<Vec<_>>>()
+        };
+        let Some(mut below) = level(0) else { return false };
+        for depth in 1..=depth {
+            let (Some(made), Some(stored)) = (hashes::parents(&below), level(depth)) else {
+                return false;
+            };
+            if made != stored {
+                return false;
+            }
+            below = stored;
+        }
+        below == [(top.hash, top.size)]
+    }
+
+    /// The leaves of the `wanted` blocks, of a subtree that is whole and whose bytes begin at `offset`.
+    fn leaves(&self, offset: u64, wanted: &Range<u64>) -> Vec<Proven> {
+        let mut offset = offset;
+        let leaves = self.nodes.iter().step_by(2).flatten().map(|node| {
+            let leaf = Proven { node: *node, offset };
+            offset = leaf.end();
+            leaf
+        });
+        leaves.filter(|leaf| wanted.contains(&leaf.node.index.first_block())).collect()
     }
 
     /// Proves the leaves of the `wanted` blocks below `top` from above, from left to right, and stops at

@@ -3,6 +3,8 @@
 use flat_tree::Index;
 use hypercore_crypto::PublicKey;
 
+use crate::files::FileName;
+
 /// What keeps a damaged feed from being opened. Nothing was written; `repair` says what helps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -52,10 +54,25 @@ pub enum RecoveryError {
         /// Bytes in `data`.
         bytes: u64,
     },
+    /// A feed that was made has these files, and they are not there or without a header; in what is left
+    /// of it there is nothing. So the feed was empty, or all of it is lost.
+    #[error(
+        "{}: not there, and nothing else tells whether the feed had blocks; put them back, or have a \
+         repair that accepts loss make an empty feed",
+        names(files)
+    )]
+    FilesMissing {
+        /// Those of `tree`, `signatures` and `bitfield` that are missing or too short for a header.
+        files: Vec<FileName>,
+    },
     /// A root says more bytes than there can be.
     #[error("tree: the roots of {length} blocks hold 2^64 bytes and more")]
     TooManyBytes {
         /// Blocks of the feed.
         length: u64,
     },
+}
+
+fn names(files: &[FileName]) -> String {
+    files.iter().map(|file| file.as_str()).collect::<Vec<_>>().join(", ")
 }

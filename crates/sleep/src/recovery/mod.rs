@@ -14,8 +14,10 @@
 //! 3. Bits for blocks that have neither roots nor signatures are passed over, but where they say that
 //!    such a block is stored nothing is appended. Of a root that is lost while the signature is there,
 //!    the last one is dropped with its blocks, and nothing is appended; any other is an error.
-//! 4. Length 0 is for a feed of which nothing is stored, or whose first append was cut short; never
-//!    for nodes or blocks that are there.
+//! 4. Length 0 is for a feed of which nothing is stored, as two of the three files with headers say; or
+//!    whose first change was cut short. That begins with a page of zeros and a blank slot, so that it is
+//!    told from the loss of bits and signatures. What version 9 truncated to nothing looks as if tree bits
+//!    and signatures were lost: nothing is appended. Never is it for other nodes or blocks that are there.
 //!
 //! All of this happens in memory. This module must not write, and must not know how a feed is used
 //! afterwards.
@@ -24,6 +26,7 @@
 //! "SLEEP storage", section 11.
 
 mod bits;
+mod empty;
 mod error;
 mod signed;
 
@@ -66,6 +69,8 @@ pub(crate) struct Found<'a> {
     pub(crate) bitfield: Bitfield,
     /// Whether a feed is opened although its newest signature is wrong.
     pub(crate) is_lenient: bool,
+    /// Whether what nothing proves may be given up.
+    pub(crate) accepts_loss: bool,
 }
 
 /// What a feed is taken for.
@@ -134,7 +139,7 @@ impl Recovery {
 /// [`Error::Recovery`] where that can not be done without loss; [`Error::Storage`].
 pub(crate) fn recover(found: Found<'_>) -> Result<Recovered> {
     let by_bits = found.bitfield.length();
-    let mut case = Case { by_bits, report: Recovery::default(), found };
+    let mut case = Case { by_bits, lacking: Vec::new(), report: Recovery::default(), found };
     case.note_files()?;
     let verdict = case.judge()?;
     case.finish(verdict)
@@ -174,6 +179,8 @@ struct Case<'a> {
     found: Found<'a>,
     /// Length by the bits.
     by_bits: u64,
+    /// Files that are missing, or too short for their header.
+    lacking: Vec<FileName>,
     report: Recovery,
 }
 
@@ -194,11 +201,13 @@ impl Case<'_> {
         for (file, is_there) in files {
             let Some(store) = self.found.files.get(file) else {
                 self.report.note(Finding::FileMissing { file });
+                self.lacking.push(file);
                 continue;
             };
             let len = store.len().map_err(Error::in_file(file))?;
             if !is_there || len < crate::HEADER_LEN as u64 {
                 self.report.note(Finding::FileShort { file, len });
+                self.lacking.push(file);
             }
             let len_max = match file {
                 FileName::Tree => TreeFile::offset(Index::new(2 * FEED_LENGTH_MAX - 1)),
@@ -372,27 +381,6 @@ impl Case<'_> {
         bitfield.blocks(blocks).flatten().any(has_leaf)
     }
 
-    /// Rule 4: no bit makes a length, and nothing is signed.
-    fn judge_without_bits(&mut self, search: &Search<'_>) -> Result<Verdict> {
-        let nodes = self.found.tree.map_or(Ok(0), TreeFile::node_count)?;
-        let bytes = self.data().map_or(Ok(0), |store| store.len());
-        let bytes = bytes.map_err(Error::in_file(FileName::Data))?;
-        if nodes == 0 && bytes == 0 && search.newest_slot.is_none() {
-            return Ok(Verdict::empty());
-        }
-        if let Some(verdict) = self.static_by_nodes()? {
-            return Ok(verdict);
-        }
-        // Before the first append writes anything else, it makes a page; no other feed of length 0 has one.
-        // The header of `signatures` is older still.
-        if self.found.bitfield.page_count() > 0 && self.found.signatures.is_some() {
-            self.report.note(Finding::TailUnsigned { nodes, bytes });
-            return Ok(Verdict::empty());
-        }
-        self.check_key(None, search)?;
-        Err(RecoveryError::NothingProven { nodes, bytes }.into())
-    }
-
     /// # Errors
     /// [`RecoveryError::KeyMismatch`] when nothing at all is signed with the key.
     fn check_key(&self, signed: Option<&Signed>, search: &Search<'_>) -> Result<()> {
@@ -419,7 +407,7 @@ impl Case<'_> {
 
     /// Makes the bits those of the verdict.
     fn finish(self, verdict: Verdict) -> Result<Recovered> {
-        let Self { found, by_bits, mut report } = self;
+        let Self { found, by_bits, mut report, .. } = self;
         let Verdict { length, roots, is_live, settled } = verdict;
         let byte_length = roots.iter().try_fold(0_u64, |sum, root| sum.checked_add(root.size));
         if byte_length.is_none() {

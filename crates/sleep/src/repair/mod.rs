@@ -9,8 +9,10 @@
 //! # Source
 //! "SLEEP storage", section 11.
 
+mod headers;
 mod loss;
 mod nodes;
+mod progress;
 mod report;
 mod roots;
 
@@ -20,6 +22,8 @@ use hypercore_crypto::{KeyPair, PublicKey};
 use random_access_storage::{RandomAccess, SyncScope};
 
 use self::loss::{Proven, sound_prefix};
+use self::progress::Progress;
+pub use self::progress::{RepairProgress, SIZES_TRIED_MAX};
 pub use self::report::{Mended, RepairReport};
 use self::roots::RootMender;
 use crate::audit::{Audited, BlockReader, Finding, audit};
@@ -27,7 +31,7 @@ use crate::bitfield::Bitfield;
 use crate::error::{Error, Result};
 use crate::files::{Access, FileName, Files, Storage};
 use crate::hashes;
-use crate::header::{HEADER_LEN, Header, PageSize, StoredHeader};
+use crate::header::PageSize;
 use crate::keys;
 use crate::recovery::{
     Found, Recovered, Recovery, RecoveryError, Search, Signed, find_blocks, recover, signable,
@@ -99,7 +103,8 @@ impl RepairOptions {
     }
 
     /// Looks for leaves that are lost with their sizes by trying every size, which takes a signature for
-    /// each single block, and up to a tenth of a millisecond for each byte of `data` that no leaf is left of.
+    /// each single block, and up to a tenth of a millisecond for each byte of `data` that no leaf is left
+    /// of. Ends at [`SIZES_TRIED_MAX`].
     pub const fn search_sizes(mut self) -> Self {
         self.searches_sizes = true;
         self
@@ -117,11 +122,36 @@ impl RepairOptions {
     /// is wrong and not to be replaced; [`Error::NotFound`] when nothing is stored;
     /// [`Error::Storage`]. What is left undone is no error but in the report.
     pub fn repair(self, storage: impl Storage + 'static) -> Result<RepairReport> {
+        self.repair_with(storage, &mut |_| ())
+    }
+
+    /// As [`repair`](Self::repair); `progress` is called for every block, and every now and then while
+    /// sizes are tried.
+    ///
+    /// # Durability
+    /// As [`repair`](Self::repair).
+    ///
+    /// # Errors
+    /// As [`repair`](Self::repair).
+    pub fn repair_with(
+        self,
+        storage: impl Storage + 'static,
+        progress: &mut dyn FnMut(RepairProgress),
+    ) -> Result<RepairReport> {
         let files = Files::open(storage, Access::Create)?;
         if FileName::ALL.into_iter().all(|name| files.get(name).is_none()) {
             return Err(Error::NotFound);
         }
-        let mut repair = Repair { files, options: self, report: RepairReport::default() };
+        let sizes_max = if self.searches_sizes { SIZES_TRIED_MAX } else { 0 };
+        let progress = Progress::new(sizes_max, progress);
+        let mut repair = Repair { files, options: self, progress, report: RepairReport::default() };
+        if let Some(files) = repair.lost_files()? {
+            if !repair.options.accepts_loss {
+                repair.report.unresolved = Some(RecoveryError::FilesMissing { files });
+                return Ok(repair.report);
+            }
+            repair.report.mended.push(Mended::Dropped { length: 0 });
+        }
         let stores = repair.headers()?;
         let (key, pair) = repair.keys(&stores)?;
         repair.all_nodes(&stores, &key)?;
@@ -141,47 +171,20 @@ struct Stores {
     page_size: PageSize,
 }
 
-struct Repair {
+struct Repair<'a> {
     files: Files,
     options: RepairOptions,
+    progress: Progress<'a>,
     report: RepairReport,
 }
 
-impl Repair {
+impl Repair<'_> {
     fn data(&self) -> Option<&Arc<dyn RandomAccess>> {
         self.files.get(FileName::Data)
     }
 
     fn reader(&self) -> Result<BlockReader> {
         BlockReader::new(self.data())
-    }
-
-    fn headers(&mut self) -> Result<Stores> {
-        let (bitfield, header) = self.header(FileName::Bitfield)?;
-        let page_size = header.page_size().unwrap_or_default();
-        let (signatures, _) = self.header(FileName::Signatures)?;
-        let (tree, _) = self.header(FileName::Tree)?;
-        let (tree, signatures) = (TreeFile::new(tree), SignatureFile::new(signatures));
-        Ok(Stores { tree, signatures, bitfield, page_size })
-    }
-
-    fn header(&mut self, name: FileName) -> Result<(Arc<dyn RandomAccess>, Header)> {
-        let store = self.files.create(name)?;
-        match Header::read(name, &store) {
-            Ok(StoredHeader::Present(header)) => return Ok((store, header)),
-            Ok(StoredHeader::Missing { .. }) => {}
-            Err(Error::Header(_)) if self.options.replaces_headers => {}
-            Err(error) => return Err(error),
-        }
-        let header = match name {
-            FileName::Tree => Header::tree(),
-            FileName::Signatures => Header::signatures(),
-            _ => Header::bitfield(likely_page_size(&*store)?),
-        };
-        header.write(&*store)?;
-        sync(name, &*store)?;
-        self.report.mended.push(Mended::Header(name));
-        Ok((store, header))
     }
 
     /// The key of the feed, proven by what it signed, and its secret half. Writes `key` where it is
@@ -234,13 +237,8 @@ impl Repair {
     fn nodes(&mut self, stores: &Stores, key: &PublicKey) -> Result<bool> {
         let data_len = self.data().map_or(Ok(0), |data| data.len());
         let data_len = data_len.map_err(Error::in_file(FileName::Data))?;
-        let roots = RootMender::new(
-            key,
-            &stores.tree,
-            self.reader()?,
-            data_len,
-            self.options.searches_sizes,
-        );
+        let reader = self.reader()?;
+        let roots = RootMender::new(key, &stores.tree, reader, data_len, &mut self.progress);
         let mut mended = Vec::new();
         for node in roots.mend(&stores.signatures)? {
             if stores.tree.node(node.index)? != Some(node) {
@@ -327,6 +325,7 @@ impl Repair {
             signatures: Some(&stores.signatures),
             bitfield: Bitfield::load(&stores.bitfield, stores.page_size)?,
             is_lenient: true,
+            accepts_loss: false,
         })
     }
 
@@ -391,12 +390,8 @@ impl Repair {
     }
 
     fn cut_signatures(&mut self, stores: &Stores, length: u64) -> Result<()> {
-        let store = stores.signatures.store();
-        let failed = Error::in_file(FileName::Signatures);
-        let end = SignatureFile::offset(length).unwrap_or(u64::MAX);
-        if store.len().map_err(&failed)? > end {
-            store.truncate(end).map_err(&failed)?;
-            sync(FileName::Signatures, &**store)?;
+        if stores.signatures.truncate(length)? {
+            sync(FileName::Signatures, &**stores.signatures.store())?;
         }
         self.report.mended.push(Mended::Dropped { length });
         Ok(())
@@ -407,6 +402,10 @@ impl Repair {
             return Ok(());
         }
         let length = recovered.length;
+        // Without its data bits a first append that was cut short is told by the blank slot alone.
+        if length == 0 && stores.signatures.truncate(0)? {
+            sync(FileName::Signatures, &**stores.signatures.store())?;
+        }
         recovered.bitfield.write(&stores.bitfield)?;
         sync(FileName::Bitfield, &*stores.bitfield)?;
         let blocks = recovered.bitfield.count_blocks(0..length);
@@ -416,14 +415,15 @@ impl Repair {
 
     /// What is lost or wrong in a feed.
     fn damage(
-        &self,
+        &mut self,
         stores: &Stores,
         key: &PublicKey,
         recovered: &Recovered,
     ) -> Result<Vec<Finding>> {
+        let data = self.data().cloned();
         let audited = Audited {
             key,
-            data: self.data(),
+            data: data.as_ref(),
             tree: Some(&stores.tree),
             signatures: Some(&stores.signatures).filter(|_| recovered.is_live),
             bitfield: &recovered.bitfield,
@@ -431,7 +431,8 @@ impl Repair {
             roots: &recovered.roots,
             recovery: &Recovery::default(),
         };
-        let findings = audit(&audited, &mut |_| ())?.findings;
+        let findings =
+            audit(&audited, &mut |at| self.progress.at_block(at.blocks_checked))?.findings;
         Ok(findings.into_iter().filter(Finding::is_damage).collect())
     }
 }
@@ -440,14 +441,9 @@ impl Repair {
 fn recover_signed(found: Found<'_>) -> Result<Recovered> {
     let mut bitfield = found.bitfield.clone();
     bitfield.truncate(0);
-    // Without a page, no signature of another key passes for none.
-    let judged = recover(Found { bitfield: Bitfield::new(bitfield.page_size()), ..found.clone() });
-    match judged {
-        Err(Error::Recovery(RecoveryError::NothingProven { .. })) => bitfield.reserve(1)?,
-        Err(error) => return Err(error),
-        Ok(_) => {}
-    }
-    recover(Found { bitfield, ..found })
+    // So that an empty feed has a page.
+    bitfield.reserve(1)?;
+    recover(Found { bitfield, accepts_loss: true, ..found })
 }
 
 /// Tells what can not be decided from what failed.
@@ -463,15 +459,6 @@ fn decided(recovered: Result<Recovered>) -> Result<std::result::Result<Recovered
 const NODE_ROUNDS_MAX: usize = 16;
 /// Signatures that are tried before a key counts as another feed's.
 const KEY_TRIES: u64 = 1024;
-
-/// The size of the pages of a bitfield whose header is lost, by its length.
-fn likely_page_size(store: &dyn RandomAccess) -> Result<PageSize> {
-    let len = store.len().map_err(Error::in_file(FileName::Bitfield))?;
-    let pages_len = len.saturating_sub(HEADER_LEN as u64);
-    let fits = |page_size: PageSize| pages_len.is_multiple_of(page_size.bytes() as u64);
-    let is_old = fits(PageSize::Bytes3328) && !fits(PageSize::Bytes3584);
-    Ok(if is_old { PageSize::Bytes3328 } else { PageSize::Bytes3584 })
-}
 
 fn sync(name: FileName, store: &dyn RandomAccess) -> Result<()> {
     store.sync(SyncScope::Data).map_err(Error::in_file(name))

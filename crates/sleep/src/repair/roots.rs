@@ -10,38 +10,35 @@ use crate::error::Result;
 use crate::hashes;
 use crate::node::Node;
 use crate::recovery::Search;
+use crate::repair::progress::Progress;
 use crate::signatures::SignatureFile;
 use crate::tree::TreeFile;
 
-/// Sizes of blocks that are tried, all in all. Each costs a verification and the hash of the block.
-const SIZES_TRIED_MAX: u64 = 1_000_000;
 /// Longest block whose size is searched for.
 const SEARCHED_LEN_MAX: u64 = 64 * 1024;
 /// Combinations of roots that are tried for one signature.
 const COMBINATIONS_MAX: usize = 64;
 
 /// Makes nodes that are missing or wrong, from below.
-pub(super) struct RootMender<'a> {
+pub(super) struct RootMender<'a, 'b> {
     key: &'a PublicKey,
     tree: &'a TreeFile,
     reader: BlockReader,
     data_len: u64,
     /// Nodes that are not stored, or not so.
     made: HashMap<Index, Node>,
-    /// How many sizes of lost leaves may still be tried.
-    sizes_left: u64,
+    progress: &'a mut Progress<'b>,
 }
 
-impl<'a> RootMender<'a> {
+impl<'a, 'b> RootMender<'a, 'b> {
     pub(super) fn new(
         key: &'a PublicKey,
         tree: &'a TreeFile,
         reader: BlockReader,
         data_len: u64,
-        searches_sizes: bool,
+        progress: &'a mut Progress<'b>,
     ) -> Self {
-        let sizes_left = if searches_sizes { SIZES_TRIED_MAX } else { 0 };
-        Self { key, tree, reader, data_len, made: HashMap::new(), sizes_left }
+        Self { key, tree, reader, data_len, made: HashMap::new(), progress }
     }
 
     /// Looks for the longest length that a signature proves once its roots are made. Returns the nodes
@@ -187,8 +184,9 @@ impl<'a> RootMender<'a> {
         let Some(leaf) = Index::leaf(slot) else { return Ok(false) };
         let rest = self.data_len.saturating_sub(offset);
         for size in 0..=rest.min(SEARCHED_LEN_MAX) {
-            let Some(left) = self.sizes_left.checked_sub(1) else { break };
-            self.sizes_left = left;
+            if !self.progress.may_try_size() {
+                break;
+            }
             let Some(bytes) = self.reader.bytes(offset, size)? else { break };
             let (joined, made) = with_leaf(&roots, hashes::leaf(leaf, bytes));
             let hash = hashes::tree(&joined);
