@@ -28,7 +28,9 @@ impl<const PAGE_SIZE: usize> Pager<PAGE_SIZE> {
     /// [`recovery`](Self::recovery) says what had to be put right in the old file.
     ///
     /// # Durability
-    /// A power cut or a kill leaves the old file or the new one; the new one once this has returned.
+    /// A power cut or a kill leaves the old file or the new one; the new one once this has returned. Beside the old
+    /// file there may be an unfinished one then, which nobody needs: its name is that of the file, with a dot
+    /// in front and `.new-` and numbers behind.
     ///
     /// # Errors
     /// Those of [`open`](Self::open); `CorruptPage` when a protected page does not hold what was written
