@@ -5,9 +5,12 @@ use std::path::Path;
 
 use hypercore::{CoreKey, Error, ErrorKind, StoreError};
 use serde_json::{Map, Value};
-use sleep::FileName;
+use sleep::{FileName, RecoveryError};
 
 use crate::sleep_dir::SleepDir;
+
+/// What to do about a full disk.
+const MAKE_ROOM: &str = "what was stored before stays: make room and try again";
 
 /// What a command gives back.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
@@ -157,21 +160,21 @@ impl Failure {
         }
     }
 
-    /// What the feed in `dir` said.
+    /// What the feed in `dir` said to a command that reads it.
     pub(crate) fn feed(dir: &Path, error: &sleep::Error) -> Self {
+        let advice = "hypercore verify tells more, and with --repair makes again what can be";
+        Self::feed_advised(dir, error, advice).of_reading()
+    }
+
+    /// What the feed in `dir` said, with what to do about damage unless the error says something better.
+    pub(crate) fn feed_advised(dir: &Path, error: &sleep::Error, about_damage: &str) -> Self {
         let exit = exit_of_feed(error);
         let mut message = format!("{}: {}", dir.display(), chain(error));
-        match exit {
-            Exit::Corrupt if is_without_data(dir, error) => message.push_str(
-                "; there is no file `data`: Dat keeps the content of a folder in the files of that folder, and only the rest in feeds",
-            ),
-            Exit::Locked => message.push_str(
-                "; one program writes to a feed, or any number read it: wait for it to finish, or end it",
-            ),
-            Exit::Corrupt => {
-                message.push_str("; hypercore verify tells more, and with --repair makes again what can be");
-            }
-            _ => {}
+        let advice = advice_of_feed(dir, error);
+        let advice = advice.or_else(|| (exit == Exit::Corrupt).then(|| about_damage.to_owned()));
+        if let Some(advice) = advice {
+            message.push_str("; ");
+            message.push_str(&advice);
         }
         Self::Told(Box::new(Told {
             exit,
@@ -277,10 +280,9 @@ fn exit_of(error: &Error) -> Exit {
     }
 }
 
-/// Whether bytes are missing because all are.
-fn is_without_data(dir: &Path, error: &sleep::Error) -> bool {
-    matches!(error, sleep::Error::BytesMissing { .. })
-        && SleepDir::find(dir).is_some_and(|place| !place.has(FileName::Data))
+/// Whether the blocks of a feed are kept elsewhere, or lost.
+fn is_without_data(dir: &Path) -> bool {
+    SleepDir::find(dir).is_some_and(|place| !place.has(FileName::Data))
 }
 
 /// The file of a feed that the error is about.
@@ -289,22 +291,39 @@ pub(crate) fn file_of(error: &sleep::Error) -> Option<&'static str> {
     let file = match error {
         E::Storage { file, .. } | E::TooLong { file, .. } | E::MadeMeanwhile { file } => *file,
         E::Header(error) => error.file,
+        E::Recovery(error) => file_of_recovery(error)?,
+        E::NeedsRepair { finding } => finding.file(),
         E::KeyMissing | E::AnotherFeed { .. } => FileName::Key,
         E::SecretKeyDamaged | E::SecretKeyMismatch { .. } => FileName::SecretKey,
         E::BytesMissing { .. } | E::BlockDamaged { .. } | E::DataMissing => FileName::Data,
         E::BlockTooLong { .. } | E::NodeMissing { .. } | E::TreeDamaged { .. } => FileName::Tree,
+        E::SignatureInvalid { .. } | E::SignatureMissing { .. } => FileName::Signatures,
         _ => return None,
     };
     Some(file.as_str())
+}
+
+/// The file that keeps a feed from being opened.
+fn file_of_recovery(error: &RecoveryError) -> Option<FileName> {
+    use RecoveryError as E;
+    match error {
+        E::KeyMismatch { .. } => Some(FileName::Key),
+        E::RootMissing { .. } | E::TooManyBytes { .. } => Some(FileName::Tree),
+        E::SignatureWrong { .. } => Some(FileName::Signatures),
+        E::NothingProven { .. } => Some(FileName::Bitfield),
+        E::FilesMissing { files } => files.first().copied(),
+        _ => None,
+    }
 }
 
 /// The block that the error is about.
 fn block_of(error: &sleep::Error) -> Option<u64> {
     use sleep::Error as E;
     match error {
-        E::NotStored { block } | E::BytesMissing { block } | E::BlockDamaged { block } => {
-            Some(*block)
-        }
+        E::NotStored { block }
+        | E::BytesMissing { block }
+        | E::BlockDamaged { block }
+        | E::BlockTooLong { block, .. } => Some(*block),
         _ => None,
     }
 }
@@ -317,9 +336,46 @@ fn exit_of_feed(error: &sleep::Error) -> Exit {
             Exit::NotFound
         }
         E::ReadOnly | E::SecretKeyMissing => Exit::NotWritable,
+        E::Storage { source, .. } if source.is_permission_denied() => Exit::NotWritable,
         E::Storage { .. } | E::MadeMeanwhile { .. } | E::Poisoned => Exit::Failed,
         // What is left says that the files do not agree.
         _ => Exit::Corrupt,
+    }
+}
+
+/// What to do about what a feed said, where more is known than the exit code.
+fn advice_of_feed(dir: &Path, error: &sleep::Error) -> Option<String> {
+    use sleep::Error as E;
+    let repair = format!("hypercore verify {} --repair", dir.display());
+    match error {
+        E::KeyMissing => Some(format!(
+            "{repair} makes it again from `secret_key`; where that is lost too, add --key with the key that the feed was shared by"
+        )),
+        E::Recovery(RecoveryError::KeyMismatch { .. }) => {
+            Some(format!("put the right one there: {repair} --key KEY"))
+        }
+        E::Recovery(RecoveryError::SignatureWrong { .. }) => Some(format!(
+            "{repair} --sign signs again with the stored secret key, --accept-loss drops what older signatures do not prove"
+        )),
+        E::Recovery(RecoveryError::NothingProven { .. }) => Some(format!(
+            "{repair} --sign signs with the stored secret key what is whole, --accept-loss gives up what is not proven"
+        )),
+        E::Recovery(RecoveryError::FilesMissing { .. }) => {
+            Some(format!("where that is wanted: {repair} --accept-loss"))
+        }
+        E::SecretKeyMismatch { .. } | E::SecretKeyDamaged => Some(format!(
+            "{repair} mends `key` if that is the wrong one of the two; else move `secret_key` away, which reading needs not"
+        )),
+        E::BytesMissing { .. } if is_without_data(dir) => Some(
+            "there is no file `data`: Dat keeps the content of a folder in the files of that folder, and only the rest in feeds"
+                .to_owned(),
+        ),
+        E::Storage { source: StoreError::Locked, .. } => Some(
+            "one program writes to a feed, or any number read it: wait for it to finish, or end it"
+                .to_owned(),
+        ),
+        E::Storage { source, .. } if source.is_storage_full() => Some(MAKE_ROOM.to_owned()),
+        _ => None,
     }
 }
 
@@ -332,9 +388,7 @@ fn advice(error: &Error, exit: Exit) -> Option<&'static str> {
         Exit::Corrupt => {
             Some("nothing was changed: restore the file from a copy, or clone the log again")
         }
-        Exit::Failed if error.is_storage_full() => {
-            Some("what was stored before stays: make room and try again")
-        }
+        Exit::Failed if error.is_storage_full() => Some(MAKE_ROOM),
         Exit::Failed if error.is_already_exists() => {
             Some("choose another place, or go on with what is there")
         }

@@ -19,6 +19,8 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub(crate) enum Unit {
     Bytes,
     Blocks,
+    /// Sizes that a block may have.
+    Sizes,
 }
 
 /// Progress of one piece of work.
@@ -120,6 +122,7 @@ impl Progress {
         match self.unit {
             Unit::Bytes => BinaryBytes(number).to_string(),
             Unit::Blocks => format!("{number} blocks"),
+            Unit::Sizes => number.to_string(),
         }
     }
 }
@@ -133,6 +136,7 @@ fn style(unit: Unit, has_end: bool) -> ProgressStyle {
         (Unit::Blocks, true) => {
             "{msg} {wide_bar} {human_pos}/{human_len} blocks {rate} {prefix} {eta}"
         }
+        (Unit::Sizes, _) => "{msg} {wide_bar} {human_pos}/{human_len} {rate} {prefix} {eta}",
         (Unit::Blocks, false) => "{msg} {spinner} {human_pos} blocks {rate} {prefix}",
     };
     let style = ProgressStyle::with_template(template);

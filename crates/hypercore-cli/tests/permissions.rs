@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
 use common::Shell;
+use common::feeds::golden;
 
 fn set_mode(shell: &Shell, name: &str, mode: u32) {
     let mode = std::fs::Permissions::from_mode(mode);
@@ -49,6 +50,8 @@ fn what_may_not_be_written_exits_4() {
     check(&shell, &["append", "log", "input"], 4, told);
     check(&shell, &["truncate", "log", "0"], 4, told);
     check(&shell, &["new", "other"], 4, told);
+    check(&shell, &["pack", "log", "frozen"], 4, "frozen could not be written");
+    check(&shell, &["backup", "log", "copy"], 4, "permission denied");
     // What may not be read either is no matter of writing.
     set_mode(&shell, "log/oplog", 0o000);
     check(&shell, &["info", "log"], 1, told);
@@ -57,4 +60,30 @@ fn what_may_not_be_written_exits_4() {
     set_mode(&shell, "log", 0o755);
     assert!(shell.snapshot("log") == before);
     assert!(!shell.path("other").exists());
+}
+
+#[test]
+fn a_feed_is_read_where_it_may_not_be_written_and_not_repaired() {
+    let shell = Shell::new();
+    golden("v9-len10").copy(&shell, "feed");
+    std::fs::copy(env!("CARGO_BIN_EXE_hypercore"), shell.path("hypercore")).unwrap();
+    for file in ["key", "data", "tree", "signatures", "bitfield"] {
+        set_mode(&shell, &format!("feed/{file}"), 0o444);
+    }
+    // Who may not read the secret may read the feed.
+    set_mode(&shell, "feed/secret_key", 0o000);
+    for (name, mode) in [("hypercore", 0o755), ("feed", 0o555), (".", 0o555)] {
+        set_mode(&shell, name, mode);
+    }
+    for command in ["info", "cat", "verify", "ls"] {
+        check(&shell, &[command, "feed"], 0, "");
+    }
+    check(&shell, &["verify", "feed", "--repair"], 4, "permission denied");
+    check(&shell, &["import", "feed", "log"], 4, "permission denied");
+    set_mode(&shell, "feed/tree", 0o000);
+    for args in [&["info", "feed"][..], &["verify", "feed"], &["import", "feed", "log"]] {
+        check(&shell, args, 1, "permission denied");
+    }
+    set_mode(&shell, ".", 0o755);
+    set_mode(&shell, "feed", 0o755);
 }
