@@ -374,24 +374,25 @@ impl NodeRun {
     /// is faster than one by one.
     fn is_whole(&self, top: &Node) -> bool {
         let depth = top.index.depth().get();
-        // The nodes of a level, from left to right: it begins at place 2^depth - 1, and has every
-        // 2^(depth + 1)th place.
+        // A level begins at place 2^depth - 1, and has every 2^(depth + 1)th place.
         let level = |depth: u32| {
             let first = (1_usize << depth).saturating_sub(1);
-            let places = self.nodes.get(first..).unwrap_or_default().iter().step_by(2 << depth);
-            places.map(|node| node.map(|node| (node.hash, node.size))).collect::<Option<Vec<_>>>()
+            self.nodes.get(first..).unwrap_or_default().iter().step_by(2 << depth)
         };
-        let Some(mut below) = level(0) else { return false };
+        let leaves = level(0).map(|leaf| leaf.map(|leaf| (leaf.hash, leaf.size)));
+        let Some(mut nodes) = leaves.collect::<Option<Vec<_>>>() else { return false };
         for depth in 1..=depth {
-            let (Some(made), Some(stored)) = (hashes::parents(&below), level(depth)) else {
-                return false;
+            let Some(parents) = hashes::parents(&nodes) else { return false };
+            let is_stored = |(made, stored): (&(Hash, u64), &Option<Node>)| {
+                stored.is_some_and(|stored| (stored.hash, stored.size) == *made)
             };
-            if made != stored {
+            if !parents.iter().zip(level(depth)).all(is_stored) {
                 return false;
             }
-            below = stored;
+            nodes = parents;
         }
-        below == [(top.hash, top.size)]
+        // There is one node of the last level only where all places are.
+        nodes == [(top.hash, top.size)]
     }
 
     /// The leaves of the `wanted` blocks, of a subtree that is whole and whose bytes begin at `offset`.
