@@ -130,6 +130,37 @@ fn damaged_bytes_are_named_and_never_handed_out() {
 }
 
 #[test]
+fn what_is_given_up_is_told() {
+    for (option, dropped, listed) in [("--find-blocks", 0, 9), ("--accept-loss", 1, 9)] {
+        let shell = damaged("data", |bytes| bytes[9] ^= 1);
+        let told = shell.run(&["verify", "feed", "--repair"]).exits(5).text();
+        assert!(told.contains(option), "{told}");
+        let report = shell.run(&["verify", "feed", "--repair", option, "--json"]).ok().json();
+        assert_eq!((&report["checked"], &report["missing"]), (&9.into(), &1.into()), "{report}");
+        let repaired = &report["repaired"];
+        assert_eq!((&repaired["dropped"], &repaired["listed"]), (&dropped.into(), &listed.into()));
+        assert_eq!(shell.run(&["get", "feed", "4", "--json"]).exits(3).failure()["index"], 4);
+    }
+}
+
+/// Where nothing but keys and blocks is left, what was there is told, and no log is made in its place.
+#[test]
+fn a_feed_without_tree_signatures_and_bitfield_is_one() {
+    let headers = ["tree", "signatures", "bitfield"];
+    for (also, code) in [(&["secret_key"][..], 5), (&["data"], 5), (&["data", "secret_key"], 3)] {
+        let shell = without(&[&headers, also].concat());
+        let before = shell.snapshot("feed");
+        for args in [&["info", "feed"][..], &["verify", "feed"], &["verify", "feed", "--repair"]] {
+            shell.run(args).exits(code);
+        }
+        shell.run(&["new", "feed"]).exits(if code == 5 { 4 } else { 3 });
+        let kept =
+            |(path, bytes): (&std::path::PathBuf, &Vec<u8>)| std::fs::read(path).unwrap() == *bytes;
+        assert!(before.iter().all(kept), "{also:?}");
+    }
+}
+
+#[test]
 fn a_secret_key_of_another_feed_is_refused() {
     let shell = without(&["secret_key"]);
     golden("v9-len1").copy(&shell, "other");
