@@ -17,8 +17,8 @@ fn the_sample_is_shown_whole() {
     let text = String::from_utf8(output).expect("text");
     for line in [
         "pages of 4096 bytes from byte 4096",
-        r#"  0: (text: "apple", seen: 3, found: OnPage(12))"#,
-        r#"  1: (text: "pear", seen: 1, found: Nowhere)"#,
+        r#"  0: (text: "apple", seen: 3, found: OnPage(12), forms: ["apples", "apple tree"], lines: [[1, 2], [], [3]])"#,
+        r#"  1: (text: "pear", seen: 1, found: Nowhere, forms: ["pears", "pear tree"], lines: [[1, 2], [], [3]])"#,
         "  2: 4",
         "every page is as it was written",
     ] {
@@ -37,4 +37,20 @@ fn a_damaged_page_is_told() {
     std::fs::write(&path, bytes).expect("is written");
     let error = report::inspect(&path, 3, &mut Vec::new()).expect_err("is damaged");
     assert!(error.to_string().contains("page 0"), "{error}");
+}
+
+#[test]
+fn types_that_somebody_made_up_are_not_followed() {
+    for text in ["list<inline<list<u16>>>", "map<u8,(bool,u64)>", "wide<list<[u8;4]>>"] {
+        assert!(types::Type::parse(text).is_some(), "{text}");
+    }
+    let deep = format!("{}u8{}", "option<".repeat(10_000), ">".repeat(10_000));
+    // Each list in a list could refer to itself and would be shown as many times over.
+    let endless =
+        ["list<list<u8>>", "list<(u8,string)>", "set<option<wide<string>>>", "map<u8,string>"];
+    for text in
+        endless.into_iter().chain([&*deep, "{\u{1b}[2J:u8}", "[();4294967295]", "list<u8", ""])
+    {
+        assert!(types::Type::parse(text).is_none(), "{text}");
+    }
 }
