@@ -5,7 +5,7 @@ mod support;
 use mappedpages::{
     BulkPageAllocator, MappedPageError, PageAllocator, PageHandle, PageId, Pager, ProtectedPageId,
 };
-use support::{P, in_all_cases, leak, listed};
+use support::{P, assert_fails, in_all_cases, leak, listed};
 
 #[test]
 fn a_new_file_has_four_pages_of_which_one_is_free() {

@@ -13,7 +13,7 @@ use mappedpages::{
     Durability, Format, MappedPageError, Medium, PageId, Pager, ProtectedPageId, SharedPager,
 };
 use support::medium::Watched;
-use support::{P, in_all_cases, listed};
+use support::{P, assert_fails, in_all_cases, listed};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mappedpages::{Durability, Format, MappedPageError, Medium, Pager};
 use support::medium::Watched;
-use support::{P, listed};
+use support::{P, assert_fails, listed};
 
 fn on(medium: &Arc<Watched>) -> Arc<dyn Medium> {
     Arc::clone(medium) as Arc<dyn Medium>

@@ -10,7 +10,7 @@ use mappedpages::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::{Case, P};
+use support::{Case, P, assert_fails};
 
 /// One call, or one in a transaction. Numbers choose among what there is.
 #[derive(Clone, Debug)]

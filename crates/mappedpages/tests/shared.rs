@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use mappedpages::{Durability, Format, MappedPageError, Medium, Pager, SharedPager};
 use support::medium::Watched;
-use support::{P, in_all_cases, leak, listed};
+use support::{P, assert_fails, in_all_cases, leak, listed};
 
 fn on_watched(format: Format) -> (Arc<Watched>, SharedPager<P>) {
     let medium = Watched::new();
@@ -136,7 +136,7 @@ fn a_closure_that_fails_or_panics_changes_nothing() {
             leak(transaction);
         });
         leaking.unwrap();
-        assert_eq!(pager.read(listed).unwrap().0, []);
+        assert!(pager.read(listed).unwrap().0.is_empty());
         let panicking =
             std::panic::AssertUnwindSafe(|| pager.exclusive(|_| -> () { panic!("of the caller") }));
         std::panic::catch_unwind(panicking).unwrap_err();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mappedpages::{Durability, Format, MappedPageError, Medium, PageId, Pager};
 use support::medium::Watched;
-use support::{Case, P, in_all_cases, leak, listed};
+use support::{Case, P, assert_fails, in_all_cases, leak, listed};
 
 fn in_format_two(test: impl Fn(&Case)) {
     in_all_cases(|case| {

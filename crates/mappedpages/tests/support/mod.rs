@@ -1,5 +1,5 @@
 //! What the tests of this crate share: files in every format and backing, and a medium that fails.
-#![allow(dead_code, reason = "each test binary uses what it needs")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test file uses what it needs")]
 
 pub(crate) mod medium;
 
@@ -63,7 +63,6 @@ pub(crate) fn in_all_cases(test: impl Fn(&Case)) {
 }
 
 /// Asserts which error came, with no equality between errors.
-#[macro_export]
 macro_rules! assert_fails {
     ($result:expr, $pattern:pat) => {
         match $result {
@@ -73,6 +72,7 @@ macro_rules! assert_fails {
         }
     };
 }
+pub(crate) use assert_fails;
 
 /// Whether the disk refused.
 pub(crate) fn is_io(error: &MappedPageError) -> bool {
