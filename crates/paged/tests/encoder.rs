@@ -88,7 +88,7 @@ fn entries_that_fit_no_page_are_refused_when_the_section_begins() {
     assert!(matches!(refused, WriteError::Layout(LayoutError::PageLen)), "{refused}");
     let refused = encoder.add_heap(heap).unwrap_err();
     assert!(matches!(refused, WriteError::Layout(LayoutError::PageLen)), "{refused}");
-    assert_eq!(encoder.end().unwrap(), []);
+    assert!(encoder.end().unwrap().is_empty());
 }
 
 /// Pages of one byte, so that 2^32 of them can be filled with the little that a test may write.
