@@ -114,6 +114,10 @@ impl Feed {
         let page_size = self.bitfield.page_size();
         let bits = with_header(&mut self.files, FileName::Bitfield, &Header::bitfield(page_size))?;
         write_key(&mut self.files, &self.key)?;
+        if self.length == 0 {
+            // Whoever made the feed may have failed to sync its keys, which nothing else could bring back.
+            self.sync_files(&[FileName::Key, FileName::SecretKey])?;
+        }
         let signatures = with_header(&mut self.files, FileName::Signatures, &Header::signatures())?;
         let tree = with_header(&mut self.files, FileName::Tree, &Header::tree())?;
         let tree = TreeFile::new(tree);

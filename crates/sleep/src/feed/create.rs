@@ -1,8 +1,8 @@
 //! Making a new feed.
 //!
 //! `key` is written last: a feed without one was never made, and making it starts over. A secret key
-//! that is found is never overwritten. A crash may leave a file's length without its bytes, which then
-//! are zeros: such a header or key counts as not there.
+//! that is found is never overwritten. A crash may leave a file's length without its bytes, or without
+//! some of them, which then are zeros: such a header or key counts as not there.
 
 use hypercore_crypto::{KeyPair, PublicKey};
 use random_access_storage::SyncScope;
@@ -62,9 +62,14 @@ pub(super) fn create(
 
 /// Refuses to make a feed among files that are none of an attempt to make this one.
 fn check_leftovers(files: &Files, key: &PublicKey) -> Result<()> {
-    for name in [FileName::Bitfield, FileName::Tree, FileName::Signatures] {
+    let headers = [
+        (FileName::Bitfield, Header::bitfield(PageSize::default())),
+        (FileName::Tree, Header::tree()),
+        (FileName::Signatures, Header::signatures()),
+    ];
+    for (name, header) in headers {
         if let Some(store) = files.get(name)
-            && !is_zero::<HEADER_LEN>(files, name)?
+            && !is_torn(files, name, &header)?
         {
             Header::read(name, store)?;
         }
@@ -79,20 +84,35 @@ fn check_leftovers(files: &Files, key: &PublicKey) -> Result<()> {
 
 fn write_header(files: &mut Files, name: FileName, header: &Header) -> Result<()> {
     let store = with_header(files, name, header)?;
-    if is_zero::<HEADER_LEN>(files, name)? { header.write(&*store) } else { Ok(()) }
+    if is_torn(files, name, header)? { header.write(&*store) } else { Ok(()) }
+}
+
+/// Whether a file begins with what a crash left of this header: some of its bytes, and zeros.
+fn is_torn(files: &Files, name: FileName, header: &Header) -> Result<bool> {
+    let Some(bytes) = first_bytes::<HEADER_LEN>(files, name)? else { return Ok(false) };
+    let whole = header.encode();
+    let is_part = bytes.iter().zip(&whole).all(|(byte, whole)| byte == whole || *byte == 0);
+    Ok(is_part && *bytes != whole)
 }
 
 /// Whether the first `N` bytes of a file are there and zero.
 fn is_zero<const N: usize>(files: &Files, name: FileName) -> Result<bool> {
-    let Some(store) = files.get(name) else { return Ok(false) };
+    Ok(first_bytes::<N>(files, name)?.is_some_and(|bytes| *bytes == [0; N]))
+}
+
+/// The first bytes of a file, which may be a secret; `None` where it is shorter.
+fn first_bytes<const N: usize>(
+    files: &Files,
+    name: FileName,
+) -> Result<Option<Zeroizing<[u8; N]>>> {
+    let Some(store) = files.get(name) else { return Ok(None) };
     let failed = Error::in_file(name);
-    // It may be a secret.
-    let mut bytes = Zeroizing::new([0; N]);
     if store.len().map_err(&failed)? < N as u64 {
-        return Ok(false);
+        return Ok(None);
     }
+    let mut bytes = Zeroizing::new([0; N]);
     store.read_at(0, bytes.as_mut_slice()).map_err(&failed)?;
-    Ok(*bytes == [0; N])
+    Ok(Some(bytes))
 }
 
 fn write_key_pair(files: &mut Files, pair: &KeyPair) -> Result<()> {
@@ -100,8 +120,9 @@ fn write_key_pair(files: &mut Files, pair: &KeyPair) -> Result<()> {
     let len = store.len().map_err(Error::in_file(FileName::SecretKey))?;
     let is_lost = is_zero::<SECRET_KEY_LEN>(files, FileName::SecretKey)?;
     if len >= SECRET_KEY_LEN as u64 && !is_lost {
-        // Its own, of an earlier attempt; or the caller has another feed in mind.
-        return keys::read_key_pair(&store, &pair.public()).map(drop);
+        // Its own, of an earlier attempt that may not have synced it; or the caller has another feed in mind.
+        keys::read_key_pair(&store, &pair.public())?;
+        return sync(files, FileName::SecretKey);
     }
     keys::write_key_pair(&store, pair)?;
     sync(files, FileName::SecretKey)
