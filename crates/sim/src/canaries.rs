@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sim::log::canaries::Bag;
+use sim::trials::canaries::Bag;
 use sim::{log, pages};
 
 const SEED: u64 = 1;
@@ -17,25 +17,23 @@ pub(crate) fn run() -> bool {
     std::panic::set_hook(Box::new(|_| {}));
     println!("{:<28} {:<7} {:>7}  {:<26} what was found", "bug", "by", "after", "workload");
     let mut tally = Tally::default();
-    for hunt in log::canaries::Hunt::ALL {
+    for hunt in log::canaries::HUNTS {
         tally.none(hunt.name(), log::canaries::run(hunt, SEED));
     }
-    for hunt in pages::canaries::Hunt::ALL {
+    for hunt in pages::canaries::HUNTS {
         tally.none(hunt.name(), pages::canaries::run(hunt, SEED));
     }
     for bug in hypercore_log::canary::Bug::ALL {
-        let hunt = log::canaries::Hunt::of(bug);
+        let hunt = log::canaries::hunt_of(bug);
         hypercore_log::canary::plant(Some(bug));
-        let bag = log::canaries::run(hunt, SEED);
+        tally.one(&format!("{bug:?}"), hunt.name(), log::canaries::run(hunt, SEED));
         hypercore_log::canary::plant(None);
-        tally.one(&format!("{bug:?}"), hunt.name(), bag);
     }
     for bug in mappedpages::canary::Bug::ALL {
-        let hunt = pages::canaries::Hunt::of(bug);
+        let hunt = pages::canaries::hunt_of(bug);
         mappedpages::canary::plant(Some(bug));
-        let bag = pages::canaries::run(hunt, SEED);
+        tally.one(&format!("{bug:?}"), hunt.name(), pages::canaries::run(hunt, SEED));
         mappedpages::canary::plant(None);
-        tally.one(&format!("{bug:?}"), hunt.name(), bag);
     }
     let Tally { planted, escaped, false_alarms } = tally;
     println!(

@@ -1,20 +1,19 @@
-//! `sim crash`: all workloads on all cores, a table, and a line for each that shows how to see it again.
+//! `sim crash`, `sim pages crash`, `sim sleep crash`: all cases on all cores, a table, and a line for each that shows
+//! how to see it again.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use hypercore_log::Durability;
-use sim::log::branches::{BRANCH_WORKLOADS, BranchWorkload};
-use sim::log::crash::{Report, Settings};
-use sim::log::{WORKLOADS, Workload, branches, crash};
+use sim::trials::crash::{Report, Settings};
+use sim::trials::{Case, Cases, Counts, on_all_cores};
 
-/// Images that `--deep` judges.
-const DEEP_IMAGES: u64 = 2_000_000;
+use crate::subjects::Subject;
 
 /// What is asked for.
 #[derive(Debug)]
 pub(crate) struct Arguments {
+    subject: &'static Subject,
     seed: u64,
     images: u64,
     deep: bool,
@@ -23,46 +22,37 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
-        let mut parsed = Self { seed: 1, images: 0, deep: false, workload: None, image: None };
+    pub(crate) fn parse(subject: &'static Subject, arguments: &[String]) -> Option<Self> {
+        let images = subject.images;
+        let mut parsed =
+            Self { subject, seed: 1, images, deep: false, workload: None, image: None };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             match name.as_str() {
                 "--deep" => {
                     parsed.deep = true;
-                    parsed.images = parsed.images.max(DEEP_IMAGES);
+                    parsed.images = parsed.images.max(subject.deep_images);
                 }
                 "--seed" => parsed.seed = number(rest.next()?)?,
                 "--images" => parsed.images = number(rest.next()?)?,
                 "--image" => parsed.image = Some(number(rest.next()?)?),
-                "--workload" => parsed.workload = Some(rest.next()?.clone()),
+                "--workload" => {
+                    parsed.workload = Some(rest.next()?.clone());
+                    parsed.images = 0;
+                }
                 _ => return None,
             }
         }
-        let known = parsed.workload.is_none() || !parsed.tasks().is_empty();
-        let whole = parsed.image.is_none() || parsed.tasks().len() == 1;
-        (known && whole).then_some(parsed)
+        let cases = parsed.cases().len();
+        (cases == 1 || (cases > 0 && parsed.image.is_none())).then_some(parsed)
     }
 
-    fn settings(&self, seed: u64) -> Settings {
-        let settings = if self.deep { Settings::deep(seed) } else { Settings::new(seed) };
-        Settings { image: self.image, ..settings }
-    }
-
-    /// The workloads, each in the modes that are asked for.
-    fn tasks(&self) -> Vec<Task> {
-        let logs = WORKLOADS.iter().flat_map(|workload| {
-            workload.modes.iter().map(|mode| Task(Kind::Log(workload), *mode))
-        });
-        let modes = [Durability::Immediate, Durability::Eventual];
-        let branches = BRANCH_WORKLOADS
-            .iter()
-            .flat_map(|workload| modes.map(|mode| Task(Kind::Branch(workload), mode)));
-        let wanted = |task: &Task| {
-            let name = self.workload.as_ref();
-            name.is_none_or(|name| *name == task.name() || name == task.0.name())
-        };
-        logs.chain(branches).filter(wanted).collect()
+    fn cases(&self) -> Cases {
+        let mut cases = (self.subject.cases)();
+        if let Some(name) = &self.workload {
+            cases.retain(|case| *name == case.name() || *name == case.workload());
+        }
+        cases
     }
 }
 
@@ -75,121 +65,92 @@ pub(crate) fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// What is crashed.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Log(&'static Workload),
-    Branch(&'static BranchWorkload),
-}
-
-impl Kind {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Log(workload) => workload.name,
-            Self::Branch(workload) => workload.name,
-        }
-    }
-}
-
-/// A workload in one mode.
-#[derive(Clone, Copy, Debug)]
-struct Task(Kind, Durability);
-
-impl Task {
-    fn name(&self) -> String {
-        let mode = if self.1 == Durability::Immediate { "immediate" } else { "eventual" };
-        format!("{}-{mode}", self.0.name())
-    }
-
-    fn run(&self, settings: &Settings) -> Report {
-        match self.0 {
-            Kind::Log(workload) => crash::run(workload, self.1, settings),
-            Kind::Branch(workload) => branches::run(workload, self.1, settings),
-        }
-    }
-}
-
-/// What became of one task over all seeds.
-#[derive(Clone, Debug, Default)]
-struct Row {
-    enumerated: u64,
-    distinct: u64,
+/// What became of a case, or of several, over all seeds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    counts: Counts,
     bad: u64,
     elapsed: Duration,
 }
 
+impl Sum {
+    fn add(&mut self, report: &Report, elapsed: Duration) {
+        self.counts.add(report.counts);
+        self.bad += report.bad;
+        self.elapsed += elapsed;
+    }
+}
+
+/// What became of all cases, by the rows of a table, and by what is crashed.
+#[derive(Debug, Default)]
+struct Sums {
+    rows: BTreeMap<String, Sum>,
+    subjects: BTreeMap<&'static str, Sum>,
+}
+
 /// Runs what is asked for; false when an image is bad.
 pub(crate) fn run(arguments: Arguments) -> bool {
-    let tasks = arguments.tasks();
-    let rows = Mutex::new(vec![Row::default(); tasks.len()]);
+    let cases = arguments.cases();
+    let sums = Mutex::new(Sums::default());
     let start = Instant::now();
     let mut seed = arguments.seed;
     loop {
-        round(&tasks, &arguments, seed, &rows);
-        let judged: u64 = rows.lock().expect("no panic").iter().map(|row| row.enumerated).sum();
-        if judged >= arguments.images || arguments.image.is_some() {
+        round(&cases, &arguments, seed, &sums);
+        let judged =
+            sums.lock().expect("no panic").subjects.get(arguments.subject.counted).copied();
+        let judged = judged.unwrap_or_default().counts.enumerated;
+        if judged >= arguments.images || arguments.image.is_some() || judged == 0 {
             break;
         }
         seed += 1;
     }
-    let rows = rows.into_inner().expect("no panic");
+    let Sums { rows, subjects } = sums.into_inner().expect("no panic");
     println!("{:<34} {:>10} {:>10} {:>5} {:>8}", "workload", "images", "distinct", "bad", "time");
-    for (task, row) in tasks.iter().zip(&rows) {
-        println!(
-            "{:<34} {:>10} {:>10} {:>5} {:>6.1} s",
-            task.name(),
-            row.enumerated,
-            row.distinct,
-            row.bad,
-            row.elapsed.as_secs_f64()
-        );
+    for (row, Sum { counts: Counts { enumerated, distinct }, bad, elapsed }) in &rows {
+        let seconds = elapsed.as_secs_f64();
+        println!("{row:<34} {enumerated:>10} {distinct:>10} {bad:>5} {seconds:>6.1} s");
     }
-    let total = |of: fn(&Row) -> u64| rows.iter().map(of).sum::<u64>();
-    let (images, bad) = (total(|row| row.enumerated), total(|row| row.bad));
-    let seeds = match seed - arguments.seed {
-        0 => format!("seed {seed}"),
-        _ => format!("seeds {} to {seed}", arguments.seed),
-    };
+    let told = subjects.iter().map(|(subject, sum)| {
+        let Sum { counts: Counts { enumerated, distinct }, bad, .. } = sum;
+        format!("{enumerated} images of {subject}, {distinct} distinct, {bad} bad")
+    });
     println!(
-        "{images} images, {} distinct, {bad} bad, {} runs of workloads, {seeds}, {:.1} s \
-         (crates.io hypercore: 21 % of 1,274 such states fail)",
-        total(|row| row.distinct),
-        tasks.len(),
+        "{}; {} cases, {}, {:.1} s{}",
+        told.collect::<Vec<_>>().join("; "),
+        cases.len(),
+        seeds(arguments.seed, seed),
         start.elapsed().as_secs_f64(),
+        arguments.subject.beside,
     );
-    bad == 0
+    subjects.values().all(|sum| sum.bad == 0)
 }
 
-/// Every task with one seed, on all cores.
-fn round(tasks: &[Task], arguments: &Arguments, seed: u64, rows: &Mutex<Vec<Row>>) {
-    let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(tasks.len()) {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(task) = tasks.get(at) else { return };
-                    let start = Instant::now();
-                    let report = task.run(&arguments.settings(seed));
-                    tell(*task, arguments.deep, seed, &report);
-                    let row = &mut rows.lock().expect("no panic")[at];
-                    row.enumerated += report.counts.enumerated;
-                    row.distinct += report.counts.distinct;
-                    row.bad += report.bad;
-                    row.elapsed += start.elapsed();
-                }
-            });
-        }
+/// The seeds of a run, in words.
+pub(crate) fn seeds(first: u64, last: u64) -> String {
+    if first == last { format!("seed {last}") } else { format!("seeds {first} to {last}") }
+}
+
+/// Every case with one seed, on all cores.
+fn round(cases: &Cases, arguments: &Arguments, seed: u64, sums: &Mutex<Sums>) {
+    on_all_cores(cases, |case| {
+        let start = Instant::now();
+        let settings = case.settings(seed, arguments.deep);
+        let report = case.crash(&Settings { image: arguments.image, ..settings });
+        tell(case, arguments.deep, seed, &report);
+        let elapsed = start.elapsed();
+        let Sums { rows, subjects } = &mut *sums.lock().expect("no panic");
+        rows.entry(case.row()).or_default().add(&report, elapsed);
+        subjects.entry(case.subject()).or_default().add(&report, elapsed);
+        false
     });
 }
 
-fn tell(task: Task, deep: bool, seed: u64, report: &Report) {
+fn tell(case: &dyn Case, deep: bool, seed: u64, report: &Report) {
     if let Some(bad) = &report.first_bad {
         println!("BAD: {}", bad.what);
         println!(
             "  cargo xtask crash --seed {seed} --workload {} --image {}{}\n",
-            task.name(),
+            case.name(),
             bad.image,
             if deep { " --deep" } else { "" },
         );

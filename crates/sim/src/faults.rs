@@ -1,11 +1,12 @@
-//! `sim faults`: every call of all workloads fails, on all cores; what goes wrong is told with the command that
-//! shows it again.
+//! `sim faults`, `sim pages faults`, `sim sleep faults`: every call of all cases fails, on all cores; what goes wrong is
+//! told with the command that shows it again.
 
 use std::time::Instant;
 
-use sim::log::faults::{Options, Point, Report, run as run_all, run_point};
+use sim::trials::faults::{self, Options, Point, Report};
 
-use crate::crash::number;
+use crate::crash::{number, seeds};
+use crate::subjects::Subject;
 
 /// Failures that are told; the rest is counted.
 const TOLD_MAX: usize = 10;
@@ -13,21 +14,23 @@ const TOLD_MAX: usize = 10;
 /// What is asked for.
 #[derive(Debug)]
 pub(crate) struct Arguments {
+    subject: &'static Subject,
     options: Options,
     calls: u64,
     point: Option<Point>,
 }
 
 impl Arguments {
-    pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
-        let mut parsed = Self { options: Options::new(1), calls: 0, point: None };
+    pub(crate) fn parse(subject: &'static Subject, arguments: &[String]) -> Option<Self> {
+        let options = Options { limit: subject.calls_limit, ..Options::new(1) };
+        let mut parsed = Self { subject, options, calls: 0, point: None };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             match name.as_str() {
                 "--seed" => parsed.options.seed = number(rest.next()?)?,
                 "--calls" => parsed.calls = number(rest.next()?)?,
                 "--limit" => parsed.options.limit = number(rest.next()?)?.max(1),
-                "--one-byte" => parsed.options.one_byte = true,
+                "--one-byte" if subject.has_one_byte_stores() => parsed.options.one_byte = true,
                 "--point" => parsed.point = Some(rest.next()?.parse().ok()?),
                 _ => return None,
             }
@@ -38,9 +41,10 @@ impl Arguments {
 
 /// Runs what is asked for; false when something goes wrong.
 pub(crate) fn run(arguments: Arguments) -> bool {
-    let Arguments { mut options, calls, point } = arguments;
+    let Arguments { subject, mut options, calls, point } = arguments;
+    let cases = (subject.cases)();
     if let Some(point) = point {
-        let result = run_point(&point, &options);
+        let result = faults::run_point(&cases, &point, &options);
         match &result {
             Ok(()) => println!("{point}: held"),
             Err(what) => println!("{point}: {what}"),
@@ -51,7 +55,7 @@ pub(crate) fn run(arguments: Arguments) -> bool {
     let first_seed = options.seed;
     let mut total = Report::default();
     loop {
-        let report = run_all(&options);
+        let report = faults::run(&cases, &options);
         tell(&report, &options);
         total.add(report);
         if total.trials >= calls || !total.wrong.is_empty() {
@@ -59,19 +63,16 @@ pub(crate) fn run(arguments: Arguments) -> bool {
         }
         options.seed += 1;
     }
-    let on = if options.one_byte { " on one-byte stores" } else { "" };
-    let seeds = match options.seed {
-        last if last == first_seed => format!("seed {last}"),
-        last => format!("seeds {first_seed} to {last}"),
-    };
     println!(
-        "{} failed calls in {} runs of workloads{on}, {} wrong, {} images after them ({} distinct), \
-         {seeds}, {:.1} s",
+        "{} failed calls in {} cases of {}{}, {} wrong, {} images after them ({} distinct), {}, {:.1} s",
         total.trials,
-        total.stages,
+        total.cases,
+        subject.name,
+        if options.one_byte { " on one-byte stores" } else { "" },
         total.wrong.len(),
         total.images.enumerated,
         total.images.distinct,
+        seeds(first_seed, options.seed),
         start.elapsed().as_secs_f64(),
     );
     total.wrong.is_empty()

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use meter::Counter;
 
-use crate::log::panicked;
+use crate::trials::panicked;
 use arena::{Arena, Victim};
 use attacks::{Attack, HARMLESS};
 

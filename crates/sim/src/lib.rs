@@ -53,5 +53,6 @@ pub mod pages;
 mod random;
 pub mod sleep;
 mod stack;
+pub mod trials;
 
 pub use random::Random;

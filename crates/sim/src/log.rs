@@ -8,7 +8,7 @@ pub mod branches;
 #[cfg(canary)]
 pub mod canaries;
 pub mod crash;
-pub mod faults;
+mod faults;
 mod model;
 mod oracle;
 mod play;
@@ -18,10 +18,18 @@ mod timeline;
 mod workloads;
 
 pub use model::{Fingerprint, Model};
-pub(crate) use oracle::panicked;
-pub use oracle::{Counts, Oracle};
+pub use oracle::Oracle;
 pub use play::{Failure, Player, Watch, change};
 pub use record::Recorder;
 pub use script::{Cast, Role, Script, Step, stores_on};
 pub use timeline::{Claim, Moment, NOTHING, Observed, Promise, Timeline};
 pub use workloads::{WORKLOADS, Workload};
+
+use crate::trials::{Case, Cases};
+
+/// Everything that is done with logs and branches, in all modes.
+#[must_use]
+pub fn cases() -> Cases {
+    let logs = crash::LogCase::all().map(|case| Box::new(case) as Box<dyn Case>);
+    logs.chain(branches::BranchCase::all().map(|case| Box::new(case) as Box<dyn Case>)).collect()
+}

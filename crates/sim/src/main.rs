@@ -7,7 +7,6 @@
 )]
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
     clippy::expect_used,
     reason = "a developer's tool: a panic here is a failed check, never a lost log"
 )]
@@ -18,29 +17,27 @@ mod attacks;
 mod canaries;
 mod crash;
 mod faults;
-mod feeds;
-mod page_files;
 mod seeds;
+mod subjects;
 
 use std::process::ExitCode;
 
+use crate::subjects::Subject;
+
 const USAGE: &str = "\
-usage: sim crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
-       sim faults [--seed S] [--calls N] [--limit N] [--one-byte] [--point POINT]
-       sim pages crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
-       sim pages faults [--seed S] [--limit N] [--point POINT]
-       sim sleep crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
-       sim sleep faults [--seed S] [--limit N] [--point POINT]
+usage: sim [pages|sleep] crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
+       sim [pages|sleep] faults [--seed S] [--calls N] [--limit N] [--point POINT]
+       sim faults --one-byte [--seed S] [--calls N] [--limit N] [--point POINT]
        sim network [--seed S] [--seeds N] [--deep]
        sim hostile [--attack NAME]
 
   --seed S         a number that chooses everything that is chosen (default 1)
   --images N       go on with further seeds until N images were judged
-  --deep           2,000,000 images; 50,000 seeds
-  --workload NAME  this one only: a name, or a name with -immediate or -eventual
+  --deep           a wide search, of 500,000 to 2,000,000 images; 50,000 seeds
+  --workload NAME  this one only: a name, or a name with a mode, as tables and failures tell it
   --image K        this image of the workload only
   --calls N        go on with further seeds until N calls failed
-  --limit N        calls of each workload, mode and fault at most, evenly spread (default all)
+  --limit N        calls of each workload, mode and fault at most, evenly spread
   --one-byte       stores that move one byte a call
   --point POINT    this call only: WORKLOAD-MODE/FAULT/CALL
   --seeds N        as many seeds (default 500, or the one that is given)
@@ -49,13 +46,14 @@ usage: sim crash [--seed S] [--images N] [--deep] [--workload NAME] [--image K]
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let good = match arguments.split_first() {
-        Some((task, rest)) if task == "crash" => crash::Arguments::parse(rest).map(crash::run),
-        Some((task, rest)) if task == "faults" => faults::Arguments::parse(rest).map(faults::run),
-        Some((task, rest)) if task == "pages" => {
-            page_files::Arguments::parse(rest).map(page_files::run)
+    let (subject, task) = Subject::of(&arguments);
+    let good = match task.split_first() {
+        Some((task, rest)) if task == "crash" => {
+            crash::Arguments::parse(subject, rest).map(crash::run)
         }
-        Some((task, rest)) if task == "sleep" => feeds::Arguments::parse(rest).map(feeds::run),
+        Some((task, rest)) if task == "faults" => {
+            faults::Arguments::parse(subject, rest).map(faults::run)
+        }
         Some((task, rest)) if task == "network" => seeds::Arguments::parse(rest).map(seeds::run),
         Some((task, rest)) if task == "hostile" => {
             attacks::Arguments::parse(rest).map(attacks::run)

@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use scenario::Scenario;
 pub use totals::Totals;
 
-use crate::log::panicked;
+use crate::trials::panicked;
 use world::World;
 
 /// What became of a run.

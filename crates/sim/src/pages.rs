@@ -7,7 +7,7 @@
 #[cfg(canary)]
 pub mod canaries;
 pub mod crash;
-pub mod faults;
+mod faults;
 mod medium;
 mod model;
 mod observe;
@@ -25,3 +25,11 @@ pub use play::{Failure, Player, Setting, open};
 pub use script::{Change, End, Step, Write};
 pub use timeline::{Promise, Timeline};
 pub use workloads::{WORKLOADS, Workload};
+
+use crate::trials::{Case, Cases};
+
+/// Everything that is done with page files, in all formats, page sizes and modes.
+#[must_use]
+pub fn cases() -> Cases {
+    crash::PageCase::all().map(|case| Box::new(case) as Box<dyn Case>).collect()
+}

@@ -6,11 +6,12 @@
 
 mod begin;
 pub mod crash;
-pub mod faults;
+mod faults;
 mod model;
 mod observe;
 mod oracle;
 mod play;
+pub mod repairs;
 mod script;
 mod storage;
 mod timeline;
@@ -25,3 +26,12 @@ pub use script::{Role, Step};
 pub use storage::FeedFiles;
 pub use timeline::{Found, Promise, Timeline};
 pub use workloads::{WORKLOADS, Workload};
+
+use crate::trials::{Case, Cases};
+
+/// Everything that is done with SLEEP feeds, in all modes, and the repairs of damaged ones.
+#[must_use]
+pub fn cases() -> Cases {
+    let feeds = crash::FeedCase::all().map(|case| Box::new(case) as Box<dyn Case>);
+    feeds.chain(repairs::RepairCase::all().map(|case| Box::new(case) as Box<dyn Case>)).collect()
+}

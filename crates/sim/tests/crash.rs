@@ -4,16 +4,18 @@ use hypercore_log::{Durability, Stores};
 use random_access_storage::{RandomAccess, Result, SyncScope};
 use sim::Random;
 use sim::disk::{Disk, DiskFile, Plan};
-use sim::log::crash::{Settings, quick, run};
+use sim::log::crash::{LogCase, quick};
 use sim::log::{Cast, Oracle, Recorder, WORKLOADS, Workload, stores_on};
+use sim::trials::Case;
+use sim::trials::crash::{Judge, Settings};
 
 #[test]
 fn every_workload_stands_a_quick_look() {
     let plan = Plan { all_subsets_max: 0, singles_max: 0, random_subsets: 1, ..quick(1) };
     let mut distinct = 0;
     for workload in WORKLOADS {
-        let settings = Settings { plan, interruptions_max: 1, ..Settings::new(1) };
-        let report = run(workload, workload.modes[0], &settings);
+        let case = LogCase { workload, durability: workload.modes[0] };
+        let report = case.crash(&Settings::new(plan, 1));
         assert_eq!(report.bad, 0, "{}: {:?}", workload.name, report.first_bad);
         distinct += report.counts.distinct;
     }
@@ -31,9 +33,8 @@ fn there_are_at_least_sixteen_workloads_of_different_names() {
 
 #[test]
 fn one_image_can_be_seen_again() {
-    let workload = named("appends");
-    let settings = Settings { image: Some(100), ..Settings::new(1) };
-    let report = run(workload, Durability::Immediate, &settings);
+    let case = LogCase { workload: named("appends"), durability: Durability::Immediate };
+    let report = case.crash(&Settings { image: Some(100), ..case.settings(1, false) });
     assert_eq!(report.bad, 0);
     assert!(report.counts.enumerated < 2_000, "{:?}", report.counts);
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use mappedpages::{Durability, Format, Medium, Pager};
 use random_access_storage::testing::Faults;
 use sim::disk::{Disk, Plan};
-use sim::pages::crash::{Case, Settings};
-use sim::pages::{Life, Model, Oracle, PageFile, Setting, Timeline, WORKLOADS};
+use sim::pages::{Life, Model, Oracle, PageFile, Setting, Timeline, WORKLOADS, cases};
+use sim::trials::crash::{Judge, Settings};
 
 #[test]
 fn there_are_at_least_fourteen_workloads_in_both_formats_and_page_sizes() {
@@ -29,15 +29,16 @@ fn there_are_at_least_fourteen_workloads_in_both_formats_and_page_sizes() {
 
 #[test]
 fn the_names_of_cases_differ() {
-    let names: BTreeSet<String> = Case::all().map(|case| case.name()).collect();
-    assert_eq!(names.len(), Case::all().count());
+    let names: BTreeSet<String> = cases().iter().map(|case| case.name()).collect();
+    assert_eq!(names.len(), cases().len());
 }
 
 #[test]
 fn one_image_can_be_seen_again() {
+    let cases = cases();
     let case =
-        Case::all().find(|case| case.name() == "pages/pages-format2-1024-immediate").unwrap();
-    let report = case.run(&Settings { image: Some(100), ..Settings::new(1) });
+        cases.iter().find(|case| case.name() == "pages/pages-format2-1024-immediate").unwrap();
+    let report = case.crash(&Settings { image: Some(100), ..case.settings(1, false) });
     assert_eq!((report.bad, report.first_bad.is_none()), (0, true));
     assert!((1..200).contains(&report.counts.enumerated), "{:?}", report.counts);
 }

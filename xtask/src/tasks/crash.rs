@@ -37,26 +37,31 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     }
     let pages = sim(&["pages", "crash"], arguments)?;
     let sleep = sim(&["sleep", "crash"], arguments)?;
-    let of_format_2 = pages.split_once("format 2: ").map_or("", |(_, rest)| rest);
-    for (closing, least) in
-        [(&*log, IMAGES_MIN), (of_format_2, PAGE_IMAGES_MIN), (&*sleep, SLEEP_IMAGES_MIN)]
-    {
-        let images = closing.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
+    for (closing, subject, least) in [
+        (&log, "logs", IMAGES_MIN),
+        (&pages, "pages in format 2", PAGE_IMAGES_MIN),
+        (&sleep, "SLEEP feeds", SLEEP_IMAGES_MIN),
+    ] {
+        let images = images_of(subject, closing);
         if images < least {
-            return miss(format!("only {images} images, at least {least} are wanted: {closing}"));
+            return miss(format!("only {images} images of {subject}, at least {least} are wanted"));
         }
     }
     Ok(Figures::new(format!("{log}; {pages}; {sleep}")))
 }
 
+/// How many images of `subject` were judged, as a closing line says it.
+fn images_of(subject: &str, closing: &str) -> u64 {
+    let before = closing.split_once(&format!(" images of {subject},")).map(|(before, _)| before);
+    let count = before.and_then(|before| before.rsplit(' ').next());
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
 /// Runs a task of `sim`, and gives its closing line.
-fn sim(task: &[&str], arguments: &[String]) -> Result<String, Miss> {
+pub(crate) fn sim(task: &[&str], arguments: &[String]) -> Result<String, Miss> {
     let mut command = cargo(["run", "--quiet", "--profile", "checked", "--package", "sim", "--"]);
     command.args(task).args(arguments);
     let (status, text) = try_capture(&mut command, Echo::Always)?;
-    let closing = text.lines().rev().find(|line| line.contains(" images"));
-    match closing.filter(|_| status.success()) {
-        Some(closing) => Ok(closing.to_owned()),
-        None => miss(closing.unwrap_or("no images were judged")),
-    }
+    let last = text.lines().rev().find(|line| !line.is_empty()).unwrap_or("nothing was judged");
+    if status.success() { Ok(last.to_owned()) } else { miss(last) }
 }

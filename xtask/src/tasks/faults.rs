@@ -4,9 +4,8 @@
 //! too, which runs only then), or to the log's; their closing lines are this task's. Without arguments also on stores
 //! that move one byte a call, where only some of the calls can be tried.
 
-use crate::process::{Echo, cargo, try_capture};
-use crate::report::{Figures, Miss, Outcome, miss};
-use crate::tasks::crash::other_named_by;
+use crate::report::{Figures, Outcome, miss};
+use crate::tasks::crash::{other_named_by, sim};
 
 /// Calls that a run without arguments must let fail.
 const CALLS_MIN: u64 = 20_000;
@@ -33,13 +32,4 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let one_byte = sim(&["faults"], &one_byte)?;
     let pages = sim(&["pages", "faults"], &[])?;
     Ok(Figures::new(format!("{closing}; {one_byte}; {pages}")))
-}
-
-/// Runs a task of `sim`, and gives its closing line.
-fn sim(task: &[&str], arguments: &[String]) -> Result<String, Miss> {
-    let mut command = cargo(["run", "--quiet", "--profile", "checked", "--package", "sim", "--"]);
-    command.args(task).args(arguments);
-    let (status, text) = try_capture(&mut command, Echo::Always)?;
-    let last = text.lines().rev().find(|line| !line.is_empty()).unwrap_or("no call failed");
-    if status.success() { Ok(last.to_owned()) } else { miss(last) }
 }

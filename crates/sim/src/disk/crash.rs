@@ -177,6 +177,27 @@ impl Recording {
     }
 }
 
+impl Recording {
+    /// As [`crashes`](Self::crashes), up to the first image that is wrong.
+    ///
+    /// # Errors
+    /// What is wrong with it, and how it came to be.
+    pub fn try_crashes(
+        &self,
+        positions: RangeInclusive<usize>,
+        plan: &Plan,
+        visit: &mut dyn FnMut(&Crash<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut result = Ok(());
+        self.crashes(positions, plan, &mut |crash| {
+            if result.is_ok() {
+                result = visit(&crash).map_err(|error| format!("{error}\n  {}", crash.describe()));
+            }
+        });
+        result
+    }
+}
+
 impl Disk {
     /// One of the images that a power cut may leave now, chosen by `random`.
     #[must_use]

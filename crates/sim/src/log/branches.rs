@@ -6,21 +6,22 @@
 //! blocks.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hypercore_log::{
     Branch, BranchOptions, CommitOptions, Create, Durability, FileName, Log, LogError, OpenError,
     OpenOptions, Stores,
 };
 
-use super::crash::{Bad, Report, Settings, garbage};
+use super::crash::{garbage, mode_name, settings};
 use super::model::{Fingerprint, Model, fingerprint_of};
-use super::oracle::panicked;
 use super::play::{Failure, overlay};
 use super::script::{OWNER, Role, Step, options};
 use super::timeline::{NOTHING, Observed, Promise, Timeline};
-use crate::disk::{Disk, Image, Plan, Recording};
+use crate::chosen::Chosen;
+use crate::disk::{Disk, Image, Plan};
 use crate::random::Random;
+use crate::trials::crash::{Judge, Report, Run, Settings};
+use crate::trials::{Case, Counts, Verdicts, caught};
 
 /// One thing that is done with a log or its branch.
 #[derive(Clone, Debug)]
@@ -143,33 +144,66 @@ fn branch_commits(random: &mut Random) -> Vec<BranchStep> {
     ]
 }
 
-/// Crashes `workload` in all ways.
-#[must_use]
-pub fn run(workload: &BranchWorkload, durability: Durability, settings: &Settings) -> Report {
-    let steps = (workload.steps)(&mut Random::new(settings.seed));
-    let disk = Disk::new();
-    let mut pair = Pair::new(&disk, durability);
-    let mut run = Run {
-        durability,
-        settings,
-        known: HashMap::new(),
-        next_image: 0,
-        report: Report::default(),
-        states: HashMap::new(),
-    };
-    if let Err(failure) = pair.play(&steps) {
-        run.bad(format!("without any fault: {failure:?}"));
-        return run.report;
+/// Something that is done with a log and a branch, in a mode.
+#[derive(Clone, Copy, Debug)]
+pub struct BranchCase {
+    /// What is done.
+    pub workload: &'static BranchWorkload,
+    /// In which mode.
+    pub durability: Durability,
+}
+
+impl BranchCase {
+    /// All there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let modes = [Durability::Immediate, Durability::Eventual];
+        BRANCH_WORKLOADS
+            .iter()
+            .flat_map(move |workload| modes.map(|durability| Self { workload, durability }))
     }
-    run.states = pair.states;
-    let recording = disk.recording();
-    run.cut_power(&recording, &pair.of_log, &pair.of_branch);
-    for position in 0..=recording.len() {
-        let image = recording.at(position).shown();
-        let promised = (pair.of_log.after_kill(position), pair.of_branch.after_kill(position));
-        run.judge(&image, &promised, || format!("killed after {position} operations"));
+}
+
+impl Case for BranchCase {
+    fn name(&self) -> String {
+        format!("{}-{}", self.workload.name, mode_name(self.durability))
     }
-    run.report
+
+    fn workload(&self) -> String {
+        self.workload.name.to_owned()
+    }
+
+    fn subject(&self) -> &'static str {
+        "logs"
+    }
+
+    fn settings(&self, seed: u64, deep: bool) -> Settings {
+        settings(seed, deep)
+    }
+
+    fn crash(&self, settings: &Settings) -> Report {
+        let steps = (self.workload.steps)(&mut Random::new(settings.seed));
+        let disk = Disk::new();
+        let mut pair = Pair::new(&disk, self.durability);
+        let played = pair.play(&steps);
+        let Pair { states, of_log, of_branch, .. } = pair;
+        let judge = Both { durability: self.durability, verdicts: Verdicts::new(), states };
+        let mut run = Run::new(*settings, judge);
+        if let Err(failure) = played {
+            run.bad(format!("without any fault: {failure:?}"));
+            return run.report();
+        }
+        let recording = disk.recording();
+        let plan = Plan { garbage: garbage_of, ..settings.plan };
+        let positions = 0..=recording.len();
+        let promise_at = |at| (of_log.after_power_cut(at), of_branch.after_power_cut(at));
+        run.cut_power(&recording, positions.clone(), &plan, promise_at, &mut Chosen::none());
+        for position in positions {
+            let image = recording.at(position).shown();
+            let promised = (of_log.after_kill(position), of_branch.after_kill(position));
+            run.judge(&image, &promised, || format!("killed after {position} operations"));
+        }
+        run.report()
+    }
 }
 
 /// What a state of a branch is, and how much of it may be the log's.
@@ -396,13 +430,13 @@ fn difference(
     Ok(())
 }
 
-struct Run<'a> {
+/// What a log and its branch are, each with what a crash may leave of it.
+type Promises = (Promise, Promise);
+
+/// Judges the images of a log and its branch.
+struct Both {
     durability: Durability,
-    settings: &'a Settings,
-    /// What images show, by their digests: the log and the branch.
-    known: HashMap<u128, (Fingerprint, Fingerprint)>,
-    next_image: u64,
-    report: Report,
+    verdicts: Verdicts<(Fingerprint, Fingerprint)>,
     /// All that the branch ever was.
     states: HashMap<Fingerprint, BranchState>,
 }
@@ -412,62 +446,33 @@ fn garbage_of(file: &str) -> &'static [crate::disk::Fill] {
     garbage(file.trim_start_matches("branch-"))
 }
 
-impl Run<'_> {
-    fn cut_power(&mut self, recording: &Recording, of_log: &Timeline, of_branch: &Timeline) {
-        let plan = Plan { garbage: garbage_of, ..self.settings.plan };
-        recording.crashes(0..=recording.len(), &plan, &mut |crash| {
-            let at = crash.position;
-            let promised = (of_log.after_power_cut(at), of_branch.after_power_cut(at));
-            self.judge(&crash.image, &promised, || crash.describe());
-        });
+impl Judge for Both {
+    type Promise = Promises;
+    type Found = ();
+
+    fn judge(&mut self, image: &Image, promised: &Promises) -> Result<(), String> {
+        self.observe(image, promised, true)
     }
 
-    fn judge(
-        &mut self,
-        image: &Image,
-        promised: &(Promise, Promise),
-        describe: impl FnOnce() -> String,
-    ) {
-        let number = self.next_image;
-        self.next_image += 1;
-        if self.report.bad >= self.settings.bad_max
-            || self.settings.image.is_some_and(|only| only != number)
-        {
-            return;
-        }
-        let judged = self.observe(image, promised, true);
-        if let Err(what) = judged {
-            self.note_bad(number, format!("{what}\n  {}", describe()));
-        }
+    fn counts(&self) -> Counts {
+        self.verdicts.counts()
     }
+}
 
-    fn note_bad(&mut self, image: u64, what: String) {
-        self.report.bad += 1;
-        self.report.first_bad.get_or_insert(Bad { image, what });
-    }
-
-    fn bad(&mut self, what: String) {
-        self.note_bad(self.next_image, what);
-    }
-
+impl Both {
     /// What an image shows, which must be among what is promised.
     fn observe(
         &mut self,
         image: &Image,
-        promised: &(Promise, Promise),
+        promised: &Promises,
         recoveries: bool,
     ) -> Result<(), String> {
-        self.report.counts.enumerated += 1;
         let digest = image.digest();
-        let shown = match self.known.get(&digest) {
-            Some(shown) => *shown,
+        let shown = match self.verdicts.meet(digest, recoveries) {
+            Some(known) => known?,
             None => {
-                self.report.counts.distinct += 1;
-                let look = || self.look(image, promised, recoveries);
-                let looked = catch_unwind(AssertUnwindSafe(look));
-                let shown = looked.unwrap_or_else(|panic| Err(panicked(&*panic)))?;
-                self.known.insert(digest, shown);
-                shown
+                let looked = caught(|| self.look(image, promised, recoveries));
+                self.verdicts.note(digest, recoveries, looked)?
             }
         };
         let (of_log, of_branch) = promised;
@@ -482,7 +487,7 @@ impl Run<'_> {
     fn look(
         &mut self,
         image: &Image,
-        promised: &(Promise, Promise),
+        promised: &Promises,
         recoveries: bool,
     ) -> Result<(Fingerprint, Fingerprint), String> {
         let disk = Disk::of(image.clone());
@@ -530,16 +535,10 @@ impl Run<'_> {
         self.go_on(&disk, log, branch, &log_model, state)?;
         if recoveries && !recovery.is_empty() {
             let plan = Plan { garbage: garbage_of, ..Plan::quick(recovery.len() as u64) };
-            let mut again = Ok(());
-            recovery.crashes(1..=recovery.len(), &plan, &mut |crash| {
-                if again.is_ok() {
-                    let judged = self.observe(&crash.image, promised, false);
-                    again = judged.map_err(|error| {
-                        format!("a second crash, in the recovery: {error}\n  {}", crash.describe())
-                    });
-                }
-            });
-            again?;
+            recovery.try_crashes(1..=recovery.len(), &plan, &mut |crash| {
+                let judged = self.observe(&crash.image, promised, false);
+                judged.map_err(|error| format!("a second crash, in the recovery: {error}"))
+            })?;
         }
         Ok((found, found_branch))
     }

@@ -9,50 +9,22 @@
 //! 4. Each of some syncs fails, in both variants. The handle must be dead then; the log is reopened without a power cut,
 //!    written to, flushed, and the power fails after each operation since the failure.
 
-use std::rc::Rc;
-
 use hypercore_log::{Durability, LogError};
 
+use super::faults::Stage;
 use super::model::Model;
-use super::oracle::{Counts, Oracle};
+use super::oracle::Oracle;
 use super::play::{Failure, change};
 use super::record::Recorder;
 use super::script::{Cast, Role, Script, Step, stores_on};
-use super::timeline::{Observed, Promise};
-use super::workloads::Workload;
+use super::timeline::{Promise, Timeline};
+use super::workloads::{WORKLOADS, Workload};
 use crate::chosen::Chosen;
-use crate::disk::{Disk, Fill, Image, Plan, Recording, SyncFault};
+use crate::disk::{Disk, Fill, Plan, Recording, SyncFault};
 use crate::random::Random;
-
-/// What to run.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Chooses sizes, contents and subsets.
-    pub seed: u64,
-    /// Judge this image only.
-    pub image: Option<u64>,
-    /// Kills, second power cuts and failed syncs that are tried, each.
-    pub interruptions_max: usize,
-    /// How widely power cuts of the workload itself are searched.
-    pub plan: Plan,
-    /// Bad images after which the workload is given up.
-    pub bad_max: u64,
-}
-
-impl Settings {
-    /// What fits into a minute for all workloads together: pairs of small windows only are all taken.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        let plan = Plan { pairs_max: 64, random_subsets: 24, ..whole(seed) };
-        Self { seed, image: None, interruptions_max: 4, plan, bad_max: 100 }
-    }
-
-    /// What takes its time.
-    #[must_use]
-    pub const fn deep(seed: u64) -> Self {
-        Self { interruptions_max: 64, plan: whole(seed), ..Self::new(seed) }
-    }
-}
+use crate::trials::Case;
+use crate::trials::crash::{self, Judge, Report, Settings, some};
+use crate::trials::faults::{self, Options};
 
 /// What lost extents of a log's files hold besides zeros: all kinds of garbage, with one exception.
 ///
@@ -79,53 +51,79 @@ pub const fn quick(seed: u64) -> Plan {
     Plan { garbage, ..Plan::quick(seed) }
 }
 
-/// An image that is not right.
-#[derive(Clone, Debug)]
-pub struct Bad {
-    /// Its number.
-    pub image: u64,
-    /// What is wrong with it, and how it came to be.
-    pub what: String,
+/// Something that is done with a log in a mode.
+#[derive(Clone, Copy, Debug)]
+pub struct LogCase {
+    /// What is done.
+    pub workload: &'static Workload,
+    /// In which mode.
+    pub durability: Durability,
 }
 
-/// What became of a workload.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// Images that were judged.
-    pub counts: Counts,
-    /// How many are bad.
-    pub bad: u64,
-    /// The first bad one.
-    pub first_bad: Option<Bad>,
+impl LogCase {
+    /// All there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        WORKLOADS.iter().flat_map(|workload| {
+            workload.modes.iter().map(move |durability| Self { workload, durability: *durability })
+        })
+    }
 }
 
-/// Crashes `workload` in all ways.
-#[must_use]
-pub fn run(workload: &Workload, durability: Durability, settings: &Settings) -> Report {
-    let script = (workload.script)(&mut Random::new(settings.seed));
-    let cast = Cast::of(&script);
-    let mut run = Run {
-        script: &script,
-        cast: &cast,
-        durability,
-        settings,
-        oracle: Oracle::new(durability),
-        next_image: 0,
-        report: Report::default(),
-    };
-    run.all();
-    run.report.counts = run.oracle.counts();
-    run.report
+/// The word for a mode.
+pub(super) const fn mode_name(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Immediate => "immediate",
+        _ => "eventual",
+    }
+}
+
+/// What fits into a minute for all workloads together: pairs of small windows only are all taken. Or what takes its
+/// time.
+pub(super) const fn settings(seed: u64, deep: bool) -> Settings {
+    match deep {
+        true => Settings::new(whole(seed), 64),
+        false => Settings::new(Plan { pairs_max: 64, random_subsets: 24, ..whole(seed) }, 4),
+    }
+}
+
+impl Case for LogCase {
+    fn name(&self) -> String {
+        format!("{}-{}", self.workload.name, mode_name(self.durability))
+    }
+
+    fn workload(&self) -> String {
+        self.workload.name.to_owned()
+    }
+
+    fn subject(&self) -> &'static str {
+        "logs"
+    }
+
+    fn settings(&self, seed: u64, deep: bool) -> Settings {
+        settings(seed, deep)
+    }
+
+    fn crash(&self, settings: &Settings) -> Report {
+        let script = (self.workload.script)(&mut Random::new(settings.seed));
+        let cast = Cast::of(&script);
+        let (durability, judge) = (self.durability, Oracle::new(self.durability));
+        let run = crash::Run::new(*settings, judge);
+        let mut run = Run { script: &script, cast: &cast, durability, run };
+        run.all();
+        run.run.report()
+    }
+
+    fn stage(&self, options: &Options) -> Result<Option<Box<dyn faults::Stage>>, String> {
+        let script = (self.workload.script)(&mut Random::new(options.seed));
+        Ok(Some(Box::new(Stage::new(script, self.durability, options))))
+    }
 }
 
 struct Run<'a> {
     script: &'a Script,
     cast: &'a Cast,
     durability: Durability,
-    settings: &'a Settings,
-    oracle: Oracle,
-    next_image: u64,
-    report: Report,
+    run: crash::Run<Oracle>,
 }
 
 impl Run<'_> {
@@ -136,30 +134,25 @@ impl Run<'_> {
             Recorder::new(&disk, self.script.role, self.durability, self.cast, &open);
         let played = self.play(&mut recorder);
         if let Err(failure) = played {
-            self.bad(format!("without any fault: {failure:?}"));
+            self.run.bad(format!("without any fault: {failure:?}"));
             return;
         }
         let timeline = recorder.timeline().clone();
         let (recording, syncs) = (disk.recording(), disk.syncs());
-        self.oracle.learn(&timeline);
-        let plan = self.settings.plan;
-        let mut chosen = Chosen::new(self.settings.seed, self.settings.interruptions_max);
-        self.cut_power(
-            &recording,
-            0,
-            &plan,
-            |position| timeline.after_power_cut(position),
-            &mut chosen,
-        );
+        self.run.judge.learn(&timeline);
+        let Settings { plan, interruptions_max, seed, .. } = self.run.settings;
+        let mut chosen = Chosen::new(seed, interruptions_max);
+        let promise_at = |position| timeline.after_power_cut(position);
+        self.run.cut_power(&recording, 0..=recording.len(), &plan, promise_at, &mut chosen);
 
-        for position in some(recording.len() + 1, self.settings.interruptions_max) {
+        for position in some(0, recording.len() + 1, interruptions_max) {
             let promise = timeline.after_power_cut(position);
             self.kill(&recording.at(position), &timeline.after_kill(position), &promise);
         }
         for (image, promise) in chosen.images {
             self.kill(&Disk::of(image), &promise, &promise);
         }
-        for nth in some(syncs as usize, self.settings.interruptions_max) {
+        for nth in some(0, syncs as usize, interruptions_max) {
             for fault in [SyncFault::Reverts, SyncFault::Lingers] {
                 self.fail_sync(nth as u64 + 1, fault);
             }
@@ -169,67 +162,6 @@ impl Run<'_> {
     fn play(&self, recorder: &mut Recorder<'_>) -> Result<(), Failure> {
         recorder.create()?;
         self.script.steps.iter().try_for_each(|step| recorder.step(step))
-    }
-
-    /// Cuts the power after each operation from `from` on.
-    fn cut_power(
-        &mut self,
-        recording: &Recording,
-        from: usize,
-        plan: &Plan,
-        promise_at: impl Fn(usize) -> Promise,
-        chosen: &mut Chosen<Promise>,
-    ) {
-        let mut promised: Option<(usize, Rc<Promise>)> = None;
-        recording.crashes(from..=recording.len(), plan, &mut |crash| {
-            let promise = match &promised {
-                Some((position, promise)) if *position == crash.position => Rc::clone(promise),
-                _ => {
-                    let promise = Rc::new(promise_at(crash.position));
-                    promised = Some((crash.position, Rc::clone(&promise)));
-                    promise
-                }
-            };
-            chosen.offer(&crash, &promise);
-            self.judge(&crash.image, &promise, || crash.describe());
-        });
-    }
-
-    /// Judges an image, unless another one is asked for.
-    fn judge(
-        &mut self,
-        image: &Image,
-        promise: &Promise,
-        describe: impl FnOnce() -> String,
-    ) -> Option<Rc<Observed>> {
-        let number = self.next_image;
-        self.next_image += 1;
-        if self.report.bad >= self.settings.bad_max
-            || self.settings.image.is_some_and(|only| only != number)
-        {
-            return None;
-        }
-        match self.oracle.judge(image, promise) {
-            Ok(observed) => Some(observed),
-            Err(what) => {
-                self.note_bad(number, format!("{what}\n  {}", describe()));
-                None
-            }
-        }
-    }
-
-    fn note_bad(&mut self, image: u64, what: String) {
-        self.report.bad += 1;
-        self.report.first_bad.get_or_insert(Bad { image, what });
-    }
-
-    /// Something that is wrong and is no image: it has a number as if it were one.
-    fn bad(&mut self, what: String) {
-        let number = self.next_image;
-        self.next_image += 1;
-        if self.settings.image.is_none_or(|only| only == number) {
-            self.note_bad(number, what);
-        }
     }
 
     /// Lets the next process open what `disk` shows, which is one of the states of `shown`, and write; then cuts the
@@ -243,13 +175,11 @@ impl Run<'_> {
             Recorder::resumed(disk, model.clone(), self.durability, timeline, self.cast, &open);
         let done = self.go_on(&mut recorder, model.role);
         let timeline = recorder.timeline().clone();
-        self.oracle.learn(&timeline);
+        self.run.judge.learn(&timeline);
         if let Err(failure) = done {
-            self.bad(format!("after a kill or a power cut, without any fault: {failure:?}"));
+            self.run.bad(format!("after a kill or a power cut, without any fault: {failure:?}"));
         }
-        let plan = quick(self.settings.seed);
-        let none = &mut Chosen::none();
-        self.cut_power(&disk.recording(), 1, &plan, |at| timeline.after_power_cut(at), none);
+        self.cut_power(&disk.recording(), 1, &timeline);
     }
 
     /// What a process does that comes after another one.
@@ -269,12 +199,12 @@ impl Run<'_> {
     fn recognise(&mut self, disk: &Disk, shown: &Promise, how: &str) -> Option<Option<Model>> {
         let position = disk.position();
         let image = disk.shown();
-        let only = self.settings.image.filter(|only| *only != self.next_image);
-        let found = match self.judge(&image, shown, || format!("{how} after {position} operations"))
-        {
+        let is_skipped = self.run.skips_next();
+        let describe = || format!("{how} after {position} operations");
+        let found = match self.run.judge(&image, shown, describe) {
             Some(observed) => observed.fingerprint,
             // Another image is asked for, and what comes next still has to happen.
-            None if only.is_some() => self.oracle.judge(&image, shown).ok()?.fingerprint,
+            None if is_skipped => self.run.judge.judge(&image, shown).ok()?.fingerprint,
             None => return None,
         };
         let state = shown.states.iter().find(|state| state.fingerprint == found)?;
@@ -291,14 +221,14 @@ impl Run<'_> {
             Recorder::new(&disk, self.script.role, self.durability, self.cast, &open);
         match self.play(&mut recorder) {
             Err(Failure::Open(_) | Failure::Log(LogError::Storage(_))) => {}
-            other => return self.bad(format!("{how}, and the step said {other:?}")),
+            other => return self.run.bad(format!("{how}, and the step said {other:?}")),
         }
         let failed_at = disk.position();
         let timeline = recorder.timeline().clone();
         if let Some(log) = recorder.player().log() {
             match super::oracle::make_change(log, self.script.role) {
                 Err(LogError::Poisoned) if disk.position() == failed_at => {}
-                other => return self.bad(format!("{how}, and the next write said {other:?}")),
+                other => return self.run.bad(format!("{how}, and the next write said {other:?}")),
             }
         }
         recorder.player().kill();
@@ -313,18 +243,18 @@ impl Run<'_> {
             Recorder::resumed(&disk, model, self.durability, timeline, self.cast, &open);
         let done = self.go_on(&mut recorder, role);
         let timeline = recorder.timeline().clone();
-        self.oracle.learn(&timeline);
+        self.run.judge.learn(&timeline);
         if let Err(failure) = done {
-            self.bad(format!("{how}, reopened: {failure:?}"));
+            self.run.bad(format!("{how}, reopened: {failure:?}"));
         }
-        let plan = quick(self.settings.seed);
-        let none = &mut Chosen::none();
-        let recording = disk.recording();
-        self.cut_power(&recording, failed_at, &plan, |at| timeline.after_power_cut(at), none);
+        self.cut_power(&disk.recording(), failed_at, &timeline);
     }
-}
 
-/// At most `max` numbers below `end`, evenly spread.
-fn some(end: usize, max: usize) -> impl Iterator<Item = usize> {
-    (0..end.min(max)).map(move |at| at * end / end.min(max))
+    /// Cuts the power after each operation from `from` on, with a quick look at what is left.
+    fn cut_power(&mut self, recording: &Recording, from: usize, timeline: &Timeline) {
+        let plan = quick(self.run.settings.seed);
+        let promise_at = |position| timeline.after_power_cut(position);
+        let positions = from..=recording.len();
+        self.run.cut_power(recording, positions, &plan, promise_at, &mut Chosen::none());
+    }
 }

@@ -6,7 +6,6 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use hypercore_crypto::PublicKey;
@@ -19,6 +18,8 @@ use super::play::change;
 use super::script::{OWNER, Role, Step, key_pair, options, stores_on};
 use super::timeline::{NOTHING, Observed, Promise, Timeline};
 use crate::disk::{Disk, Image};
+use crate::trials::crash::Judge;
+use crate::trials::{Counts, Verdicts, caught};
 
 /// A state, and what a log in it must show besides its blocks.
 #[derive(Debug)]
@@ -93,32 +94,14 @@ impl Expected {
 
 const ONE_MORE: &str = "one more";
 
-/// How many images were met.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Images, each time they were met.
-    pub enumerated: u64,
-    /// Different ones.
-    pub distinct: u64,
-}
-
-/// What is known of an image.
-#[derive(Debug)]
-struct Verdict {
-    observed: Rc<Observed>,
-    /// Whether crashes of its own recovery were tried.
-    recoveries_tried: bool,
-}
-
 /// Judges the images of one workload.
 #[derive(Debug)]
 pub struct Oracle {
     durability: Durability,
     states: HashMap<Fingerprint, Rc<Expected>>,
-    verdicts: HashMap<u128, Verdict>,
+    verdicts: Verdicts<Observed>,
     /// What recoveries left, as far as it was tried to go on from there.
     continued: HashSet<u128>,
-    counts: Counts,
 }
 
 impl Oracle {
@@ -128,9 +111,8 @@ impl Oracle {
         Self {
             durability,
             states: HashMap::new(),
-            verdicts: HashMap::new(),
+            verdicts: Verdicts::new(),
             continued: HashSet::new(),
-            counts: Counts::default(),
         }
     }
 
@@ -142,36 +124,14 @@ impl Oracle {
         }
     }
 
-    /// How many images were judged.
-    #[must_use]
-    pub const fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    /// Judges an image that a crash may have left, and everything that follows from it.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn judge(&mut self, image: &Image, promise: &Promise) -> Result<Rc<Observed>, String> {
-        let observed = self.observe(image, true)?;
-        promise.check(&observed)?;
-        Ok(observed)
-    }
-
     /// What `image` shows, once it is known that it is a state that was and that the log goes on from there.
     fn observe(&mut self, image: &Image, recoveries: bool) -> Result<Rc<Observed>, String> {
-        self.counts.enumerated += 1;
         let digest = image.digest();
-        let known = self.verdicts.get(&digest);
-        if let Some(known) = known.filter(|known| known.recoveries_tried || !recoveries) {
-            return Ok(Rc::clone(&known.observed));
+        if let Some(known) = self.verdicts.meet(digest, recoveries) {
+            return known;
         }
-        self.counts.distinct += u64::from(known.is_none());
-        let looked = catch_unwind(AssertUnwindSafe(|| self.look(image, recoveries)));
-        let observed = Rc::new(looked.unwrap_or_else(|panic| Err(panicked(&*panic)))?);
-        let verdict = Verdict { observed: Rc::clone(&observed), recoveries_tried: recoveries };
-        self.verdicts.insert(digest, verdict);
-        Ok(observed)
+        let looked = caught(|| self.look(image, recoveries));
+        self.verdicts.note(digest, recoveries, looked)
     }
 
     fn look(&mut self, image: &Image, recoveries: bool) -> Result<Observed, String> {
@@ -207,26 +167,18 @@ impl Oracle {
         }
         if recoveries && !recovery.is_empty() {
             // The power fails again at each operation of the recovery.
-            let mut again = Ok(());
             let plan = quick(recovery.len() as u64);
-            recovery.crashes(1..=recovery.len(), &plan, &mut |crash| {
-                if again.is_err() {
-                    return;
+            recovery.try_crashes(1..=recovery.len(), &plan, &mut |crash| {
+                let told = |error| format!("a second crash, in the recovery: {error}");
+                let found = self.observe(&crash.image, false).map_err(told)?;
+                if found.fingerprint == observed.fingerprint {
+                    return Ok(());
                 }
-                again = self
-                    .observe(&crash.image, false)
-                    .and_then(|found| match found.fingerprint == observed.fingerprint {
-                        true => Ok(()),
-                        false => Err(format!(
-                            "it gives fork {}, length {}, and not fork {}, length {}",
-                            found.fork, found.length, observed.fork, observed.length
-                        )),
-                    })
-                    .map_err(|error| {
-                        format!("a second crash, in the recovery: {error}\n  {}", crash.describe())
-                    });
-            });
-            again?;
+                Err(told(format!(
+                    "it gives fork {}, length {}, and not fork {}, length {}",
+                    found.fork, found.length, observed.fork, observed.length
+                )))
+            })?;
         }
         Ok(observed)
     }
@@ -275,6 +227,21 @@ impl Oracle {
     }
 }
 
+impl Judge for Oracle {
+    type Promise = Promise;
+    type Found = Rc<Observed>;
+
+    fn judge(&mut self, image: &Image, promise: &Promise) -> Result<Rc<Observed>, String> {
+        let observed = self.observe(image, true)?;
+        promise.check(&observed)?;
+        Ok(observed)
+    }
+
+    fn counts(&self) -> Counts {
+        self.verdicts.counts()
+    }
+}
+
 pub(super) fn make_change(log: &Log, role: Role) -> Result<(), LogError> {
     match change(role, ONE_MORE) {
         Step::Append(blocks) => log.append(&blocks).map(drop),
@@ -302,10 +269,4 @@ fn clean(log: &Log, when: &str) -> Result<(), String> {
 
 fn unreadable(error: &LogError) -> String {
     format!("a block can not be read: {error:?}")
-}
-
-pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("panicked: {}", text.unwrap_or("for no reason"))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hypercore_crypto::CoreKey;
 
 use super::model::{Fingerprint, Model};
+use crate::trials::{Returned, possible};
 
 /// The fingerprint of no log at all.
 pub const NOTHING: Fingerprint = 0;
@@ -34,8 +35,7 @@ pub struct Claim {
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     moments: Vec<Moment>,
-    /// From a position on: a step had returned, its state, and whether that was on stable storage.
-    returned: Vec<(usize, usize, bool)>,
+    returned: Vec<Returned>,
     claims: Vec<(usize, Claim)>,
     /// Whether something was lost before: a recovery may then tell of it although nothing more is.
     torn: bool,
@@ -119,14 +119,11 @@ impl Timeline {
     }
 
     fn promise(&self, position: usize, counts: impl Fn(bool) -> bool) -> Promise {
-        let kept =
-            self.returned.iter().filter(|(from, _, settled)| *from <= position && counts(*settled));
-        let first = kept.map(|(_, state, _)| *state).max().unwrap_or(0);
-        let begun = |moment: &Moment| moment.begun < position;
-        let last = self.moments.iter().rposition(begun).unwrap_or(0).max(first);
+        let begun = self.moments.iter().map(|moment| moment.begun);
+        let possible = possible(&self.returned, begun, position, counts);
         let claims = self.claims.iter().filter(|(from, _)| *from <= position);
         Promise {
-            states: self.moments[first..=last].to_vec(),
+            states: self.moments[possible].to_vec(),
             claims: claims.map(|(_, claim)| *claim).collect(),
             torn: self.torn,
         }

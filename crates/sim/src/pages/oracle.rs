@@ -4,8 +4,7 @@
 //! that is compared each time. What comes after the recovery is tried once for each different content that a
 //! recovery leaves.
 
-use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,67 +16,37 @@ use super::model::Model;
 use super::observe::Observed;
 use super::play::{Setting, open, refuses_what_is_gone};
 use super::timeline::Promise;
-use crate::disk::{Disk, Image, Plan};
-use crate::log::{Counts, panicked};
+use crate::disk::{Disk, Image, Plan, Recording};
+use crate::trials::crash::Judge;
+use crate::trials::{Counts, Verdicts, caught};
 
 /// Pages that are taken after a recovery, at most: nearly all that are free, for the files of the workloads.
 const TAKEN_MAX: u64 = 64;
-
-/// What is known of an image.
-#[derive(Debug)]
-struct Verdict {
-    observed: Result<Rc<Observed>, String>,
-    /// Whether crashes of its own recovery were tried.
-    recoveries_tried: bool,
-}
 
 /// Judges the images of one workload.
 #[derive(Debug)]
 pub struct Oracle<const P: usize> {
     setting: Setting,
-    verdicts: HashMap<u128, Verdict>,
+    verdicts: Verdicts<Observed>,
     /// What recoveries left, as far as it was tried to go on from there.
     continued: HashSet<u128>,
-    counts: Counts,
 }
 
 impl<const P: usize> Oracle<P> {
     /// Has seen nothing yet.
     #[must_use]
     pub fn new(setting: Setting) -> Self {
-        let (verdicts, continued) = (HashMap::new(), HashSet::new());
-        Self { setting, verdicts, continued, counts: Counts::default() }
-    }
-
-    /// How many images were judged.
-    #[must_use]
-    pub const fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    /// Judges an image that a crash may have left, and everything that follows from it.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn judge(&mut self, image: &Image, promise: &Promise) -> Result<Rc<Model>, String> {
-        let observed = self.observe(image, true)?;
-        promise.check(&observed)
+        Self { setting, verdicts: Verdicts::new(), continued: HashSet::new() }
     }
 
     /// What `image` shows, once it is known that the pager goes on from there.
     fn observe(&mut self, image: &Image, recoveries: bool) -> Result<Rc<Observed>, String> {
-        self.counts.enumerated += 1;
         let digest = image.digest();
-        let known = self.verdicts.get(&digest);
-        if let Some(known) = known.filter(|known| known.recoveries_tried || !recoveries) {
-            return known.observed.clone();
+        if let Some(known) = self.verdicts.meet(digest, recoveries) {
+            return known;
         }
-        self.counts.distinct += u64::from(known.is_none());
-        let looked = catch_unwind(AssertUnwindSafe(|| self.look(image, recoveries)));
-        let observed = looked.unwrap_or_else(|panic| Err(panicked(&*panic))).map(Rc::new);
-        let verdict = Verdict { observed: observed.clone(), recoveries_tried: recoveries };
-        self.verdicts.insert(digest, verdict);
-        observed
+        let looked = caught(|| self.look(image, recoveries));
+        self.verdicts.note(digest, recoveries, looked)
     }
 
     fn look(&mut self, image: &Image, recoveries: bool) -> Result<Observed, String> {
@@ -114,23 +83,15 @@ impl<const P: usize> Oracle<P> {
     /// The power fails again at each operation of the recovery.
     fn crash_the_recovery(
         &mut self,
-        recovery: &crate::disk::Recording,
+        recovery: &Recording,
         observed: &Observed,
     ) -> Result<(), String> {
-        let mut again = Ok(());
         let plan = Plan { random_subsets: 2, ..Plan::quick(recovery.len() as u64) };
-        recovery.crashes(1..=recovery.len(), &plan, &mut |crash| {
-            if again.is_err() {
-                return;
-            }
-            again = self
-                .observe(&crash.image, false)
+        recovery.try_crashes(1..=recovery.len(), &plan, &mut |crash| {
+            self.observe(&crash.image, false)
                 .and_then(|found| found.difference(observed).map_or(Ok(()), Err))
-                .map_err(|error| {
-                    format!("a second crash, in the recovery: {error}\n  {}", crash.describe())
-                });
-        });
-        again
+                .map_err(|error| format!("a second crash, in the recovery: {error}"))
+        })
     }
 
     fn open(&self, disk: &Disk, life: &Life, when: &str) -> Result<Pager<P>, String> {
@@ -187,6 +148,20 @@ impl<const P: usize> Oracle<P> {
         let mut pager = self.open(disk, &Life::new(), "after it was closed")?;
         same(&pager, observed, "opened after it was closed")?;
         clean(&mut pager, "after it was closed")
+    }
+}
+
+impl<const P: usize> Judge for Oracle<P> {
+    type Promise = Promise;
+    type Found = Rc<Model>;
+
+    fn judge(&mut self, image: &Image, promise: &Promise) -> Result<Rc<Model>, String> {
+        let observed = self.observe(image, true)?;
+        promise.check(&observed)
+    }
+
+    fn counts(&self) -> Counts {
+        self.verdicts.counts()
     }
 }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::model::{Model, Store};
 use super::observe::Observed;
+use crate::trials::{Returned, newest, possible};
 
 /// A state, from the moment on that it was attempted.
 #[derive(Clone, Debug)]
@@ -22,8 +23,7 @@ pub(crate) struct Moment {
 #[derive(Clone, Debug)]
 pub struct Timeline {
     moments: Vec<Moment>,
-    /// From a position on: what was attempted had returned, its state, and whether that was durable.
-    returned: Vec<(usize, usize, bool)>,
+    returned: Vec<Returned>,
     /// Stores outside of commits, and the position at which each was made.
     stores: Vec<(usize, Store)>,
     /// From a position on: all stores until then, on the model's clock, are durable.
@@ -99,17 +99,14 @@ impl Timeline {
     /// What a crash after `position` operations may leave.
     #[must_use]
     pub fn after(&self, position: usize) -> Promise {
-        let kept =
-            self.returned.iter().filter(|(from, _, is_durable)| *is_durable && *from <= position);
-        let first = kept.map(|(_, state, _)| *state).max().unwrap_or(0);
-        let begun = |moment: &Moment| moment.begun < position;
-        let last = self.moments.iter().rposition(begun).unwrap_or(0).max(first);
+        let begun = self.moments.iter().map(|moment| moment.begun);
+        let possible = possible(&self.returned, begun, position, |is_durable| is_durable);
         let flushes = self.flushes.iter().filter(|(from, _)| *from <= position);
         let flushed = flushes.map(|(_, time)| *time).max().unwrap_or(0);
         let stores = self.stores.iter().filter(|(begun, _)| *begun <= position);
         let is_possible = |moment: &&Moment| moment.given_up.is_none_or(|end| position <= end);
         Promise {
-            states: self.moments[first..=last].iter().filter(is_possible).cloned().collect(),
+            states: self.moments[possible].iter().filter(is_possible).cloned().collect(),
             stores: stores.map(|(_, store)| (store.time <= flushed, store.clone())).collect(),
             tears: self.tears,
         }
@@ -151,19 +148,8 @@ impl Promise {
     /// # Errors
     /// What is wrong.
     pub fn check(&self, observed: &Observed) -> Result<Rc<Model>, String> {
-        let mut nearest = None;
-        for state in self.states.iter().rev() {
-            match self.compare(&state.model, observed) {
-                Ok(()) => return Ok(Rc::clone(&state.model)),
-                Err(difference) => {
-                    nearest.get_or_insert(difference);
-                }
-            }
-        }
-        let nearest = nearest.unwrap_or_default();
-        Err(match self.states.len() {
-            1 => nearest,
-            states => format!("none of {states} states; not the newest: {nearest}"),
+        newest(&self.states, |_, state| {
+            self.compare(&state.model, observed).map(|()| Rc::clone(&state.model))
         })
     }
 

@@ -9,13 +9,13 @@
 //! Besides, the oracle lets the power fail in the first change after each crash. Syncs that fail are
 //! [`faults`](super::faults).
 
-use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use random_access_storage::testing::Faults;
 use sleep::{Durability, Error, FileName};
 
 use super::begin::Cast;
+use super::faults::Stage;
 use super::model::Model;
 use super::oracle::Oracle;
 use super::play::{Failure, Player};
@@ -23,9 +23,11 @@ use super::script::{Role, Step};
 use super::timeline::{Promise, Timeline};
 use super::workloads::{WORKLOADS, Workload};
 use crate::chosen::Chosen;
-use crate::disk::{Disk, Fill, Image, Plan, Recording};
-use crate::log::crash::{Bad, Report};
+use crate::disk::{Disk, Fill, Plan};
 use crate::random::Random;
+use crate::trials::Case;
+use crate::trials::crash::{self, Report, Settings, some};
+use crate::trials::faults::{self, Options};
 
 /// What lost extents of a feed's files hold besides zeros: all kinds of garbage, but for the bits and the headers of a
 /// feed that is being made. Random bits look like those of a feed that lost its tree, and a header that is wrong is never
@@ -48,102 +50,73 @@ pub const fn whole(seed: u64) -> Plan {
 /// A glance at a feed's window, for crashes after crashes, of which there are many.
 #[must_use]
 pub const fn next_crash(seed: u64) -> Plan {
-    let few = Plan { all_subsets_max: 2, singles_max: 1, random_subsets: 2, ..Plan::quick(seed) };
+    let few = Plan { all_subsets_max: 2, singles_max: 1, random_subsets: 1, ..Plan::quick(seed) };
     Plan { garbage, ..few }
-}
-
-/// What to run.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Chooses contents and subsets.
-    pub seed: u64,
-    /// Judge this image only.
-    pub image: Option<u64>,
-    /// Kills and second power cuts that are tried, each.
-    pub interruptions_max: usize,
-    /// How widely power cuts of the workload itself are searched.
-    pub plan: Plan,
-    /// Bad images after which the workload is given up.
-    pub bad_max: u64,
-}
-
-impl Settings {
-    /// What fits into some seconds for all workloads together.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        let plan = Plan {
-            all_subsets_max: 3,
-            singles_max: 3,
-            pairs_max: 0,
-            random_subsets: 2,
-            ..whole(seed)
-        };
-        Self { seed, image: None, interruptions_max: 2, plan, bad_max: 100 }
-    }
-
-    /// The same for long feeds, each image of which takes long.
-    const fn narrow(&self) -> Self {
-        let plan = Plan {
-            all_subsets_max: 1,
-            singles_max: 1,
-            pairs_max: 0,
-            random_subsets: 1,
-            ..self.plan
-        };
-        Self { interruptions_max: 1, plan, ..*self }
-    }
-
-    /// What takes its time.
-    #[must_use]
-    pub const fn deep(seed: u64) -> Self {
-        Self { interruptions_max: 32, plan: whole(seed), ..Self::new(seed) }
-    }
 }
 
 /// A workload in a mode.
 #[derive(Clone, Copy, Debug)]
-pub struct Case {
+pub struct FeedCase {
     /// What is done.
     pub workload: &'static Workload,
     /// When it is durable.
     pub durability: Durability,
 }
 
-impl Case {
+impl FeedCase {
     /// All there are.
     pub fn all() -> impl Iterator<Item = Self> {
         WORKLOADS.iter().flat_map(|workload| {
             workload.modes.iter().map(move |durability| Self { workload, durability: *durability })
         })
     }
+}
 
-    /// Its name, which tells it from all others.
-    #[must_use]
-    pub fn name(&self) -> String {
+/// What fits into some seconds for all workloads together, with less for long feeds, each image of which takes long.
+fn settings(seed: u64, wide: bool) -> Settings {
+    let some =
+        Plan { all_subsets_max: 2, singles_max: 2, pairs_max: 0, random_subsets: 1, ..whole(seed) };
+    let few = Plan { all_subsets_max: 1, singles_max: 1, ..some };
+    Settings::new(if wide { some } else { few }, 1)
+}
+
+impl Case for FeedCase {
+    fn name(&self) -> String {
         let mode = match self.durability {
             Durability::Strict => "strict",
             Durability::Ordered => "ordered",
             _ => "lazy",
         };
-        format!("sleep/{}-{mode}", self.workload.name)
+        format!("{}-{mode}", self.workload())
     }
 
-    /// Crashes it in all ways.
-    #[must_use]
-    pub fn run(&self, settings: &Settings) -> Report {
-        let cast = Cast::of(self.workload.sources);
-        let mut run = Run {
-            case: self,
-            steps: &(self.workload.script)(&mut Random::new(settings.seed)),
-            cast: &cast,
-            settings: if self.workload.wide { *settings } else { settings.narrow() },
-            oracle: Oracle::new(self.workload, self.durability, &cast),
-            next_image: 0,
-            report: Report::default(),
-        };
+    fn workload(&self) -> String {
+        format!("sleep/{}", self.workload.name)
+    }
+
+    fn subject(&self) -> &'static str {
+        "SLEEP feeds"
+    }
+
+    fn settings(&self, seed: u64, deep: bool) -> Settings {
+        match (deep, self.workload.wide) {
+            (true, true) => Settings::new(whole(seed), 32),
+            (deep, wide) => settings(seed, deep || wide),
+        }
+    }
+
+    fn crash(&self, settings: &Settings) -> Report {
+        let cast = Rc::new(Cast::of(self.workload.sources));
+        let steps = (self.workload.script)(&mut Random::new(settings.seed));
+        let oracle = Oracle::new(self.workload, self.durability, &cast);
+        let run = crash::Run::new(*settings, oracle);
+        let mut run = Run { case: self, steps: &steps, cast: &cast, run };
         run.all();
-        run.report.counts = run.oracle.counts();
-        run.report
+        run.run.report()
+    }
+
+    fn stage(&self, options: &Options) -> Result<Option<Box<dyn faults::Stage>>, String> {
+        Ok(Some(Box::new(Stage::new(self, options.seed))))
     }
 }
 
@@ -151,13 +124,13 @@ impl Case {
 ///
 /// # Errors
 /// Why it cannot be begun, with the timeline until then.
-pub(super) fn begin<'a>(
-    case: &Case,
+pub(super) fn begin(
+    case: &FeedCase,
     disk: &Disk,
     model: Option<&Rc<Model>>,
-    cast: &'a Cast,
+    cast: &Rc<Cast>,
     faults: &Faults,
-) -> Result<Player<'a>, Box<(Failure, Timeline)>> {
+) -> Result<Player, Box<(Failure, Timeline)>> {
     let (role, durability) = (case.workload.role, case.durability);
     match model {
         None => Player::create(disk, role, durability, cast, faults),
@@ -171,13 +144,10 @@ pub(super) fn begin<'a>(
 }
 
 struct Run<'a> {
-    case: &'a Case,
+    case: &'a FeedCase,
     steps: &'a [Step],
-    cast: &'a Cast,
-    settings: Settings,
-    oracle: Oracle<'a>,
-    next_image: u64,
-    report: Report,
+    cast: &'a Rc<Cast>,
+    run: crash::Run<Oracle>,
 }
 
 impl Run<'_> {
@@ -195,16 +165,18 @@ impl Run<'_> {
         });
         let timeline = match played {
             Ok(timeline) => timeline,
-            Err(failure) => return self.bad(format!("without any fault: {failure}")),
+            Err(failure) => return self.run.bad(format!("without any fault: {failure}")),
         };
         let recording = disk.recording();
-        let mut chosen = Chosen::new(self.settings.seed, self.settings.interruptions_max);
-        let plan = self.settings.plan;
+        let Settings { plan, interruptions_max, seed, .. } = self.run.settings;
+        let mut chosen = Chosen::new(seed, interruptions_max);
+        let promise_at = |position| timeline.after_power_cut(position);
         let making = Plan { garbage: |_| &[], ..plan };
-        self.cut_power(&recording, 0..=made, &making, &timeline, &mut chosen);
-        self.cut_power(&recording, made + 1..=recording.len(), &plan, &timeline, &mut chosen);
+        self.run.cut_power(&recording, 0..=made, &making, promise_at, &mut chosen);
+        let used = made + 1..=recording.len();
+        self.run.cut_power(&recording, used, &plan, promise_at, &mut chosen);
 
-        for position in some(recording.len() + 1, self.settings.interruptions_max) {
+        for position in some(0, recording.len() + 1, interruptions_max) {
             let (shown, kept) = (timeline.after_kill(position), timeline.after_power_cut(position));
             self.go_on(&recording.at(position), &shown, &kept, "killed");
         }
@@ -213,93 +185,58 @@ impl Run<'_> {
         }
     }
 
-    /// Cuts the power after each operation of `positions`.
-    fn cut_power(
-        &mut self,
-        recording: &Recording,
-        positions: RangeInclusive<usize>,
-        plan: &Plan,
-        timeline: &Timeline,
-        chosen: &mut Chosen<Promise>,
-    ) {
-        let mut promised: Option<(usize, Rc<Promise>)> = None;
-        recording.crashes(positions, plan, &mut |crash| {
-            let promise = match &promised {
-                Some((position, promise)) if *position == crash.position => Rc::clone(promise),
-                _ => {
-                    let promise = Rc::new(timeline.after_power_cut(crash.position));
-                    promised = Some((crash.position, Rc::clone(&promise)));
-                    promise
-                }
-            };
-            chosen.offer(&crash, &promise);
-            self.judge(&crash.image, &promise, || crash.describe());
-        });
-    }
-
-    /// Judges an image, unless another one is asked for.
-    fn judge(&mut self, image: &Image, promise: &Promise, describe: impl FnOnce() -> String) {
-        let number = self.next_image;
-        self.next_image += 1;
-        let is_wanted = self.settings.image.is_none_or(|only| only == number);
-        if self.report.bad >= self.settings.bad_max || !is_wanted {
-            return;
-        }
-        if let Err(what) = self.oracle.judge(image, promise) {
-            self.note_bad(number, format!("{what}\n  {}", describe()));
-        }
-    }
-
-    fn note_bad(&mut self, image: u64, what: String) {
-        self.report.bad += 1;
-        self.report.first_bad.get_or_insert(Bad { image, what });
-    }
-
-    /// Something that is wrong and is no image: it has a number as if it were one.
-    fn bad(&mut self, what: String) {
-        let number = self.next_image;
-        self.next_image += 1;
-        if self.settings.image.is_none_or(|only| only == number) {
-            self.note_bad(number, what);
-        }
-    }
-
     /// Lets the next process open what `disk` shows, which is one of the states of `shown`, and go on; then cuts the
     /// power after each of its operations. `kept` is what a power cut leaves at first.
     fn go_on(&mut self, disk: &Disk, shown: &Promise, kept: &Promise, how: &str) {
-        if self.report.bad >= self.settings.bad_max {
+        if self.run.is_over() {
             return;
         }
-        let Case { workload, durability } = self.case;
-        let none = &Faults::none();
-        let mut is_new = false;
-        let begun = match Player::resume(disk, *durability, self.cast, shown, kept, none) {
-            Err(Failure::Refused(Error::NotFound)) if shown.may_be_nothing() => {
-                is_new = true;
-                Player::create(disk, workload.role, *durability, self.cast, none)
-                    .map_err(|ended| ended.0)
-            }
-            resumed => resumed,
-        };
-        let done = begun.and_then(|mut player| {
-            for (at, step) in next_steps(workload.role, self.cast).iter().enumerate() {
-                player.step(step).map_err(|failure| failure.at(at, step))?;
-            }
-            Ok(player.kill())
-        });
-        match done {
-            Err(failure) => self.bad(format!("{how}, without any fault: {failure}")),
-            Ok(timeline) => {
-                let mut plan = next_crash(self.settings.seed);
+        match go_on(self.case, disk, shown, kept, self.cast) {
+            Err(failure) => self.run.bad(format!("{how}, without any fault: {failure}")),
+            Ok((timeline, is_new)) => {
+                let mut plan = next_crash(self.run.settings.seed);
                 if is_new {
                     plan.garbage = |_| &[];
                 }
                 let recording = disk.recording();
-                let positions = 1..=recording.len();
-                self.cut_power(&recording, positions, &plan, &timeline, &mut Chosen::none());
+                let (positions, none) = (1..=recording.len(), &mut Chosen::none());
+                let promise_at = |position| timeline.after_power_cut(position);
+                self.run.cut_power(&recording, positions, &plan, promise_at, none);
             }
         }
     }
+}
+
+/// Lets the next process open what `disk` shows, which is one of the states of `shown`, or make a feed where there is none,
+/// and go on. `kept` is what a power cut leaves at first.
+///
+/// Gives what it went through, and whether it made the feed.
+///
+/// # Errors
+/// See [`Failure`].
+pub(super) fn go_on(
+    case: &FeedCase,
+    disk: &Disk,
+    shown: &Promise,
+    kept: &Promise,
+    cast: &Rc<Cast>,
+) -> Result<(Timeline, bool), Failure> {
+    let FeedCase { workload, durability } = *case;
+    let none = &Faults::none();
+    let resumed = Player::resume(disk, durability, cast, shown, kept, none);
+    let is_new =
+        matches!(resumed, Err(Failure::Refused(Error::NotFound))) && shown.may_be_nothing();
+    let mut player = match is_new {
+        true => {
+            Player::create(disk, workload.role, durability, cast, none).map_err(|ended| ended.0)?
+        }
+        false => resumed?,
+    };
+    for (at, step) in next_steps(workload.role, cast).iter().enumerate() {
+        player.step(step).map_err(|failure| failure.at(at, step))?;
+    }
+    player.step(&Step::Sync)?;
+    Ok((player.kill(), is_new))
 }
 
 /// What a process does that comes after another one: other batches than any script has.
@@ -318,9 +255,4 @@ pub(super) fn next_steps(role: Role, cast: &Cast) -> Vec<Step> {
             [2, last, 3].map(|block| Step::Put { source, block }).into()
         }
     }
-}
-
-/// At most `max` numbers below `end`, evenly spread.
-fn some(end: usize, max: usize) -> impl Iterator<Item = usize> {
-    (0..end.min(max)).map(move |at| at * end / end.min(max))
 }

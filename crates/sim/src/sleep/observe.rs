@@ -152,10 +152,10 @@ impl Shown {
 
 /// In long feeds: the first, the last, those around the borders of sectors and pages of bits, and some others.
 fn is_looked_at(block: u64, length: u64) -> bool {
-    let is_near = |border: u64| (border.saturating_sub(4)..border + 4).contains(&(block % 8192));
+    let is_near = |border: u64| (border.saturating_sub(3)..border + 3).contains(&(block % 8192));
     length <= ALL_LOOKED_AT
-        || block < 8
-        || block + 40 >= length
+        || block < 3
+        || block + 20 >= length
         || [0, 1920, 3840, 5968, 7936, 8192].into_iter().any(is_near)
-        || block.is_multiple_of(997)
+        || block.is_multiple_of(1999)
 }

@@ -3,8 +3,6 @@
 //! An image is looked at once, however often it is met: what it shows does not depend on what was promised, and
 //! that is compared each time. What comes after the recovery is tried once for each different content.
 
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use random_access_storage::testing::Faults;
@@ -21,7 +19,8 @@ use super::storage::FeedFiles;
 use super::timeline::{Found, Promise};
 use super::workloads::Workload;
 use crate::disk::{Disk, Image};
-use crate::log::{Counts, panicked};
+use crate::trials::crash::Judge;
+use crate::trials::{Counts, Verdicts, caught};
 
 /// So many images are judged for each one that is followed to a second crash.
 const DEEP_STRIDE: u128 = 16;
@@ -29,82 +28,54 @@ const DEEP_STRIDE: u128 = 16;
 /// The same of a long feed's.
 const LONG_DEEP_STRIDE: u128 = 256;
 
+/// So many images of a long feed are judged for each one that is audited.
+const LONG_AUDIT_STRIDE: u128 = 4;
+
 /// Blocks for which one page of the bitfield has bits.
 const BLOCKS_PER_PAGE: u64 = 8192;
 
 /// What the next process appends.
 const ONE_MORE: &[u8] = b"one more";
 
-/// What is known of an image.
-#[derive(Debug)]
-struct Verdict {
-    observed: Result<Rc<Observed>, String>,
-    /// Whether crashes of what comes next were tried.
-    is_deep: bool,
-}
-
 /// Judges the images of one workload.
 #[derive(Debug)]
-pub struct Oracle<'a> {
+pub struct Oracle {
     role: Role,
     durability: Durability,
-    cast: &'a Cast,
-    /// Whether the feed is long: it is audited once for each image then.
+    cast: Rc<Cast>,
+    /// Whether the feed is long: it is audited once then, and for some of the images.
     is_long: bool,
     /// Of how many images one is followed to a second crash.
     deep_stride: u128,
-    verdicts: HashMap<u128, Verdict>,
-    counts: Counts,
+    verdicts: Verdicts<Observed>,
 }
 
-impl<'a> Oracle<'a> {
+impl Oracle {
     /// Has seen nothing yet.
     #[must_use]
-    pub fn new(workload: &Workload, durability: Durability, cast: &'a Cast) -> Self {
+    pub fn new(workload: &Workload, durability: Durability, cast: &Rc<Cast>) -> Self {
         Self {
             role: workload.role,
             durability,
-            cast,
+            cast: Rc::clone(cast),
             is_long: !workload.wide,
             deep_stride: if workload.wide { DEEP_STRIDE } else { LONG_DEEP_STRIDE },
-            verdicts: HashMap::new(),
-            counts: Counts::default(),
+            verdicts: Verdicts::new(),
         }
-    }
-
-    /// How many images were judged.
-    #[must_use]
-    pub const fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    /// Judges an image that a crash may have left, and everything that follows from it.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn judge(&mut self, image: &Image, promise: &Promise) -> Result<Option<Found>, String> {
-        let observed = self.observe(image, true)?;
-        promise.check(&observed)
     }
 
     /// What `image` shows, once it is known that the feed goes on from there.
     fn observe(&mut self, image: &Image, is_deep: bool) -> Result<Rc<Observed>, String> {
-        self.counts.enumerated += 1;
         let digest = image.digest();
         // What a lazy writer leaves promises nothing about the next crash.
         let is_deep = is_deep
             && self.durability != Durability::Lazy
             && digest.is_multiple_of(self.deep_stride);
-        let known = self.verdicts.get(&digest);
-        if let Some(known) = known.filter(|known| known.is_deep || !is_deep) {
-            return known.observed.clone();
+        if let Some(known) = self.verdicts.meet(digest, is_deep) {
+            return known;
         }
-        self.counts.distinct += u64::from(known.is_none());
-        let looked = catch_unwind(AssertUnwindSafe(|| self.look(image, is_deep)));
-        let observed = looked.unwrap_or_else(|panic| Err(panicked(&*panic))).map(Rc::new);
-        let verdict = Verdict { observed: observed.clone(), is_deep };
-        self.verdicts.insert(digest, verdict);
-        observed
+        let looked = caught(|| self.look(image, is_deep));
+        self.verdicts.note(digest, is_deep, looked)
     }
 
     fn look(&mut self, image: &Image, is_deep: bool) -> Result<Observed, String> {
@@ -138,7 +109,8 @@ impl<'a> Oracle<'a> {
         let is_recovered = !feed.recovery().is_clean();
         let observed = Observed { feed: read, is_recovered };
         let begun = disk.position();
-        let last = self.go_on(&disk, feed, &first)?;
+        let is_audited = !self.is_long || image.digest().is_multiple_of(LONG_AUDIT_STRIDE);
+        let last = self.go_on(&disk, feed, &first, is_audited)?;
         if is_deep {
             self.crash_again(&disk, image, begun, &observed, &first, &last)?;
         }
@@ -146,16 +118,24 @@ impl<'a> Oracle<'a> {
     }
 
     /// Changes one thing, ends as a kill does, and opens, twice: all there each time, and nothing to be mended.
-    fn go_on(&self, disk: &Disk, mut feed: Feed, first: &Shown) -> Result<Shown, String> {
+    fn go_on(
+        &self,
+        disk: &Disk,
+        mut feed: Feed,
+        first: &Shown,
+        is_audited: bool,
+    ) -> Result<Shown, String> {
         let step = self.next_step();
-        act(&mut feed, &step, self.cast)
+        act(&mut feed, &step, &self.cast)
             .and_then(|()| feed.sync())
             .map_err(|error| format!("takes no change after the recovery: {error:?}"))?;
         let last = shown(&feed, "after one more change")?;
         if matches!(step, Step::Append(_)) {
             last.follows(first, ONE_MORE)?;
         }
-        clean(&feed, "after one more change")?;
+        if is_audited {
+            clean(&feed, "after one more change")?;
+        }
         drop(feed);
         let left = disk.position();
         for when in ["after one more change", "once more"] {
@@ -164,9 +144,6 @@ impl<'a> Oracle<'a> {
             if !feed.recovery().is_clean() {
                 let report = feed.recovery();
                 return Err(format!("opened {when} there is something to recover: {report:?}"));
-            }
-            if !self.is_long {
-                clean(&feed, when)?;
             }
         }
         if disk.position() != left {
@@ -192,27 +169,21 @@ impl<'a> Oracle<'a> {
         }
         let is_reader = self.role == Role::Reader;
         let bits = image.bytes(FileName::Bitfield.as_str()).unwrap_or_default();
-        let mut again = Ok(());
-        recording.crashes(1..=recording.len(), &plan, &mut |crash| {
-            if again.is_err() {
-                return;
+        let allowed = |found: &Observed, position| match &found.feed {
+            None => observed.feed.is_none() && position <= begun,
+            Some(found) if is_reader => {
+                found.is_on_the_way(first, last, |block| has_bit(&bits, block))
             }
-            let allowed = |found: &Observed| match &found.feed {
-                None => observed.feed.is_none() && crash.position <= begun,
-                Some(found) if is_reader => {
-                    found.is_on_the_way(first, last, |block| has_bit(&bits, block))
-                }
-                Some(found) => found == first || found == last,
-            };
-            again = self
-                .observe(&crash.image, false)
-                .and_then(|found| match allowed(&found) {
+            Some(found) => found == first || found == last,
+        };
+        recording.try_crashes(1..=recording.len(), &plan, &mut |crash| {
+            self.observe(&crash.image, false)
+                .and_then(|found| match allowed(&found, crash.position) {
                     true => Ok(()),
                     false => Err(format!("it shows {found:?}, not {first:?} or {last:?}")),
                 })
-                .map_err(|error| format!("a second crash: {error}\n  {}", crash.describe()));
-        });
-        again
+                .map_err(|error| format!("a second crash: {error}"))
+        })
     }
 
     fn next_step(&self) -> Step {
@@ -225,6 +196,20 @@ impl<'a> Oracle<'a> {
     fn open(&self, disk: &Disk, when: &str) -> Result<Feed, String> {
         open(disk, self.durability, &Faults::none())
             .map_err(|error| format!("does not open {when}: {error:?}"))
+    }
+}
+
+impl Judge for Oracle {
+    type Promise = Promise;
+    type Found = Option<Found>;
+
+    fn judge(&mut self, image: &Image, promise: &Promise) -> Result<Option<Found>, String> {
+        let observed = self.observe(image, true)?;
+        promise.check(&observed)
+    }
+
+    fn counts(&self) -> Counts {
+        self.verdicts.counts()
     }
 }
 

@@ -100,10 +100,10 @@ pub(crate) fn act(feed: &mut Feed, step: &Step, cast: &Cast) -> sleep::Result<()
 
 /// Plays steps on a feed.
 #[derive(Debug)]
-pub struct Player<'a> {
+pub struct Player {
     disk: Disk,
     durability: Durability,
-    cast: &'a Cast,
+    cast: Rc<Cast>,
     faults: Faults,
     /// Absent after a step failed that ends the feed.
     feed: Option<Feed>,
@@ -111,7 +111,7 @@ pub struct Player<'a> {
     timeline: Timeline,
 }
 
-impl<'a> Player<'a> {
+impl Player {
     /// Makes a feed on a disk where none is, with the calls on the disk failing that `faults` plan.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ impl<'a> Player<'a> {
         disk: &Disk,
         role: Role,
         durability: Durability,
-        cast: &'a Cast,
+        cast: &Rc<Cast>,
         faults: &Faults,
     ) -> std::result::Result<Self, Box<(Failure, Timeline)>> {
         let model = Rc::new(Model::new(role));
@@ -133,7 +133,7 @@ impl<'a> Player<'a> {
                 Ok(Self {
                     disk: disk.clone(),
                     durability,
-                    cast,
+                    cast: Rc::clone(cast),
                     faults: faults.clone(),
                     feed: Some(feed),
                     model,
@@ -150,7 +150,7 @@ impl<'a> Player<'a> {
     pub fn resume(
         disk: &Disk,
         durability: Durability,
-        cast: &'a Cast,
+        cast: &Rc<Cast>,
         shown: &Promise,
         kept: &Promise,
         faults: &Faults,
@@ -162,7 +162,7 @@ impl<'a> Player<'a> {
         Ok(Self {
             disk: disk.clone(),
             durability,
-            cast,
+            cast: Rc::clone(cast),
             faults: faults.clone(),
             feed: Some(feed),
             timeline: kept.resumed(&found),
@@ -198,7 +198,7 @@ impl<'a> Player<'a> {
             self.timeline.attempt(begun, Rc::clone(&after), self.loose(step, after.length()));
         }
         let feed = self.feed.as_mut().ok_or_else(|| "there is no open feed".to_owned())?;
-        act(feed, step, self.cast)?;
+        act(feed, step, &self.cast)?;
         self.model = after;
         let is_durable = match self.durability {
             Durability::Strict => true,

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::model::Model;
 use super::observe::Observed;
+use crate::trials::{Returned, newest, possible};
 
 /// A state, from the moment on that it was attempted.
 #[derive(Clone, Debug)]
@@ -24,8 +25,7 @@ struct Moment {
 #[derive(Clone, Debug)]
 pub struct Timeline {
     moments: Vec<Moment>,
-    /// From a position on: what was attempted had returned, its state, and whether that was durable.
-    returned: Vec<(usize, usize, bool)>,
+    returned: Vec<Returned>,
     /// The position from which on a change that returned leaves files that agree with each other.
     agrees_from: Option<usize>,
 }
@@ -84,15 +84,10 @@ impl Timeline {
     }
 
     fn promise(&self, position: usize, counts: impl Fn(bool) -> bool) -> Promise {
-        let kept = self
-            .returned
-            .iter()
-            .filter(|(from, _, is_durable)| *from <= position && counts(*is_durable));
-        let first = kept.map(|(_, state, _)| *state).max().unwrap_or(0);
-        let begun = |moment: &Moment| moment.begun < position;
-        let last = self.moments.iter().rposition(begun).unwrap_or(0).max(first);
-        let agrees = first == last && self.agrees_from.is_some_and(|from| from <= position);
-        Promise { states: self.moments[first..=last].to_vec(), agrees }
+        let begun = self.moments.iter().map(|moment| moment.begun);
+        let states = self.moments[possible(&self.returned, begun, position, counts)].to_vec();
+        let is_settled = self.agrees_from.is_some_and(|from| from <= position);
+        Promise { agrees: is_settled && states.len() == 1, states }
     }
 }
 
@@ -120,31 +115,19 @@ impl Promise {
     /// # Errors
     /// What is wrong.
     pub fn check(&self, observed: &Observed) -> Result<Option<Found>, String> {
-        let mut nearest = None;
-        for (at, state) in self.states.iter().enumerate().rev() {
-            let compared = match (&state.model, &observed.feed) {
-                (None, None) => return Ok(None),
-                (None, Some(_)) => Err("there is a feed".to_owned()),
-                (Some(_), None) => Err("there is no feed".to_owned()),
-                (Some(model), Some(shown)) => {
-                    let loose = self.states[1..=at].iter().flat_map(|state| state.loose.iter());
-                    shown.compare(model, &loose.copied().collect())
-                }
-            };
-            match compared {
-                Ok(_) if self.agrees && observed.is_recovered => {
-                    return Err("there is something to recover, and nothing was lost".to_owned());
-                }
-                Ok(model) => return Ok(Some(Found { number: state.number, model })),
-                Err(difference) => {
-                    nearest.get_or_insert(difference);
-                }
+        let found = newest(&self.states, |at, state| match (&state.model, &observed.feed) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err("there is a feed".to_owned()),
+            (Some(_), None) => Err("there is no feed".to_owned()),
+            (Some(model), Some(shown)) => {
+                let loose = self.states[1..=at].iter().flat_map(|state| state.loose.iter());
+                let model = shown.compare(model, &loose.copied().collect())?;
+                Ok(Some(Found { number: state.number, model }))
             }
+        })?;
+        if found.is_some() && self.agrees && observed.is_recovered {
+            return Err("there is something to recover, and nothing was lost".to_owned());
         }
-        let nearest = nearest.unwrap_or_default();
-        Err(match self.states.len() {
-            1 => nearest,
-            states => format!("none of {states} states; not the newest: {nearest}"),
-        })
+        Ok(found)
     }
 }

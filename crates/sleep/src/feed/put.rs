@@ -130,7 +130,9 @@ impl Feed {
                 if known.node != top {
                     return Err(refused(ProofFault::Contradiction(top.index)));
                 }
-                break Some(known);
+                if self.is_listed(top.index) {
+                    break Some(known);
+                }
             }
             nodes.insert(top.index, top);
             let Some(index) = top.index.sibling() else { break None };
@@ -140,7 +142,12 @@ impl Feed {
                     sibling
                 }
                 None => match self.proven_here(index)? {
-                    Some(sibling) => sibling.node,
+                    Some(sibling) => {
+                        if !self.is_listed(index) {
+                            nodes.insert(index, sibling.node);
+                        }
+                        sibling.node
+                    }
                     None => break None,
                 },
             };
@@ -212,6 +219,12 @@ impl Feed {
             None => Err(ProofFault::SignatureMissing),
         };
         Ok(checked)
+    }
+
+    /// Whether a node has a bit, or is a root. Others were left by a process that did not live to sync them, or to hear
+    /// that it was done: what relies on them writes them once more.
+    fn is_listed(&self, index: Index) -> bool {
+        self.bitfield.has_node(index) || self.roots.iter().any(|root| root.node.index == index)
     }
 
     /// A node that is stored and proven. One that is damaged is as good as not stored: a proof that

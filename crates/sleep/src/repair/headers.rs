@@ -54,6 +54,8 @@ impl Repair<'_> {
         match Header::read(name, &store) {
             Ok(StoredHeader::Present(header)) => return Ok((store, header)),
             Ok(StoredHeader::Missing { .. }) => {}
+            // A crash may leave a file's length without its bytes.
+            Err(Error::Header(error)) if error.header == [0; HEADER_LEN] => {}
             Err(Error::Header(_)) if self.options.replaces_headers => {}
             Err(error) => return Err(error),
         }

@@ -54,12 +54,14 @@ fn children(
     let Some((left_index, right_index)) = parent.index.children() else { return Ok(Vec::new()) };
     let [left, right] = stored;
     let mut lefts: Vec<Node> = left.into_iter().collect();
-    // The sum of both sizes is proven, so that one that is right tells the other.
+    // The sum of both sizes is proven, so that one that is right tells the other. What is stored may be half
+    // a node: then what lies below it has the size.
     let rest = |size: u64| parent.size.checked_sub(size);
-    let mut left_sizes = [left.map(|left| left.size), right.and_then(|right| rest(right.size))];
-    if stored == [None, None] {
-        left_sizes = [size_of(tree, left_index)?, None];
-    }
+    let mut left_sizes = vec![left.map(|left| left.size), right.and_then(|right| rest(right.size))];
+    left_sizes.push(size_below(tree, left_index)?);
+    left_sizes.push(size_below(tree, right_index)?.and_then(rest));
+    left_sizes.sort_unstable();
+    left_sizes.dedup();
     for size in left_sizes.into_iter().flatten() {
         for from_blocks in [false, true] {
             lefts.extend(make(tree, reader, left_index, (offset, size), from_blocks)?);
@@ -107,9 +109,14 @@ fn make(
 
 /// The size of a node: its own, or the sum of what is below it.
 fn size_of(tree: &TreeFile, index: Index) -> Result<Option<u64>> {
-    if let Some(node) = tree.node(index)? {
-        return Ok(Some(node.size));
+    match tree.node(index)? {
+        Some(node) => Ok(Some(node.size)),
+        None => size_below(tree, index),
     }
+}
+
+/// The sum of the sizes below a parent.
+fn size_below(tree: &TreeFile, index: Index) -> Result<Option<u64>> {
     let Some((left, right)) = index.children() else { return Ok(None) };
     let Some(left) = size_of(tree, left)? else { return Ok(None) };
     Ok(size_of(tree, right)?.and_then(|right| left.checked_add(right)))
