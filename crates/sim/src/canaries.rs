@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sim::trials::canaries::Bag;
-use sim::{log, pages};
+use sim::{log, pages, sleep};
 
 const SEED: u64 = 1;
 
@@ -23,6 +23,9 @@ pub(crate) fn run() -> bool {
     for hunt in pages::canaries::HUNTS {
         tally.none(hunt.name(), pages::canaries::run(hunt, SEED));
     }
+    for hunt in sleep::canaries::HUNTS {
+        tally.none(hunt.name(), sleep::canaries::run(hunt, SEED));
+    }
     for bug in hypercore_log::canary::Bug::ALL {
         let hunt = log::canaries::hunt_of(bug);
         hypercore_log::canary::plant(Some(bug));
@@ -34,6 +37,12 @@ pub(crate) fn run() -> bool {
         mappedpages::canary::plant(Some(bug));
         tally.one(&format!("{bug:?}"), hunt.name(), pages::canaries::run(hunt, SEED));
         mappedpages::canary::plant(None);
+    }
+    for bug in ::sleep::canary::Bug::ALL {
+        let hunt = sleep::canaries::hunt_of(bug);
+        ::sleep::canary::plant(Some(bug));
+        tally.one(&format!("{bug:?}"), hunt.name(), sleep::canaries::run(hunt, SEED));
+        ::sleep::canary::plant(None);
     }
     let Tally { planted, escaped, false_alarms } = tally;
     println!(

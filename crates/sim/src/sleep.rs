@@ -5,6 +5,8 @@
 //! may leave of that is a [`Promise`], and an [`Oracle`] judges images.
 
 mod begin;
+#[cfg(canary)]
+pub mod canaries;
 pub mod crash;
 mod faults;
 mod model;

@@ -64,6 +64,10 @@
 
 mod audit;
 mod bitfield;
+#[cfg(not(canary))]
+mod canary;
+#[cfg(canary)]
+pub mod canary;
 mod error;
 mod feed;
 mod files;

@@ -1,8 +1,9 @@
-//! `faults`: every call to a store fails once in each way, in all workloads of the log and of the page file.
+//! `faults`: every call to a store fails once in each way, in all workloads of the log and of the page file; in those of
+//! the SLEEP feed some calls do.
 //!
-//! Runs `sim faults` and `sim pages faults`, and hands arguments on to the one whose point they name (`sim sleep faults`
-//! too, which runs only then), or to the log's; their closing lines are this task's. Without arguments also on stores
-//! that move one byte a call, where only some of the calls can be tried.
+//! Runs `sim faults`, `sim pages faults` and `sim sleep faults`, and hands arguments on to the one whose point they name,
+//! or to the log's; their closing lines are this task's. Without arguments also on stores that move one byte a call, where
+//! only some of the calls can be tried.
 
 use crate::report::{Figures, Outcome, miss};
 use crate::tasks::crash::{other_named_by, sim};
@@ -31,5 +32,6 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let one_byte = ["--one-byte".to_owned(), "--limit".to_owned(), limit];
     let one_byte = sim(&["faults"], &one_byte)?;
     let pages = sim(&["pages", "faults"], &[])?;
-    Ok(Figures::new(format!("{closing}; {one_byte}; {pages}")))
+    let sleep = sim(&["sleep", "faults"], &[])?;
+    Ok(Figures::new(format!("{closing}; {one_byte}; {pages}; {sleep}")))
 }

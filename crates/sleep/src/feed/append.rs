@@ -6,6 +6,7 @@
 use hypercore_crypto::Signature;
 use random_access_storage::RandomAccess;
 
+use crate::canary::{Bug, planted};
 use crate::error::{Error, Result};
 use crate::feed::batch::Batch;
 use crate::feed::proven::tree_hash;
@@ -90,9 +91,14 @@ impl Feed {
             batch.left.iter().try_for_each(|node| tree.write(node))?;
         }
         self.bitfield.set_blocks(self.length..batch.length, true)?;
+        if planted(Bug::NodeBitsBeforeSignature) {
+            self.bitfield.add_nodes_of(self.length..batch.length)?;
+        }
         if self.durability != Durability::Lazy {
             self.write_bits()?;
-            self.sync_files(&[FileName::Data, FileName::Tree, FileName::Bitfield])?;
+            if !planted(Bug::SignedBeforeSync) {
+                self.sync_files(&[FileName::Data, FileName::Tree, FileName::Bitfield])?;
+            }
         }
 
         if let Some(signatures) = &self.signatures {

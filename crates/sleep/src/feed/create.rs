@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::feed::change::with_header;
 use crate::files::{FileName, Files};
-use crate::header::{HEADER_LEN, Header, PageSize};
+use crate::header::{HEADER_LEN, Header, PageSize, StoredHeader};
 use crate::keys::{self, KEY_LEN, SECRET_KEY_LEN};
 
 /// Whether nothing of a feed is stored: no key, and nothing behind the headers.
@@ -84,7 +84,11 @@ fn check_leftovers(files: &Files, key: &PublicKey) -> Result<()> {
 
 fn write_header(files: &mut Files, name: FileName, header: &Header) -> Result<()> {
     let store = with_header(files, name, header)?;
-    if is_torn(files, name, header)? { header.write(&*store) } else { Ok(()) }
+    // One that is there is written once more: where a sync of it failed, another sync alone keeps nothing.
+    match Header::read(name, &store) {
+        Ok(StoredHeader::Present(found)) if !is_torn(files, name, header)? => found.write(&*store),
+        _ => header.write(&*store),
+    }
 }
 
 /// Whether a file begins with what a crash left of this header: some of its bytes, and zeros.
@@ -121,7 +125,8 @@ fn write_key_pair(files: &mut Files, pair: &KeyPair) -> Result<()> {
     let is_lost = is_zero::<SECRET_KEY_LEN>(files, FileName::SecretKey)?;
     if len >= SECRET_KEY_LEN as u64 && !is_lost {
         // Its own, of an earlier attempt that may not have synced it; or the caller has another feed in mind.
-        keys::read_key_pair(&store, &pair.public())?;
+        let found = keys::read_key_pair(&store, &pair.public())?;
+        keys::write_key_pair(&store, found.as_ref().unwrap_or(pair))?;
         return sync(files, FileName::SecretKey);
     }
     keys::write_key_pair(&store, pair)?;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flat_tree::{Index, full_roots};
 use hypercore_crypto::Signature;
 
+use crate::canary::{Bug, planted};
 use crate::error::{Error, Result};
 use crate::feed::append::BLOCK_LEN_MAX;
 use crate::feed::change::blank_page;
@@ -293,7 +294,9 @@ impl Feed {
         for page in pages {
             blank_page(&bits, page_len, page)?;
         }
-        self.sync_unless_lazy(&[FileName::Data, FileName::Tree, FileName::Bitfield])?;
+        if !planted(Bug::BitsBeforeDownload) {
+            self.sync_unless_lazy(&[FileName::Data, FileName::Tree, FileName::Bitfield])?;
+        }
 
         if let (Some(signatures), Some(tree)) = (&self.signatures, tree)
             && let Some(signature) = &tree.signature
