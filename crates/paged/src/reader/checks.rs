@@ -26,6 +26,8 @@ pub(crate) struct Checks {
     root: Box<[u32]>,
     /// A bit for each page that was verified in memory; none for other sources.
     verified: Box<[AtomicU64]>,
+    /// How many pages of data have theirs: where all have, nobody needs to look at the bits.
+    verified_count: AtomicU64,
 }
 
 impl Checks {
@@ -39,6 +41,7 @@ impl Checks {
             page_count,
             root,
             verified: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            verified_count: AtomicU64::new(0),
         }
     }
 
@@ -56,6 +59,17 @@ impl Checks {
     #[inline]
     pub(crate) const fn page_at(&self, offset: u64) -> u64 {
         offset >> self.page_shift
+    }
+
+    /// Whether each page of data of a source in memory has been verified.
+    #[inline]
+    pub(crate) fn are_all_verified(&self) -> bool {
+        self.verified_count.load(Ordering::Relaxed) >= self.page_count
+    }
+
+    /// Takes note that each page of data has been verified.
+    pub(crate) fn note_all_verified(&self) {
+        self.verified_count.store(self.page_count, Ordering::Relaxed);
     }
 
     /// Whether a page of a source in memory has been verified.
@@ -104,8 +118,12 @@ impl Checks {
         }
         let word = usize::try_from(page / 64).ok().and_then(|word| self.verified.get(word));
         if let Some(word) = word {
+            let bit = 1 << (page % 64);
             // The bytes were there all along: nothing else becomes visible by this.
-            word.fetch_or(1 << (page % 64), Ordering::Relaxed);
+            let before = word.fetch_or(bit, Ordering::Relaxed);
+            if before & bit == 0 && page < self.page_count {
+                self.verified_count.fetch_add(1, Ordering::Relaxed);
+            }
         }
         Ok(())
     }
@@ -150,5 +168,62 @@ impl Checks {
 
     fn of_checksum_page(&self, place: u64) -> Option<u32> {
         usize::try_from(place).ok().and_then(|place| self.root.get(place)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::container::{Container, NO_HEAP, Writer};
+    use crate::{Entries, ReadError};
+
+    const COUNT: u32 = 3000;
+
+    /// A container with numbers.
+    fn numbers() -> Vec<u8> {
+        let mut writer = Writer::new(std::io::Cursor::new(Vec::new()), 1024).unwrap();
+        let mut section = writer.begin_section::<u32>("numbers", NO_HEAP).unwrap();
+        (0..COUNT).for_each(|number| section.push(&(), &number).unwrap());
+        section.end().unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn entries<'r>(container: &'r Container<&[u8]>) -> Entries<'r, &'r [u8], u32> {
+        container.section("numbers").unwrap()
+    }
+
+    #[test]
+    fn entries_are_looked_at_without_checks_once_each_page_has_been_verified() {
+        let bytes = numbers();
+        let container = Container::new(&bytes[..]).unwrap();
+        let before = entries(&container);
+        // The first entry of each page, of 256 but for the last.
+        for index in (0..COUNT).step_by(256) {
+            assert!(entries(&container).in_place().contiguous().is_empty(), "before {index}");
+            assert_eq!(before.get(index).unwrap(), Some(index));
+        }
+        assert_eq!(entries(&container).in_place().contiguous().len(), COUNT as usize * 4);
+        assert_eq!(before.settled().in_place().contiguous().len(), COUNT as usize * 4);
+
+        let container = Container::new(&bytes[..]).unwrap();
+        container.verify().unwrap();
+        assert_eq!(entries(&container).in_place().contiguous().len(), COUNT as usize * 4);
+    }
+
+    #[test]
+    fn a_damaged_page_stays_one_and_keeps_the_checks() {
+        let mut bytes = numbers();
+        let place = bytes.windows(4).position(|four| four == 1000_u32.to_be_bytes()).unwrap();
+        bytes[place] ^= 1;
+        let container = Container::new(&bytes[..]).unwrap();
+        container.verify().unwrap_err();
+        for _ in 0..2 {
+            let entries = entries(&container);
+            let failed = (0..COUNT).filter(|index| match entries.get(*index) {
+                Ok(number) => number != Some(*index),
+                Err(error) => matches!(error, ReadError::Checksum { .. }),
+            });
+            assert_eq!(failed.collect::<Vec<_>>(), (768..1024).collect::<Vec<_>>());
+            assert!(entries.settled().in_place().contiguous().is_empty());
+        }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct InPlace<'r> {
     contiguous: &'r [u8],
     /// The section, in a source in memory or in a cache that has all.
     memory: Option<&'r [u8]>,
-    /// What pages in memory are verified by.
+    /// What pages in memory are verified by, while there are some that were not.
     checks: Option<&'r Checks>,
     /// What may have all later.
     cached: Option<&'r Whole>,
@@ -46,8 +46,9 @@ impl<'r> InPlace<'r> {
         Self { contiguous: &[], memory, checks, cached, places, start, len }.settled()
     }
 
-    /// The same, with all that is in memory by now.
+    /// The same, with all that is in memory, and verified, by now.
     pub(crate) fn settled(mut self) -> Self {
+        self.checks = self.checks.filter(|checks| !checks.are_all_verified());
         if self.memory.is_none() {
             let whole = self.cached.and_then(Whole::get);
             self.memory = whole.map(|whole| section(whole, self.start, self.len));

@@ -233,6 +233,9 @@ impl<S: Source> Store<S> {
                 part.start = part.start.saturating_add(len);
             }
         }
+        if let Some(checks) = &self.checks {
+            checks.note_all_verified();
+        }
         Ok(())
     }
 
