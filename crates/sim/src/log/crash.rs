@@ -82,7 +82,7 @@ pub(super) const fn mode_name(durability: Durability) -> &'static str {
 pub(super) const fn settings(seed: u64, deep: bool) -> Settings {
     match deep {
         true => Settings::new(whole(seed), 64),
-        false => Settings::new(Plan { pairs_max: 64, random_subsets: 24, ..whole(seed) }, 4),
+        false => Settings::new(Plan { pairs_max: 32, random_subsets: 12, ..whole(seed) }, 4),
     }
 }
 
