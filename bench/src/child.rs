@@ -41,6 +41,9 @@ pub fn main(job: &[String]) {
         [name, folder, block_len, count] if name == "append" => {
             append(Path::new(folder), number(block_len), number(count));
         }
+        [name, small, file] if name == "open-pages" => {
+            mappedpages::open_child(Path::new(small), Path::new(file));
+        }
         [name, who, case, calls, folder] if name == "flushes" => {
             mappedpages::child(who, case, number(calls), Path::new(folder));
         }
@@ -91,7 +94,8 @@ pub fn appended(folder: &Path, block_len: usize, count: usize) -> Grown {
     }
 }
 
-fn numbers(job: &[&str]) -> Vec<f64> {
+/// What a process of its own that does a job prints.
+pub fn numbers(job: &[&str]) -> Vec<f64> {
     let own = std::env::current_exe().expect("a path");
     let output = Command::new(own).arg("child").args(job).output().expect("a process");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

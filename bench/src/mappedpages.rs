@@ -30,6 +30,7 @@ const THEIRS: &str = "0.2.0";
 const REDB: &str = "redb 4";
 
 pub use flushes::child;
+pub use open::child as open_child;
 
 pub fn table() -> Table {
     let mut table = Table::default();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{OURS, Ours, PAGE_LEN, THEIRS, Theirs};
+use crate::child::numbers;
 use crate::logs::folder;
 use crate::measure::{Contender, Nanoseconds, Table, Target, per_operation};
 
@@ -39,8 +40,9 @@ pub fn races(table: &mut Table) {
     table.race(&format!("open, {} MiB", (FULL * PAGE_LEN) >> 20), TURNS, contenders);
 
     let mut sizes = LARGE.map(|(size, len)| Sparse::new(folder.path(), size, len / PAGE_LEN));
+    let small = ours.to_str().expect("a path");
     for _ in 0..TURNS {
-        sizes.iter_mut().for_each(Sparse::turn);
+        sizes.iter_mut().for_each(|file| file.turn(small));
     }
     for (case, of, most, is_same) in [
         ("open", (|file| &file.open) as fn(&Sparse) -> &[f64], Some(OPEN_NS_MAX), true),
@@ -74,6 +76,17 @@ fn opened(path: &Path) -> f64 {
     let time = per_operation(1, || opened = Some(Ours::open(path).expect("a file")));
     opened.expect("a pager").close().expect("a close");
     time
+}
+
+/// Opens a file of [`Sparse`] and prints how many nanoseconds that took; before it a small one, so that the code is
+/// there. In a process of its own, as files are opened: one that has closed large files gets memory for the next
+/// that it has to clear first.
+pub fn child(small: &Path, file: &Path) {
+    drop(Ours::open(small).expect("a file"));
+    let mut opened = None;
+    let time = per_operation(1, || opened = Some(Sparse::builder().open(file).expect("a file")));
+    println!("{time}");
+    opened.expect("a pager").close().expect("a close");
 }
 
 /// A file with all but a few pages in use, and what was measured on it.
@@ -112,14 +125,12 @@ impl Sparse {
     }
 
     /// Opens it, takes pages and gives them back.
-    fn turn(&mut self) {
+    fn turn(&mut self, small: &str) {
         const IN_MEMORY: usize = 100;
         const COMMITS: usize = 20;
-        let mut opened = None;
-        self.open.push(per_operation(1, || {
-            opened = Some(Self::builder().open(&self.path).expect("a file"));
-        }));
-        let mut pager = opened.expect("a pager");
+        let job = ["open-pages", small, &self.path.display().to_string()];
+        self.open.push(numbers(&job)[0]);
+        let mut pager = Self::builder().open(&self.path).expect("a file");
         let mut ids = Vec::new();
         self.first.push(per_operation(1, || ids.push(pager.alloc().expect("room"))));
         ids.extend((0..IN_MEMORY).map(|_| pager.alloc().expect("room")));

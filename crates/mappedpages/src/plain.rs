@@ -5,7 +5,7 @@
 //! staged, and has no content elsewhere; whoever changes one of these takes the mark away first. Nothing
 //! depends on a mark being set.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Pages that there may be marks for: 8 MiB, for 32 GiB in pages of 4 KiB. Bytes, because a look at a bit
 /// takes half as long again.
@@ -14,7 +14,8 @@ const PAGES_MAX: usize = 1 << 23;
 /// The pages that are known to be plain.
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
-    marks: Vec<AtomicBool>,
+    /// 1: plain.
+    marks: Vec<AtomicU8>,
 }
 
 impl Plain {
@@ -22,20 +23,20 @@ impl Plain {
     #[inline]
     pub(crate) fn has(&self, page: u64) -> bool {
         // No other memory hangs on it: who takes a mark away has the pager to itself.
-        self.marks.get(place(page)).is_some_and(|mark| mark.load(Ordering::Relaxed))
+        self.marks.get(place(page)).is_some_and(|mark| mark.load(Ordering::Relaxed) != 0)
     }
 
     /// Notes that a page is plain, if there is room for it.
     pub(crate) fn insert(&self, page: u64) {
         if let Some(mark) = self.marks.get(place(page)) {
-            mark.store(true, Ordering::Relaxed);
+            mark.store(1, Ordering::Relaxed);
         }
     }
 
     /// Forgets a page.
     pub(crate) fn remove(&mut self, page: u64) {
         if let Some(mark) = self.marks.get_mut(place(page)) {
-            *mark.get_mut() = false;
+            *mark.get_mut() = 0;
         }
     }
 
@@ -43,9 +44,20 @@ impl Plain {
     pub(crate) fn make_room(&mut self, page_count: u64) {
         let count = place(page_count).min(PAGES_MAX);
         if count > self.marks.len() {
-            self.marks.resize_with(count, AtomicBool::default);
+            let mut marks = blank(count);
+            for (mark, before) in marks.iter_mut().zip(&mut self.marks) {
+                *mark.get_mut() = *before.get_mut();
+            }
+            self.marks = marks;
         }
     }
+}
+
+/// Marks of which none is set: memory that comes as zeros and that an open does not touch, which for a large file
+/// would be most of what it does.
+fn blank(count: usize) -> Vec<AtomicU8> {
+    // Collected where they are, since each has the bytes of what it is made of.
+    vec![0; count].into_iter().map(AtomicU8::new).collect()
 }
 
 #[inline]
