@@ -9,11 +9,12 @@ use sim::log::{Cast, Oracle, Recorder, WORKLOADS, Workload, stores_on};
 use sim::trials::Case;
 use sim::trials::crash::{Judge, Settings};
 
+/// Some of them: `cargo xtask crash` judges all, and more closely.
 #[test]
-fn every_workload_stands_a_quick_look() {
+fn workloads_stand_a_quick_look() {
     let plan = Plan { all_subsets_max: 0, singles_max: 0, random_subsets: 1, ..quick(1) };
     let mut distinct = 0;
-    for workload in WORKLOADS {
+    for workload in WORKLOADS.iter().step_by(4) {
         let case = LogCase { workload, durability: workload.modes[0] };
         let report = case.crash(&Settings::new(plan, 1));
         assert_eq!(report.bad, 0, "{}: {:?}", workload.name, report.first_bad);
