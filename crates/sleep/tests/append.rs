@@ -11,8 +11,8 @@ use random_access_memory::RandomAccessMemory;
 use random_access_storage::RandomAccess;
 use random_access_storage::testing::Journal;
 use sleep::{
-    Access, BLOCK_LEN_MAX, Bitfield, Durability, Error, Feed, FileName, NODE_LEN, Node, PageSize,
-    SignatureForm,
+    Access, BLOCK_LEN_MAX, Bitfield, Durability, Error, Feed, FileName, Finding, NODE_LEN, Node,
+    PageSize, SignatureForm,
 };
 
 fn pair() -> KeyPair {
@@ -282,6 +282,57 @@ fn what_an_open_recovered_is_seen_by_others_after_a_sync() {
 
 /// Without a bitfield there is nothing to lock: the first who changes something makes it, and the other is
 /// refused before it writes.
+/// A power cut between two syncs of an ordered writer leaves any mix of old and new sectors of the tree bits.
+#[test]
+fn torn_tree_bits_are_made_again_and_do_not_stand_in_the_way_after_the_next_crash() {
+    // Of node 4, the leaf of block 2; of node 3, the parent of blocks 0..4; of both, and of a later one.
+    for (torn, first_block) in [([0x08, 0], 2), ([0x10, 0], 0), ([0x18, 0x80], 0)] {
+        let stores = Stores::default();
+        let mut feed = stores.create(&pair());
+        feed.append(&(0..8).map(|block| [block]).collect::<Vec<_>>()).unwrap();
+        drop(feed);
+        let whole = stores.bytes(FileName::Bitfield).unwrap();
+        let mut bits = whole.clone();
+        let tree_bits = &mut bits[32 + 1024..];
+        tree_bits[0] &= !torn[0];
+        tree_bits[1] &= !torn[1];
+        stores.set(FileName::Bitfield, &bits);
+
+        let mut feed = stores.write();
+        assert_eq!(feed.recovery().findings(), [Finding::BitsTorn { index: first_block }]);
+        assert_eq!((feed.recovery().refusal(), feed.length()), (None, 8));
+        assert_eq!(stores.bytes(FileName::Bitfield).unwrap(), bits, "an open writes nothing");
+        feed.sync().unwrap();
+        assert_eq!(stores.bytes(FileName::Bitfield).unwrap(), whole);
+
+        // The next append, of whose rounds the last one is lost.
+        feed.append(&[b"next"]).unwrap();
+        drop(feed);
+        stores.set(FileName::Bitfield, &whole);
+        let mut feed = stores.write();
+        assert_eq!((feed.recovery().refusal(), feed.length()), (None, 9));
+        feed.append(&[b"one more"]).unwrap();
+        assert!(feed.audit(&mut |_| ()).unwrap().is_ok());
+    }
+}
+
+/// What the tree does not prove is not listed, whatever the bits say.
+#[test]
+fn tree_bits_are_not_made_again_for_nodes_that_are_not_proven() {
+    let stores = Stores::default();
+    stores.create(&pair()).append(&(0..8).map(|block| [block]).collect::<Vec<_>>()).unwrap();
+    let mut bits = stores.bytes(FileName::Bitfield).unwrap();
+    bits[32 + 1024] &= !0x08;
+    stores.set(FileName::Bitfield, &bits);
+    let mut tree = stores.bytes(FileName::Tree).unwrap();
+    tree[32 + 4 * 40] ^= 1;
+    stores.set(FileName::Tree, &tree);
+    let feed = stores.read();
+    assert!(!feed.present_nodes().any(|nodes| nodes.contains(&4)));
+    assert!(feed.recovery().is_clean());
+    assert!(!feed.audit(&mut |_| ()).unwrap().is_ok());
+}
+
 #[test]
 fn of_two_writers_without_a_bitfield_one_is_refused() {
     use random_access_disk::{Create, Lock, LockKind, RandomAccessDisk};

@@ -93,6 +93,13 @@ pub enum Finding {
         /// The first such block.
         index: u64,
     },
+    /// Nodes did not count as stored though what is below them does: bits of an append that was cut short between its
+    /// signature and its bits. Those of what the tree proves were found again.
+    #[error("bitfield: bits of nodes are missing from block {index} on, and were found again")]
+    BitsTorn {
+        /// The first block below them.
+        index: u64,
+    },
     /// A node is not there though the bitfield says so.
     #[error("tree: node {} is not there", index.get())]
     NodeMissing {
@@ -178,7 +185,8 @@ impl Finding {
             Self::LengthByBits { .. }
             | Self::BitsLost { .. }
             | Self::StrayBits { .. }
-            | Self::BitsContradict { .. } => Subject::Bits,
+            | Self::BitsContradict { .. }
+            | Self::BitsTorn { .. } => Subject::Bits,
             Self::NodeMissing { .. } | Self::NodeWrong { .. } | Self::ChildrenWrong { .. } => {
                 Subject::Node
             }
@@ -201,7 +209,8 @@ impl Finding {
             Self::LengthByBits { .. }
             | Self::BitsLost { .. }
             | Self::StrayBits { .. }
-            | Self::BitsContradict { .. } => FileName::Bitfield,
+            | Self::BitsContradict { .. }
+            | Self::BitsTorn { .. } => FileName::Bitfield,
             Self::NodeMissing { .. }
             | Self::NodeWrong { .. }
             | Self::ChildrenWrong { .. }
@@ -227,7 +236,8 @@ impl Finding {
             Self::BlockMissing { index }
             | Self::BlockWrong { index }
             | Self::BlockUnproven { index }
-            | Self::BitsContradict { index } => Some(*index),
+            | Self::BitsContradict { index }
+            | Self::BitsTorn { index } => Some(*index),
             Self::LengthByBits { length, .. }
             | Self::BitsLost { length }
             | Self::StrayBits { length, .. } => Some(*length),
@@ -246,6 +256,7 @@ impl Finding {
         !matches!(
             self,
             Self::LengthByBits { .. }
+                | Self::BitsTorn { .. }
                 | Self::StrayBits { .. }
                 | Self::SignatureStale { .. }
                 | Self::TailUnsigned { .. }

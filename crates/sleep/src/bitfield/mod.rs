@@ -17,6 +17,7 @@ mod page;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod torn;
 
 use std::collections::BTreeSet;
 use std::fmt;

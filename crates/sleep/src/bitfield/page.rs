@@ -64,6 +64,11 @@ impl Page {
         Some(Arc::new(page))
     }
 
+    /// Whether all bits of a page are set, as far as that can be seen at a glance.
+    pub(super) fn is_full(page: &Arc<Self>) -> bool {
+        Arc::ptr_eq(page, &FULL)
+    }
+
     pub(super) const fn bits(&self, array: Array) -> &[u8] {
         match array {
             Array::Data => self.data.as_slice(),

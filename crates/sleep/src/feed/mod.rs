@@ -17,7 +17,8 @@
 //! it covers is: a signature that holds is the commit record, and an open that finds one past the
 //! length of the tree bits goes on to it. A torn third round leaves tree bits of the old length, of
 //! the new, or of some length without a signature, which is then settled by the signature as well;
-//! the data bits are those of the new length in each case. Had they been written with the tree bits,
+//! the data bits are those of the new length in each case. Tree bits that a torn page lacks below the length are
+//! made again from the tree. Had they been written with the tree bits,
 //! a torn page could show a signed block as cleared, and nothing stored could tell the two apart.
 //!
 //! Before the first change of a feed that was opened, all that lies past its length is cut off, and
