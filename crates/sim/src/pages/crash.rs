@@ -6,7 +6,7 @@
 //!    each of its operations. What the dead process had not synced is still not synced.
 //! 3. The power fails, the file is opened and written to, and the power fails again, for some images of the first kind.
 //!
-//! Syncs that fail are [`faults`](super::faults).
+//! Syncs that fail are `faults`.
 
 use mappedpages::{Durability, Format};
 

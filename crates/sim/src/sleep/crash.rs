@@ -7,7 +7,7 @@
 //! 3. The power fails, the feed is opened and changed, and the power fails again, for some images of the first kind.
 //!
 //! Besides, the oracle lets the power fail in the first change after each crash. Syncs that fail are
-//! [`faults`](super::faults).
+//! `faults`.
 
 use std::rc::Rc;
 
