@@ -10,8 +10,8 @@
 //!    whatever blocks are stored; else nothing is appended, unless it was written over.
 //! 2. The length by the bits is taken when it is signed, or when its tree hash is the key (a static
 //!    feed). So it is without a signature in its slot, but then nothing is appended: signing what
-//!    nobody signed is the owner's decision. Tree bits that are torn below a length that is proven are made again
-//!    from the tree: an append syncs those of the one before, so they would be missing past the next crash.
+//!    nobody signed is the owner's decision. A writer's tree bits that are torn below a proven length are made
+//!    again from the tree: an append syncs those of the one before, so they would be missing past the next crash.
 //! 3. Bits for blocks that have neither roots nor signatures are passed over, but where they say that
 //!    such a block is stored nothing is appended. Of a root that is lost while the signature is there,
 //!    the last one is dropped with its blocks, and nothing is appended; any other is an error.
@@ -425,11 +425,13 @@ impl Case<'_> {
         {
             report.refuse(Finding::BitsContradict { index });
         }
-        let torn = Some(()).filter(|()| by_bits == length && report.refusal.is_none());
-        let torn = torn.and_then(|()| bitfield.torn_from(length));
+        // What a reader lacks it may never have been sent.
+        let is_writers = found.has_secret_key && by_bits == length && report.refusal.is_none();
+        let torn = if is_writers { bitfield.torn_from(length) } else { None };
         let settled = torn.unwrap_or(settled);
         if let Some(tree) = found.tree.filter(|_| settled < length) {
-            let data = found.files.get(FileName::Data);
+            // Where only bits of nodes are missing those of the blocks are right.
+            let data = found.files.get(FileName::Data).filter(|_| torn.is_none());
             settle(&mut bitfield, tree, data, &roots, settled)?;
         }
         if let Some(index) = torn.filter(|_| bitfield.is_dirty()) {
