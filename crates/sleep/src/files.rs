@@ -7,8 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use random_access_storage::RandomAccess;
+use random_access_storage::{RandomAccess, SyncScope};
 
+use crate::canary::{Bug, planted};
 use crate::error::{Error, Result};
 
 /// One of the six files of a feed.
@@ -151,6 +152,18 @@ impl Files {
             FileName::Bitfield => bitfield,
         }
         .as_ref()
+    }
+
+    /// Syncs the store of that name, when it is there.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub(crate) fn sync(&self, name: FileName) -> Result<()> {
+        let synced = self.get(name).map_or(Ok(()), |store| store.sync(SyncScope::Data));
+        match synced {
+            Err(_) if planted(Bug::IgnoredSyncError) => Ok(()),
+            synced => synced.map_err(Error::in_file(name)),
+        }
     }
 
     /// The store of that name; made, empty, when it was not there.

@@ -8,14 +8,14 @@
 use std::collections::HashMap;
 
 use hypercore_log::{
-    Branch, BranchOptions, CommitOptions, Create, Durability, FileName, Log, LogError, OpenError,
+    Branch, BranchOptions, CommitOptions, Create, Durability, Log, LogError, OpenError,
     OpenOptions, Stores,
 };
 
 use super::crash::{garbage, mode_name, settings};
 use super::model::{Fingerprint, Model, fingerprint_of};
 use super::play::{Failure, overlay};
-use super::script::{OWNER, Role, Step, options};
+use super::script::{OWNER, Role, Step, options, stores_of};
 use super::timeline::{NOTHING, Observed, Promise, Timeline};
 use crate::chosen::Chosen;
 use crate::disk::{Disk, Image, Plan};
@@ -227,14 +227,7 @@ struct Pair<'a> {
 }
 
 fn stores(disk: &Disk, prefix: &str) -> Stores {
-    let file = |name: FileName| Box::new(disk.file(&format!("{prefix}{name}")));
-    Stores {
-        oplog: file(FileName::Oplog),
-        header: file(FileName::Header),
-        tree: file(FileName::Tree),
-        bitfield: file(FileName::Bitfield),
-        data: file(FileName::Data),
-    }
+    stores_of(|name| Box::new(disk.file(&format!("{prefix}{name}"))))
 }
 
 fn log_stores(disk: &Disk) -> Stores {

@@ -4,15 +4,14 @@
 //! able to go on. Then the [`Oracle`] judges what is left: after a kill, after a power cut, and after a kill, one more
 //! change and a power cut.
 
-use hypercore_log::{Durability, FileName, Log, LogError, OpenError, Stores};
-use random_access_storage::RandomAccess;
+use hypercore_log::{Durability, Log, LogError, OpenError, Stores};
 use random_access_storage::testing::{Faults, OneByte};
 
 use super::model::Model;
 use super::oracle::Oracle;
 use super::play::{Failure, change};
 use super::record::Recorder;
-use super::script::{Cast, Script, Step};
+use super::script::{Cast, Script, Step, stores_of};
 use super::timeline::{NOTHING, Timeline};
 use crate::disk::{Disk, Plan};
 use crate::trials::Counts;
@@ -207,15 +206,8 @@ fn shows_no_wrong_bytes(log: &Log, before: &Model, after: &Model) -> Result<(), 
 
 /// The stores of a log on `disk`, with the calls that `faults` plan failing.
 fn faulty_stores(disk: &Disk, faults: &Faults, one_byte: bool) -> Stores {
-    let file = |name: FileName| -> Box<dyn RandomAccess> {
+    stores_of(|name| {
         let file = disk.faulty_file(name.as_str(), faults);
         if one_byte { Box::new(OneByte::new(file)) } else { Box::new(file) }
-    };
-    Stores {
-        oplog: file(FileName::Oplog),
-        header: file(FileName::Header),
-        tree: file(FileName::Tree),
-        bitfield: file(FileName::Bitfield),
-        data: file(FileName::Data),
-    }
+    })
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use hypercore_crypto::{CoreKey, KeyPair, Manifest};
 use hypercore_log::{Create, Durability, FileName, Log, OpenOptions, Stores};
+use random_access_storage::RandomAccess;
 
 use super::model::Model;
 use super::play::Player;
@@ -201,7 +202,11 @@ impl Cast {
 /// The stores of a log on `disk`, each in the file of its name.
 #[must_use]
 pub fn stores_on(disk: &Disk) -> Stores {
-    let file = |name: FileName| Box::new(disk.file(name.as_str()));
+    stores_of(|name| Box::new(disk.file(name.as_str())))
+}
+
+/// The stores of a log, each as `file` gives it.
+pub(super) fn stores_of(file: impl Fn(FileName) -> Box<dyn RandomAccess>) -> Stores {
     Stores {
         oplog: file(FileName::Oplog),
         header: file(FileName::Header),

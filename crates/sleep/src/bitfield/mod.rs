@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use flat_tree::Index;
 
+pub(crate) use self::page::NODES_PER_PAGE;
 use self::page::{Array, BLOCKS_PER_PAGE, Page};
 use crate::error::{Error, Result};
 use crate::header::PageSize;

@@ -13,7 +13,7 @@ pub(super) const INDEX_AT: usize = DATA_LEN + TREE_LEN;
 /// Blocks whose bits are in one page.
 pub(super) const BLOCKS_PER_PAGE: u64 = 8 * DATA_LEN as u64;
 /// Nodes whose bits are in one page.
-pub(super) const NODES_PER_PAGE: u64 = 8 * TREE_LEN as u64;
+pub(crate) const NODES_PER_PAGE: u64 = 8 * TREE_LEN as u64;
 
 /// One of the two arrays of bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

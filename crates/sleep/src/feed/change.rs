@@ -95,15 +95,7 @@ impl Feed {
 
     /// Syncs the files of `names` that are there.
     pub(super) fn sync_files(&self, names: &[FileName]) -> Result<()> {
-        for name in names {
-            if let Some(store) = self.files.get(*name) {
-                let synced = store.sync(SyncScope::Data).map_err(Error::in_file(*name));
-                if !planted(Bug::IgnoredSyncError) {
-                    synced?;
-                }
-            }
-        }
-        Ok(())
+        names.iter().try_for_each(|name| self.files.sync(*name))
     }
 
     /// Writes the bits that changed.

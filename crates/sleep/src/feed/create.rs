@@ -5,7 +5,6 @@
 //! some of them, which then are zeros: such a header or key counts as not there.
 
 use hypercore_crypto::{KeyPair, PublicKey};
-use random_access_storage::SyncScope;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -53,11 +52,11 @@ pub(super) fn create(
     write_header(files, FileName::Tree, &Header::tree())?;
     write_header(files, FileName::Signatures, &Header::signatures())?;
     for name in [FileName::Tree, FileName::Signatures, FileName::Bitfield] {
-        sync(files, name)?;
+        files.sync(name)?;
     }
     let store = files.create(FileName::Key)?;
     keys::write_key(&store, key)?;
-    sync(files, FileName::Key)
+    files.sync(FileName::Key)
 }
 
 /// Refuses to make a feed among files that are none of an attempt to make this one.
@@ -127,14 +126,8 @@ fn write_key_pair(files: &mut Files, pair: &KeyPair) -> Result<()> {
         // Its own, of an earlier attempt that may not have synced it; or the caller has another feed in mind.
         let found = keys::read_key_pair(&store, &pair.public())?;
         keys::write_key_pair(&store, found.as_ref().unwrap_or(pair))?;
-        return sync(files, FileName::SecretKey);
+        return files.sync(FileName::SecretKey);
     }
     keys::write_key_pair(&store, pair)?;
-    sync(files, FileName::SecretKey)
-}
-
-fn sync(files: &Files, name: FileName) -> Result<()> {
-    files
-        .get(name)
-        .map_or(Ok(()), |store| store.sync(SyncScope::Data).map_err(Error::in_file(name)))
+    files.sync(FileName::SecretKey)
 }

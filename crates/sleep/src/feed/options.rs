@@ -1,7 +1,5 @@
 //! How a feed is opened.
 
-use std::fmt;
-
 use hypercore_crypto::{KeyPair, PublicKey};
 
 use crate::error::Result;
@@ -28,7 +26,7 @@ pub enum Durability {
 }
 
 /// The options of [`Feed::options`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct FeedOptions {
     pub(super) access: Access,
@@ -112,18 +110,5 @@ impl FeedOptions {
     /// feed.
     pub fn open(self, storage: impl Storage + 'static) -> Result<Feed> {
         open::open(self, storage)
-    }
-}
-
-impl fmt::Debug for FeedOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FeedOptions")
-            .field("access", &self.access)
-            .field("durability", &self.durability)
-            .field("key", &self.key)
-            .field("key_pair", &self.key_pair)
-            .field("stores_secret_key", &self.stores_secret_key)
-            .field("is_lenient", &self.is_lenient)
-            .finish()
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flat_tree::{Index, full_roots};
 use hypercore_crypto::Signature;
 
+use crate::bitfield::NODES_PER_PAGE;
 use crate::canary::{Bug, planted};
 use crate::error::{Error, Result};
 use crate::feed::append::BLOCK_LEN_MAX;
@@ -19,9 +20,6 @@ use crate::files::FileName;
 use crate::hashes;
 use crate::length::FEED_LENGTH_MAX;
 use crate::node::Node;
-
-/// Nodes for which one page of the bitfield has bits.
-const NODES_PER_PAGE: u64 = 16_384;
 
 /// What is wrong with a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

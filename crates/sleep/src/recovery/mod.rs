@@ -247,9 +247,9 @@ impl Case<'_> {
             return self.judge_without_bits(&search);
         }
         let newest_slot = search.newest_slot.filter(|slot| *slot >= self.by_bits);
-        let is_noted = !self.report.findings.iter().any(|one| one.index() == newest_slot);
-        if let Some(slot) = newest_slot.filter(|_| is_noted) {
-            self.report.note(Finding::SignatureStale { slot });
+        let stale = newest_slot.map(|slot| Finding::SignatureStale { slot });
+        if let Some(stale) = stale.filter(|stale| !self.report.findings.contains(stale)) {
+            self.report.note(stale);
         }
         match (bits_roots, signed) {
             (Ok(_), Some(signed)) if signed.length == self.by_bits => {

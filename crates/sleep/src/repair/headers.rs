@@ -8,7 +8,7 @@ use crate::bitfield::Bitfield;
 use crate::error::{Error, Result};
 use crate::files::FileName;
 use crate::header::{HEADER_LEN, Header, PageSize, StoredHeader};
-use crate::repair::{Mended, Repair, Stores, sync};
+use crate::repair::{Mended, Repair, Stores};
 use crate::signatures::SignatureFile;
 use crate::tree::TreeFile;
 
@@ -65,7 +65,7 @@ impl Repair<'_> {
             _ => Header::bitfield(likely_page_size(&*store)?),
         };
         header.write(&*store)?;
-        sync(name, &*store)?;
+        self.files.sync(name)?;
         self.report.mended.push(Mended::Header(name));
         Ok((store, header))
     }

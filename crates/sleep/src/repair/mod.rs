@@ -19,7 +19,7 @@ mod roots;
 use std::sync::Arc;
 
 use hypercore_crypto::{KeyPair, PublicKey};
-use random_access_storage::{RandomAccess, SyncScope};
+use random_access_storage::RandomAccess;
 
 use self::loss::{Proven, sound_prefix};
 use self::progress::Progress;
@@ -217,7 +217,7 @@ impl Repair<'_> {
         }
         let store = self.files.create(FileName::Key)?;
         keys::write_key(&store, &key)?;
-        sync(FileName::Key, &*store)?;
+        self.files.sync(FileName::Key)?;
         self.report.mended.push(Mended::Key);
         Ok((key, pair))
     }
@@ -252,7 +252,7 @@ impl Repair<'_> {
             mended.append(&mut nodes::mend(&stores.tree, &mut self.reader()?, &signed.roots)?);
         }
         if !mended.is_empty() {
-            sync(FileName::Tree, &**stores.tree.store())?;
+            self.files.sync(FileName::Tree)?;
             self.report.mended.extend(mended.iter().map(|node| Mended::Node(node.index)));
         }
         Ok(!mended.is_empty())
@@ -270,7 +270,7 @@ impl Repair<'_> {
         let slot = length.saturating_sub(1);
         let message = hashes::signable(&hashes::tree(&roots), length);
         stores.signatures.write(slot, &pair.sign(&message))?;
-        sync(FileName::Signatures, &**stores.signatures.store())?;
+        self.files.sync(FileName::Signatures)?;
         self.report.mended.push(Mended::Signature { slot });
         Ok(())
     }
@@ -305,7 +305,7 @@ impl Repair<'_> {
             }
         }
         if is_written {
-            sync(FileName::Tree, &**stores.tree.store())?;
+            self.files.sync(FileName::Tree)?;
         }
         Ok(Some(sound))
     }
@@ -382,7 +382,7 @@ impl Repair<'_> {
         let (tree, signatures) = (&stores.tree, &stores.signatures);
         let proven = Proven::of(recovered, key, tree, signatures, self.data())?;
         if proven.blank_broken(tree)? {
-            sync(FileName::Tree, &**tree.store())?;
+            self.files.sync(FileName::Tree)?;
         }
         let blocks = proven.unlist_rest(&mut recovered.bitfield)?;
         self.report.mended.push(Mended::Unlisted { blocks });
@@ -391,7 +391,7 @@ impl Repair<'_> {
 
     fn cut_signatures(&mut self, stores: &Stores, length: u64) -> Result<()> {
         if stores.signatures.truncate(length)? {
-            sync(FileName::Signatures, &**stores.signatures.store())?;
+            self.files.sync(FileName::Signatures)?;
         }
         self.report.mended.push(Mended::Dropped { length });
         Ok(())
@@ -404,10 +404,10 @@ impl Repair<'_> {
         let length = recovered.length;
         // Without its data bits a first append that was cut short is told by the blank slot alone.
         if length == 0 && stores.signatures.truncate(0)? {
-            sync(FileName::Signatures, &**stores.signatures.store())?;
+            self.files.sync(FileName::Signatures)?;
         }
         recovered.bitfield.write(&stores.bitfield)?;
-        sync(FileName::Bitfield, &*stores.bitfield)?;
+        self.files.sync(FileName::Bitfield)?;
         let blocks = recovered.bitfield.count_blocks(0..length);
         self.report.mended.push(Mended::Bits { length, blocks });
         Ok(())
@@ -459,7 +459,3 @@ fn decided(recovered: Result<Recovered>) -> Result<std::result::Result<Recovered
 const NODE_ROUNDS_MAX: usize = 16;
 /// Signatures that are tried before a key counts as another feed's.
 const KEY_TRIES: u64 = 1024;
-
-fn sync(name: FileName, store: &dyn RandomAccess) -> Result<()> {
-    store.sync(SyncScope::Data).map_err(Error::in_file(name))
-}
